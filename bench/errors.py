@@ -1,0 +1,16 @@
+"""The error a user can act on: one line that names the thing, the rule it broke and the remedy."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class BenchError(Exception):
+    """Shown to the user as one line, without a traceback."""
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> BenchError:
+    """An error for a ``name`` that is not among the ``known`` ones, with the nearest as a suggestion."""
+    known = sorted(known)
+    near = get_close_matches(name, known, n=3, cutoff=0.5)
+    hint = f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(known) or 'none'}."
+    return BenchError(f"no {kind} is called {name!r}. {hint}")

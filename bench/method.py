@@ -1,0 +1,75 @@
+"""The contract of a method: a Lightning module that maps a measurement and its physics to a reconstruction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from deepinv.physics import LinearPhysics
+from pytorch_lightning import LightningModule
+from torch import Tensor
+
+from bench.space import Range
+from bench.task import Track
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a method may return instead of a bare image: also a finding (a label map, say) and a standard deviation."""
+
+    image: Tensor | None = None
+    finding: Tensor | None = None
+    std: Tensor | None = None
+
+
+class Method(LightningModule):
+    """Reconstructs ``x_hat = forward(y, physics)`` without ever seeing the ground truth.
+
+    Constructor arguments are the method's hyperparameters, each with a default. Where the constructor asks for
+    ``channels`` or ``dims`` (spatial dimensions), the referee fills them in from the track.
+    """
+
+    search_space: ClassVar[Mapping[str, Range]] = {}  # the hyperparameters that are tuned
+    learned: ClassVar[bool] = False
+
+    @classmethod
+    def space(cls, track: Track) -> Mapping[str, Range]:
+        """The hyperparameters tuned on this track; by default `search_space`."""
+        return cls.search_space
+
+    @classmethod
+    def supports(cls, track: Track) -> str | None:
+        """None if the method applies to the track, else the reason why it does not."""
+        return None
+
+    def forward(self, y: Tensor, physics: LinearPhysics) -> Tensor | Estimate:
+        """Reconstruction with the shape of ``physics.A_adjoint(y)``, finite, on the device and in the dtype of ``y``."""
+        raise NotImplementedError
+
+
+class LearnedMethod(Method):
+    """A method that is trained: mean squared error, Adam, cosine rate; override what your paper does otherwise.
+
+    A training batch is ``(x, y, physics)``. The recipe's constants are class attributes and part of the run's key.
+    """
+
+    learned: ClassVar[bool] = True
+    rate: ClassVar[float] = 1e-3  # Adam's initial step size
+    clip: ClassVar[float] = 1.0  # bound on the norm of the gradient
+
+    def loss(self, x_hat: Tensor, x: Tensor) -> Tensor:
+        return torch.nn.functional.mse_loss(x_hat, x)
+
+    def training_step(self, batch: tuple[Tensor, Tensor, LinearPhysics], index: int) -> Tensor:
+        x, y, physics = batch
+        loss = self.loss(self(y, physics), x)
+        self.log("train_loss", loss, on_step=True, on_epoch=False)
+        return loss
+
+    def configure_optimizers(self) -> Any:
+        optimizer = torch.optim.Adam(self.parameters(), lr=self.rate)
+        steps = max(1, int(self.trainer.estimated_stepping_batches))
+        scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
