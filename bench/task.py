@@ -60,6 +60,7 @@ class Track:
     metrics: tuple[Metric, ...]  # the primary metric first
     budget: Budget
     options: Mapping[str, Any]  # physics, noise, sizes, seeds: all that `Task.open` reads
+    modality: str = "photograph"  # what forms the measurement: photograph, ct, mri, qsm
     channels: int = 1  # of an image: 2 where it is complex
     dims: int = 2  # spatial dimensions of an image
     is_complex: bool = False

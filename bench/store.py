@@ -1,0 +1,91 @@
+"""Where things lie: the store (`BENCH_STORE`), its run directories and its cache."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.errors import BenchError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def store() -> Path:
+    """The root of all that is written: `BENCH_STORE`, by default `.bench` in the working directory."""
+    return Path(os.environ.get("BENCH_STORE") or ".bench").absolute()
+
+
+def runs() -> Path:
+    return store() / "runs"
+
+
+@contextmanager
+def whole_directory(target: Path) -> Iterator[Path]:
+    """A scratch directory that becomes ``target``, replacing it, when the block ends well, and vanishes otherwise."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=f".tmp-{os.getpid()}-", dir=target.parent))
+    except OSError as error:
+        raise BenchError(f"cannot write to {target.parent}: {error.strerror}. Set BENCH_STORE to a writable folder.") from None
+    try:
+        yield scratch
+        scratch.chmod(0o755)
+        if target.exists():
+            old = Path(tempfile.mkdtemp(prefix=f".tmp-{os.getpid()}-", dir=target.parent))
+            target.rename(old / "old")
+            scratch.rename(target)
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            scratch.rename(target)
+    except OSError as error:
+        raise BenchError(f"cannot write {target}: {error.strerror or error}. Free some space or set BENCH_STORE.") from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def clear_scratch(folder: Path) -> None:
+    """Remove what killed processes left behind."""
+    for path in folder.glob(".tmp-*"):
+        pid = path.name.split("-")[1]
+        if pid.isdigit() and not Path(f"/proc/{pid}").exists() and not _alive(int(pid)):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def cached(kind: str, key: str, make: Callable[[], Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Arrays from the cache, made and kept on first use. ``key`` is a hash of all that they depend on.
+
+    A damaged file is made anew; a cache that cannot be written costs time, not the run.
+    """
+    import numpy as np
+
+    path = store() / "cache" / f"{kind}-{key}.npz"
+    try:
+        with np.load(path) as arrays:
+            return dict(arrays)
+    except (OSError, ValueError, EOFError, KeyError):
+        pass
+    arrays = dict(make())
+    scratch = path.with_name(f".tmp-{os.getpid()}-{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(scratch, **arrays)
+        scratch.replace(path)
+    except OSError:
+        scratch.unlink(missing_ok=True)
+    return arrays
