@@ -1,0 +1,243 @@
+"""The `bench` command. Heavy imports happen inside the commands that need them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from bench.errors import BenchError
+
+EPILOG = """examples:
+  bench list                                       tasks, tracks and methods
+  bench run denoising ct -m tv -m unet             two mini tracks, two methods
+  bench run mri:brain-r20 -m tv --seed 0 1 2       a track on real data, three seeds
+  bench run 'denoising:*' -m tv:lam=0.1 --limit 4  quoted globs, explicit hyperparameters, a subset
+  bench run ct -m path/to/mine.py                  your own method
+  bench board                                      publish finished runs in leaderboards/
+  bench ui                                         review runs in the MLflow dashboard
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit status is 0 if all went well, 1 if a run failed, 2 if the command was wrong."""
+    options = parser().parse_args(arguments)
+    try:
+        return options.command(options)
+    except BenchError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        print("\nbench: stopped; finished runs are kept, the same command goes on from there.", file=sys.stderr)
+        return 130
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(
+        prog="bench",
+        description="Benchmark image reconstruction: run methods on tracks, review the runs, publish leaderboards.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action=Version, nargs=0, help="print version, commit and source hash")
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, function: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        sub.set_defaults(command=function)
+        return sub
+
+    sub = command("list", list_all, "list tasks with their tracks, and methods")
+    sub.add_argument("what", nargs="?", choices=("tasks", "methods"), help="only these")
+    sub.add_argument("--json", action="store_true", help="as JSON")
+
+    sub = command("run", run, "run methods on tracks, skipping what is finished")
+    sub.add_argument("tracks", nargs="+", metavar="TRACK", help="task (its mini track), task:track, or a quoted glob")
+    sub.add_argument(
+        "-m", "--method", action="append", required=True, metavar="METHOD", help="name or file, METHOD:name=value,..."
+    )
+    sub.add_argument("--seed", nargs="+", type=int, default=[0], metavar="N", help="one run per seed (default 0)")
+    sub.add_argument("--devices", type=positive, default=1, metavar="N", help="devices (or CPU processes) per run")
+    sub.add_argument("--jobs", type=positive, metavar="N", help="runs at a time (default: processors, or GPUs)")
+    sub.add_argument("--limit", type=positive, metavar="N", help="only the first N test images; not ranked")
+    sub.add_argument("--label", default="", metavar="L", help="the entry becomes METHOD@L")
+    sub.add_argument("--force", action="store_true", help="run again what is finished")
+    sub.add_argument("--cpu", action="store_true", help="use the processor even where there is a GPU")
+
+    sub = command("board", board, "publish finished runs as leaderboard entries and pages")
+    sub.add_argument("--runs", type=Path, metavar="DIR", help="read run directories instead of MLflow")
+    sub.add_argument("--boards", type=Path, metavar="DIR", help="where entries are kept (default: leaderboards)")
+
+    sub = command("data", data, "list, download or check the data sets")
+    sub.add_argument("action", choices=("list", "get", "check"))
+    sub.add_argument("names", nargs="*", metavar="NAME", help="data sets (default: all)")
+
+    sub = command("check", check, "run the contract tests on one method")
+    sub.add_argument("method", metavar="METHOD")
+
+    sub = command("ui", ui, "open the MLflow dashboard on this store")
+    sub.add_argument("--host", default="127.0.0.1")
+    sub.add_argument("--port", type=int, default=5000)
+
+    sub = command("export", export, "pack finished runs into one archive for another machine")
+    sub.add_argument("archive", type=Path, metavar="FILE.tar.gz")
+
+    sub = command("import", import_, "add the runs of an archive, or of run directories, to this store")
+    sub.add_argument("sources", nargs="+", type=Path, metavar="ARCHIVE|DIR")
+    return top
+
+
+def positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not a positive number")
+    return value
+
+
+class Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        from bench.provenance import commit, source_hash
+
+        head, dirty = commit()
+        print(f"reconbench {version('reconbench')}, commit {head or 'unknown'}{' (changed)' if dirty else ''}")
+        print(f"BENCH_COMMIT={head}:{source_hash()}")
+        parser.exit()
+
+
+def list_all(options: argparse.Namespace) -> int:
+    from bench import registry
+
+    tracks = registry.all_tracks() if options.what != "methods" else []
+    methods = list(registry.methods().values()) if options.what != "tasks" else []
+    if options.json:
+        listing: dict[str, object] = {}
+        if options.what != "methods":
+            listing["tasks"] = [
+                {
+                    "track": one.id,
+                    "title": one.title,
+                    "version": one.version,
+                    "metrics": [metric.name for metric in one.metrics],
+                    "data": list(one.data),
+                }
+                for one in tracks
+            ]
+        if options.what != "tasks":
+            listing["methods"] = [{"name": m.name, "family": m.family, "summary": m.summary} for m in methods]
+        print(json.dumps(listing, indent=1))
+        return 0
+    if tracks:
+        print("TRACKS")
+        for one in tracks:
+            needs = f"  [{', '.join(one.data)}]" if one.data else "  [embedded]"
+            print(f"  {one.id:26}{one.title}{needs}")
+    if methods:
+        print("METHODS")
+        for method in methods:
+            print(f"  {method.name:22}{method.family:17}{method.summary}")
+    return 0
+
+
+def run(options: argparse.Namespace) -> int:
+    from bench import grid, registry
+
+    # Names are checked before the imports that take seconds.
+    for text in options.method:
+        registry.method_file(text.partition(":")[0])
+    registry.select_tracks(options.tracks)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    accelerator = grid.prepare(cpu=options.cpu)
+    requests = grid.expand(
+        options.tracks,
+        options.method,
+        options.seed,
+        limit=options.limit,
+        label=options.label,
+        devices=options.devices,
+        accelerator=accelerator,
+    )
+    jobs = options.jobs or grid.default_jobs(accelerator, options.devices)
+    failures = grid.run_grid(requests, jobs=jobs, force=options.force)
+    return 1 if failures else 0
+
+
+def board(options: argparse.Namespace) -> int:
+    from bench import board, tracking
+    from bench.store import runs
+
+    if options.runs is not None and not options.runs.is_dir():
+        raise BenchError(f"no folder {options.runs}. Give --runs a folder of run directories.")
+    if options.runs is None and tracking.available():
+        results = tracking.results()
+    else:
+        results = board.read_results(options.runs or runs())
+    folder = options.boards or Path("leaderboards")
+    entries = board.write(board.entries(results), folder)
+    print(board.table(entries))
+    print(f"\n{len(entries)} entries in {folder}, page: {folder / 'README.md'}")
+    return 0
+
+
+def data(options: argparse.Namespace) -> int:
+    from bench import data
+
+    return data.command(options.action, options.names)
+
+
+def check(options: argparse.Namespace) -> int:
+    from bench import registry
+    from bench.check import check
+
+    registry.method_file(options.method)
+    outcomes = check(registry.load_method(options.method))
+    for name, passed, message in outcomes:
+        print(f"{'ok    ' if passed else 'FAILED'}  {name}{': ' + message if message else ''}")
+    failures = sum(not passed for _, passed, _ in outcomes)
+    print(f"{len(outcomes) - failures} passed, {failures} failed")
+    return 1 if failures else 0
+
+
+def ui(options: argparse.Namespace) -> int:
+    from bench import tracking
+
+    words = tracking.ui_command(options.host, options.port)
+    print(f"MLflow dashboard: http://{options.host}:{options.port}  (Ctrl-C ends it)", flush=True)
+    os.execvp(words[0], words)
+
+
+def export(options: argparse.Namespace) -> int:
+    from bench import archive
+    from bench.grid import finished
+    from bench.store import runs
+
+    directories = sorted(path for path in runs().glob("[0-9a-f]*") if finished(path))
+    if not directories:
+        raise BenchError(f"no finished runs in {runs()}. `bench run` makes some; BENCH_STORE says where they are.")
+    archive.export(directories, options.archive)
+    print(f"{len(directories)} runs in {options.archive}")
+    return 0
+
+
+def import_(options: argparse.Namespace) -> int:
+    from bench import archive, grid, tracking
+    from bench.store import runs
+
+    directories = [path for source in options.sources for path in archive.unpack(source, runs())]
+    if tracking.available():
+        for directory in directories:
+            grid.log(directory, print)
+    print(f"{len(directories)} runs added to {runs()}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,348 @@
+"""Many runs: expand what was asked, skip what is done, fan out over processes, and go on when one fails.
+
+Every run is a process forked from this one, which holds the heavy imports: a crash takes down one run and costs no
+import. Runs on several devices go through `bench.worker`, a fresh interpreter that Lightning can launch again.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+from bench import registry, tracking
+from bench.errors import BenchError
+from bench.request import Request, check_hyperparameters, identity, keys, parse_method
+from bench.results import Result
+from bench.store import clear_scratch, runs, whole_directory
+
+Say = Callable[[str], None]
+
+
+def prepare(*, cpu: bool) -> str:
+    """Import what every run needs, once, before forking; returns the accelerator to use."""
+    import optuna  # noqa: F401
+
+    import bench.run  # noqa: F401
+    from bench import provenance
+
+    tracking.preload()
+    return "cpu" if cpu else provenance.accelerator()
+
+
+def default_jobs(accelerator: str, devices: int) -> int:
+    """As many runs at a time as there are GPUs, or processors, for them."""
+    import torch
+
+    available = torch.cuda.device_count() if accelerator == "cuda" else len(os.sched_getaffinity(0))
+    return max(1, available // devices)
+
+
+def expand(
+    tracks: Sequence[str],
+    methods: Sequence[str],
+    seeds: Sequence[int],
+    *,
+    limit: int | None = None,
+    label: str = "",
+    devices: int = 1,
+    accelerator: str = "cpu",
+) -> list[Request]:
+    """All requests of a command line. Wrong names and hyperparameters raise a `BenchError` before anything runs."""
+    requests = []
+    for track in registry.select_tracks(tracks):
+        for text in methods:
+            name, hyperparameters = parse_method(text)
+            registry.method_file(name)
+            requests += [
+                Request(track.id, name, hyperparameters, seed, tuple(seeds), limit, label, devices, accelerator)
+                for seed in seeds
+            ]
+    return requests
+
+
+@dataclass(frozen=True)
+class Job:
+    """A request, where its outcome goes, and how much work to expect."""
+
+    request: Request
+    target: Path
+    learned: bool
+
+
+def plan(requests: Sequence[Request], say: Say) -> tuple[list[Job], int]:
+    """One job per request; a method that cannot be imported fails alone. Returns the jobs and the number of failures."""
+    jobs, failures, broken = [], 0, set()
+    for request in requests:
+        if request.method in broken:
+            continue
+        track = registry.track(request.track)
+        try:
+            method = registry.load_method(request.method)
+        except BenchError as error:
+            say(f"failed  {request.method}: {error}")
+            broken.add(request.method)
+            failures += 1
+            continue
+        check_hyperparameters(request.method, method, track, request.hyperparameters)
+        key, _ = keys(identity(request, method, track))
+        jobs.append(Job(request, runs() / key, method.learned))
+    return jobs, failures
+
+
+def finished(target: Path) -> bool:
+    """Whether a run directory holds an outcome that need not be sought again: failed is not finished."""
+    try:
+        return Result.read(target / "result.json").status != "failed"
+    except BenchError:
+        return False
+
+
+def run_grid(requests: Sequence[Request], *, jobs: int, force: bool = False, say: Say = print) -> int:
+    """Run what is not finished, ``jobs`` at a time. Returns the number of runs that failed."""
+    runs().mkdir(parents=True, exist_ok=True)
+    clear_scratch(runs())
+    planned, failures = plan(requests, say)
+    pending = [job for job in planned if force or not finished(job.target)]
+    done = len(planned) - len(pending)
+    if done:
+        say(f"{done} of {len(planned)} done, {len(pending)} to go")
+    track_again([job.target for job in planned if job not in pending], say)
+    # Longest first: what learns starts while there is other work to fill the gaps.
+    pending.sort(key=lambda job: not job.learned)
+    return failures + Pool(pending, jobs, say).work()
+
+
+def track_again(targets: Sequence[Path], say: Say) -> None:
+    """Log what an earlier call finished but could not log."""
+    if not tracking.available():
+        return
+    for target in targets:
+        if not tracking.tracked(target):
+            log(target, say)
+
+
+def log(target: Path, say: Say) -> None:
+    """Log a run directory; where the server is away the run is kept and can be sent later."""
+    try:
+        tracking.log(target)
+    except Exception as error:
+        line = " ".join(str(error).split())[:200]
+        say(f"not tracked: {line}. The run is kept; the same command or `bench import {target}` sends it again.")
+
+
+class Pool:
+    """Works through jobs in forked processes and tells how each ended."""
+
+    def __init__(self, pending: Sequence[Job], size: int, say: Say) -> None:
+        self.pending = list(pending)
+        self.total = len(self.pending)
+        self.size = size
+        self.say = say
+        self.context = multiprocessing.get_context("fork")
+        self.active: dict[Connection, tuple[Any, Job, float]] = {}
+        self.stages: dict[Connection, str] = {}
+        self.errors: dict[Connection, str] = {}
+        self.ended = self.failures = 0
+        self.told = time.monotonic()
+        self.free_slots = list(range(size))
+        self.slots: dict[Connection, int] = {}
+
+    def work(self) -> int:
+        try:
+            while self.pending or self.active:
+                while self.pending and len(self.active) < self.size:
+                    self.start(self.pending.pop(0))
+                for connection in wait(list(self.active), timeout=1.0):
+                    assert isinstance(connection, Connection)
+                    self.hear(connection)
+                self.show_progress()
+        finally:
+            for process, _, _ in self.active.values():
+                process.terminate()
+                process.join()
+        return self.failures
+
+    def start(self, job: Job) -> None:
+        receiver, sender = self.context.Pipe(duplex=False)
+        slot = self.free_slots.pop(0)
+        process = self.context.Process(target=child, args=(job, slot, sender, os.getpid()))
+        process.start()
+        sender.close()
+        self.active[receiver] = (process, job, time.monotonic())
+        self.slots[receiver] = slot
+
+    def hear(self, connection: Connection) -> None:
+        """A stage of a running job, or its end."""
+        try:
+            kind, text = connection.recv()
+            (self.errors if kind == "error" else self.stages)[connection] = text
+        except EOFError:
+            process, job, started = self.active.pop(connection)
+            process.join()
+            self.stages.pop(connection, None)
+            self.free_slots.append(self.slots.pop(connection))
+            connection.close()
+            self.conclude(job, process.exitcode, self.errors.pop(connection, ""), time.monotonic() - started)
+
+    def conclude(self, job: Job, exitcode: int, reason: str, seconds: float) -> None:
+        self.ended += 1
+        request = job.request
+        name = f"{request.track}  {request.method}{'@' if request.board_label else ''}{request.board_label}"
+        line = f"[{self.ended}/{self.total}] {name}  seed {request.seed}"
+        self.clear_line()
+        try:
+            if exitcode and not fresh(job, seconds):
+                record_death(job, reason or how_it_ended(exitcode), seconds)
+            result = Result.read(job.target / "result.json")
+        except BenchError as error:
+            self.failures += 1
+            self.say(f"{line}  FAILED: {reason or error}")
+            return
+        self.failures += result.status == "failed"
+        if result.status == "ok":
+            unit = result.metrics[result.primary]["unit"]
+            score = f"{result.primary} {result.mean(result.primary):.4g} {unit}".rstrip()
+            self.say(f"{line}  {score}  ({seconds:.0f} s)")
+        else:
+            self.say(f"{line}  {result.status.upper()}: {result.reason}")
+
+    def show_progress(self) -> None:
+        """What runs now: a living line on a terminal, a line every half minute elsewhere."""
+        if not self.active:
+            return
+        parts = [
+            f"{job.request.track} {Path(job.request.method).stem}: {self.stages.get(connection, 'starting')}"
+            for connection, (_, job, _) in self.active.items()
+        ]
+        text = f"{self.ended}/{self.total} | " + " | ".join(parts)
+        if sys.stderr.isatty():
+            width = shutil.get_terminal_size().columns - 1
+            sys.stderr.write("\r\x1b[K" + text[:width])
+            sys.stderr.flush()
+        elif time.monotonic() - self.told > 30:
+            self.told = time.monotonic()
+            self.say("... " + text)
+
+    @staticmethod
+    def clear_line() -> None:
+        if sys.stderr.isatty():
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+
+
+def how_it_ended(exitcode: int) -> str:
+    if exitcode >= 0:
+        return f"the process ended with exit status {exitcode}"
+    hint = " (out of memory?)" if exitcode == -signal.SIGKILL else ""
+    return f"the process was killed by signal {-exitcode}{hint}"
+
+
+def fresh(job: Job, seconds: float) -> bool:
+    """Whether the run directory was written by this very job."""
+    try:
+        return (job.target / "result.json").stat().st_mtime > time.time() - seconds - 1
+    except OSError:
+        return False
+
+
+def record_death(job: Job, reason: str, seconds: float) -> None:
+    """A run directory for a process that could not write its own."""
+    from bench import run
+
+    track = registry.track(job.request.track)
+    method = registry.load_method(job.request.method)
+    with whole_directory(job.target) as directory:
+        run.write(job.request, track, method, directory, run.Outcome("failed", reason), seconds)
+
+
+def child(job: Job, slot: int, sender: Connection, parent: int) -> None:
+    """One run in its own process: end with the parent, keep to one thread, write, then log."""
+    end_with_parent(parent)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it and ends its children
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.environ.setdefault("PYTHONHASHSEED", "0")
+    if job.request.accelerator == "cuda" and job.request.devices == 1:
+        os.environ["CUDA_VISIBLE_DEVICES"] = visible_device(slot)
+    last = [0.0]
+
+    def report(stage: str) -> None:
+        if time.monotonic() - last[0] > 0.2:
+            last[0] = time.monotonic()
+            sender.send(("stage", stage))
+
+    try:
+        if job.request.devices > 1:
+            launch(job)
+        else:
+            import torch
+
+            from bench.run import run
+
+            torch.set_num_threads(threads())
+            run(job.request, report)
+        if tracking.available():
+            sender.send(("stage", "logging"))
+            log(job.target, print)
+    except Exception as error:
+        if not isinstance(error, BenchError):
+            traceback.print_exc()
+        sender.send(("error", " ".join(str(error).split())))
+        os._exit(1)
+    sys.stdout.flush()
+    os._exit(0)  # skip the parent's exit handlers
+
+
+def threads() -> int:
+    """Threads of one run on the CPU: one by default, so that scores do not depend on the machine's size."""
+    return max(1, int(os.environ.get("BENCH_THREADS", "1")))
+
+
+def visible_device(slot: int) -> str:
+    """The GPU of a slot, among those that the user made visible."""
+    import torch
+
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    names = visible.split(",") if visible else [str(index) for index in range(torch.cuda.device_count())]
+    return names[slot % len(names)]
+
+
+def end_with_parent(parent: int) -> None:
+    """On Linux ask the kernel to end this process with its parent, however that one ends."""
+    if sys.platform == "linux":
+        import ctypes
+
+        PR_SET_PDEATHSIG = 1
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:
+            os._exit(1)
+
+
+def launch(job: Job) -> None:
+    """Run on several devices: `bench.worker` in a fresh interpreter, which Lightning launches again for each device."""
+    with whole_directory(job.target) as directory:
+        config = directory / "request.json"
+        config.write_text(json.dumps(asdict(job.request)), encoding="utf-8")
+        environment = dict(os.environ) | {"OMP_NUM_THREADS": str(threads())}
+        words = [sys.executable, "-m", "bench.worker", str(config), str(directory)]
+        with (directory / "log.txt").open("w") as output:
+            process = subprocess.Popen(words, env=environment, stdout=output, stderr=subprocess.STDOUT)
+            signal.signal(signal.SIGTERM, lambda *_: (process.terminate(), os._exit(1)))
+            status = process.wait()
+        config.unlink()
+        if not (directory / "result.json").exists():
+            lines = (directory / "log.txt").read_text(errors="replace").strip().splitlines() or ["no output"]
+            raise BenchError(f"the worker ended with exit status {status}: {lines[-1]}")
+
+

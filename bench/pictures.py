@@ -1,0 +1,56 @@
+"""A reconstruction as one picture: x | direct | x_hat | error."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+ERROR_GAIN = 5.0  # errors are shown this many times larger than the images
+CAPTION = 14  # pixels
+GAP = 4  # pixels
+SMALLEST = 160  # a panel is enlarged by a whole factor to at least this many pixels
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image of the test set, (1, C, H, W) or (1, C, D, H, W), its direct and its reconstructed version."""
+
+    id: str
+    x: Tensor
+    direct: Tensor
+    x_hat: Tensor
+    scores: Mapping[str, float]
+
+
+def plane(image: Tensor) -> np.ndarray:
+    """The image, or the middle slice of a volume, (H, W): the magnitude where it is complex."""
+    array = image[0].double()
+    array = array.square().sum(0).sqrt() if array.shape[0] == 2 else array[0]
+    return (array[..., array.shape[-1] // 2] if array.ndim == 3 else array).numpy()
+
+
+def save(picture: Picture, path: Path) -> None:
+    """Write the four panels as an 8-bit PNG on the grey scale of x; the error is shown around mid-grey."""
+    from PIL import Image, ImageDraw
+
+    x, direct, x_hat = plane(picture.x), plane(picture.direct), plane(picture.x_hat)
+    low, high = float(x.min()), float(x.max())
+    scale = 255.0 / max(high - low, 1e-12)
+    panels = [(image - low) * scale for image in (x, direct, x_hat)]
+    panels.append(127.5 + ERROR_GAIN * (x_hat - x) * scale / 2)
+    zoom = max(1, -(-SMALLEST // min(x.shape)))
+    panels = [np.kron(np.clip(panel, 0, 255), np.ones((zoom, zoom))) for panel in panels]
+    height, width = panels[0].shape
+    sheet = Image.new("L", (4 * width + 3 * GAP, height + CAPTION), 255)
+    draw = ImageDraw.Draw(sheet)
+    scores = "  ".join(f"{name} {value:.4g}" for name, value in picture.scores.items())
+    captions = ("x", "direct", f"x_hat  {scores}", f"error x {ERROR_GAIN:g}")
+    for column, (panel, caption) in enumerate(zip(panels, captions, strict=True)):
+        left = column * (width + GAP)
+        sheet.paste(Image.fromarray(panel.astype(np.uint8)), (left, CAPTION))
+        draw.text((left + 2, 1), caption, fill=0)
+    sheet.save(path)

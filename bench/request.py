@@ -1,0 +1,140 @@
+"""What a run is asked to do, and the key under which its outcome is kept."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import inspect
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from bench import provenance, registry
+from bench.errors import BenchError, unknown
+from bench.task import Track
+
+if TYPE_CHECKING:
+    from bench.method import Method
+
+FROM_TRACK = ("channels", "dims")  # constructor arguments that the track fills in
+
+
+@dataclass(frozen=True)
+class Request:
+    """One (track, method, requested hyperparameters, seed), and how it is run."""
+
+    track: str
+    method: str  # a name, or the path of a file
+    hyperparameters: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    seeds: tuple[int, ...] = (0,)  # asked for together
+    limit: int | None = None
+    label: str = ""
+    devices: int = 1
+    accelerator: str = "cpu"
+
+    @property
+    def protocol(self) -> bool:
+        """Whether nothing was asked for beyond the track's protocol."""
+        return not self.hyperparameters and self.limit is None
+
+    @property
+    def board_label(self) -> str:
+        """The label on the board: as given, else what was asked for beyond the protocol."""
+        if self.label or self.protocol:
+            return self.label
+        asked = [f"{name}={value}" for name, value in self.hyperparameters.items()]
+        return ",".join(asked + ([f"limit={self.limit}"] if self.limit is not None else [])).replace("/", "-")
+
+    @property
+    def command(self) -> str:
+        """The command line that repeats this run and those of its other seeds."""
+        asked = ",".join(f"{name}={value}" for name, value in self.hyperparameters.items())
+        words = ["bench", "run", self.track, "-m", f"{self.method}:{asked}" if asked else self.method]
+        words += ["--seed", *map(str, self.seeds)]
+        words += ["--limit", str(self.limit)] if self.limit is not None else []
+        words += ["--label", self.label] if self.label else []
+        words += ["--devices", str(self.devices)] if self.devices > 1 else []
+        return shlex.join(words)
+
+
+def parse_method(text: str) -> tuple[str, dict[str, Any]]:
+    """``tv:lam=0.1,iterations=50`` as a name (or path) and hyperparameters; values are Python literals or words."""
+    name, _, assignments = text.partition(":")
+    hyperparameters: dict[str, Any] = {}
+    for assignment in filter(None, assignments.split(",")):
+        key, equals, value = assignment.partition("=")
+        if not equals or not key.strip():
+            raise BenchError(f"cannot read {assignment!r} in {text!r}. Write METHOD:name=value,name=value.")
+        try:
+            hyperparameters[key.strip()] = ast.literal_eval(value.strip())
+        except (ValueError, SyntaxError):
+            hyperparameters[key.strip()] = value.strip()
+    return name, hyperparameters
+
+
+def check_hyperparameters(name: str, method: type[Method], track: Track, asked: Mapping[str, Any]) -> None:
+    """Raise a `BenchError` where the method has no hyperparameter of an asked name, or not of that kind."""
+    parameters = inspect.signature(method).parameters
+    known = {
+        key for key, p in parameters.items() if p.kind is not inspect.Parameter.VAR_KEYWORD and key not in FROM_TRACK
+    } | set(method.space(track))
+    for key, value in asked.items():
+        if key not in known:
+            raise unknown(f"hyperparameter of {name}", key, known)
+        default = parameters[key].default if key in parameters else None
+        number = isinstance(default, (int, float)) and not isinstance(default, bool)
+        if number and (isinstance(value, bool) or not isinstance(value, (int, float))):
+            raise BenchError(f"{name}:{key}={value} is not a number, as its default {default} is.")
+
+
+def build(method: type[Method], track: Track, hyperparameters: Mapping[str, Any]) -> Method:
+    """An instance with the given hyperparameters and with what it asks to know of the track."""
+    parameters = inspect.signature(method).parameters
+    known = {name: getattr(track, name) for name in FROM_TRACK if name in parameters}
+    return method(**known, **hyperparameters)
+
+
+def constructor_defaults(method: type[Method]) -> dict[str, Any]:
+    """The hyperparameters that the constructor states, with their values where nothing else is asked for."""
+    return {
+        name: parameter.default
+        for name, parameter in inspect.signature(method).parameters.items()
+        if parameter.default is not inspect.Parameter.empty and name not in FROM_TRACK
+    }
+
+
+def identity(request: Request, method: type[Method], track: Track) -> dict[str, Any]:
+    """All that moves the scores of a run, its seed included: the configuration that its key is the hash of."""
+    file = registry.method_file(request.method)
+    path = file.path or inspect.getfile(method)
+    recipe = {name: getattr(method, name) for name in ("rate", "clip")} if method.learned else {}
+    return {
+        "track": track.id,
+        "version": track.version,
+        "declared": track.fingerprint(),
+        "metrics": {metric.name: metric.version for metric in track.metrics},
+        "method": file.name,
+        "sources": provenance.sources(provenance.Path(path)),
+        "hyperparameters": dict(request.hyperparameters),
+        "space": {name: repr(values) for name, values in method.space(track).items()},
+        "budget": asdict(track.budget),
+        "recipe": recipe,
+        "seed": request.seed,
+        "limit": request.limit,
+        "label": request.label,
+        "devices": request.devices,
+        "accelerator": request.accelerator,
+        "versions": provenance.versions(),
+    }
+
+
+def keys(configuration: Mapping[str, Any]) -> tuple[str, str]:
+    """The key of a run, and of its group: the same without the seed."""
+    return _hash(configuration), _hash({**configuration, "seed": None})
+
+
+def _hash(values: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()[:20]

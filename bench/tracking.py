@@ -1,0 +1,327 @@
+"""Results in MLflow: the only file that imports it.
+
+A finished run directory is logged in few batched calls, as often as one likes: a run that MLflow holds whole is left
+alone, any other of its key is replaced. By default everything lies in the store (`mlflow.db`, `artifacts/`);
+`MLFLOW_TRACKING_URI` names another place.
+"""
+
+from __future__ import annotations
+
+import csv
+import fcntl
+import hashlib
+import importlib.util
+import json
+import logging
+import os
+import re
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.errors import BenchError
+from bench.results import Result
+from bench.store import store
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import DatasetInput, Experiment, Metric, Param, Run
+
+MARKER = "tracked.json"
+TABLE = "per_image.json"  # the only layout of a table that the dashboard shows as one is pandas' "split" JSON
+BATCH = 1000  # metrics that MLflow takes in one call
+LONGEST = 500  # characters of a parameter; the whole configuration is an artifact
+
+QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # by default a server that is away costs minutes per call
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # background workers that only language models need
+}
+
+
+def available() -> bool:
+    """Whether MLflow is installed; does not import it."""
+    return importlib.util.find_spec("mlflow") is not None
+
+
+def preload() -> None:
+    """Import MLflow now, where it is installed: processes forked from this one then hold it."""
+    if available():
+        _quieten()
+        import mlflow  # noqa: F401
+
+
+def uri() -> str:
+    """Where runs are tracked."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or _default()
+
+
+def tracked(run_dir: Path) -> bool:
+    """Whether the run directory says that it was logged to the present URI; does not import MLflow."""
+    try:
+        marker = json.loads((run_dir / MARKER).read_text(encoding="utf-8"))
+        logged_to = marker["uri"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return logged_to == _public(uri()) and (uri() != _default() or _database().exists())
+
+
+def log(run_dir: Path) -> str:
+    """Log a run directory and return the id of its MLflow run.
+
+    Raises `BenchError` where MLflow is missing or cannot be reached, and where the directory holds no readable result.
+    """
+    result = Result.read(run_dir / "result.json")
+    digest = hashlib.sha256(result.to_json().encode()).hexdigest()
+    with _mlflow() as client:
+        experiment = _experiment(client, result.task)
+        run_id = _replace_unfinished(client, experiment, result.key, digest)
+        if run_id is None:
+            run_id = _log(client, experiment, result, run_dir, digest)
+    try:
+        (run_dir / MARKER).write_text(json.dumps({"uri": _public(uri()), "run_id": run_id}) + "\n", encoding="utf-8")
+    except OSError:
+        pass  # a read-only directory: the next call asks MLflow instead
+    return run_id
+
+
+def results(task: str | None = None) -> list[Result]:
+    """The results that MLflow holds whole, of one task or of all.
+
+    Raises `BenchError` where MLflow is missing or cannot be reached, or has lost a result.
+    """
+    found = []
+    with _mlflow() as client:
+        experiments = [client.get_experiment_by_name(task)] if task else list(client.search_experiments())
+        known = [e.experiment_id for e in experiments if e is not None]
+        for run in _search(client, known, "tags.`bench.logged` = 'true'") if known else ():
+            path = client.download_artifacts(run.info.run_id, "result.json")
+            found.append(Result.read(Path(path)))
+    return found
+
+
+def ui_command(host: str, port: int) -> list[str]:
+    """The command that serves the dashboard; raises `BenchError` where a server already is what runs are tracked by."""
+    _require()
+    if _remote():
+        raise BenchError(f"runs are tracked by the server {_public(uri())}: open it in a browser.")
+    _quieten()
+    root = str(store() / "artifacts")
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri(), "--default-artifact-root", root]
+    return [*command, "--host", host, "--port", str(port), "--workers", "1"]
+
+
+def _database() -> Path:
+    return store() / "mlflow.db"
+
+
+def _default() -> str:
+    return f"sqlite:///{_database()}"
+
+
+def _remote() -> bool:
+    return not uri().startswith(("sqlite:", "file:", "/"))
+
+
+def _public(address: str) -> str:
+    return re.sub(r"//[^/@]*@", "//", address)  # without user and password
+
+
+def _require() -> None:
+    if not available():
+        raise BenchError("MLflow is not installed: pip install 'reconbench[tracking]'.")
+
+
+def _quieten() -> None:
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
+@contextmanager
+def _mlflow() -> Iterator[MlflowClient]:
+    """A client, for one process at a time: making a database and writing to SQLite don't bear company."""
+    _require()
+    _quieten()
+    try:
+        store().mkdir(parents=True, exist_ok=True)
+        with (store() / "mlflow.lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            from mlflow import MlflowClient
+
+            yield MlflowClient(tracking_uri=uri())
+    except BenchError:
+        raise
+    except Exception as error:  # MLflow lets through whatever its database, its server or its disk raises
+        line = str(error).strip().partition("\n")[0]
+        remedy = "The run directories are whole: `bench import` logs them later."
+        raise BenchError(f"MLflow at {_public(uri())} failed: {type(error).__name__}: {line} {remedy}") from error
+
+
+def _experiment(client: MlflowClient, task: str) -> Experiment:
+    experiment = client.get_experiment_by_name(task)
+    root = None if _remote() else str(store() / "artifacts" / task)
+    if experiment is None:
+        return client.get_experiment(client.create_experiment(task, artifact_location=root))
+    if experiment.lifecycle_stage == "deleted":
+        client.restore_experiment(experiment.experiment_id)
+    if uri() == _default() and experiment.artifact_location.removeprefix("file://") != root:
+        raise BenchError(f"{_database()} was made in another folder: delete it and `bench import` the run directories.")
+    return experiment
+
+
+def _search(client: MlflowClient, experiments: list[str], tag: str) -> Iterator[Run]:
+    """Runs by tag, page by page: an unfiltered search is slow."""
+    token = None
+    while True:
+        page = client.search_runs(experiments, tag, max_results=BATCH, page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def _replace_unfinished(client: MlflowClient, experiment: Experiment, key: str, digest: str) -> str | None:
+    """The id of the run that holds just this result, if any; whatever else has its key is deleted, trials too."""
+    known = [experiment.experiment_id]
+    for run in list(_search(client, known, f"tags.`bench.key` = '{key}'")):
+        if run.data.tags.get("bench.digest") == digest and client.list_artifacts(run.info.run_id):
+            return run.info.run_id
+        _delete(client, run)
+    for run in list(_search(client, known, f"tags.`bench.trial_of` = '{key}'")):
+        _delete(client, run)
+    return None
+
+
+def _delete(client: MlflowClient, run: Run) -> None:
+    client.delete_run(run.info.run_id)
+    folder = Path(run.info.artifact_uri.removeprefix("file://"))
+    if folder.is_relative_to(store() / "artifacts"):  # MLflow would keep the files of what it calls deleted
+        shutil.rmtree(folder.parent, ignore_errors=True)
+
+
+def _log(client: MlflowClient, experiment: Experiment, result: Result, run_dir: Path, digest: str) -> str:
+    from mlflow.entities import RunTag
+
+    end = int(datetime.fromisoformat(result.date).timestamp() * 1000)
+    start = end - int(result.seconds * 1000)
+    name = f"{result.name} {result.track} seed {result.seed}"
+    tags = _tags(result)
+    run = client.create_run(experiment.experiment_id, start_time=start, tags=tags, run_name=name)
+    run_id = run.info.run_id
+
+    client.log_batch(run_id, params=_params(_configuration(result)))
+    points = [*_metrics(_numbers(result), end), *_curves(run_dir / "curves.csv"), *_curves(run_dir / "system.csv")]
+    for first in range(0, len(points), BATCH):
+        client.log_batch(run_id, metrics=points[first : first + BATCH])
+    client.log_inputs(run_id, _datasets(result, run_dir / "data.json"))
+    _log_files(client, run_id, result, run_dir)
+    _log_trials(client, experiment, run_id, result.key, start, run_dir / "trials.json")
+
+    client.set_terminated(run_id, "FAILED" if result.status == "failed" else "FINISHED", end)
+    # Last of all: a run without them was cut short and is replaced.
+    client.log_batch(run_id, tags=[RunTag("bench.digest", digest), RunTag("bench.logged", "true")])
+    return run_id
+
+
+def _log_files(client: MlflowClient, run_id: str, result: Result, run_dir: Path) -> None:
+    for path in sorted(run_dir.iterdir()):
+        if path.is_dir():
+            client.log_artifacts(run_id, str(path), path.name)
+        elif path.name != MARKER:
+            client.log_artifact(run_id, str(path))
+    if result.per_image:
+        metrics = [result.primary, *sorted(set(result.metrics) - {result.primary})]
+        rows = [[name, *(scores.get(metric) for metric in metrics)] for name, scores in result.per_image.items()]
+        client.log_dict(run_id, {"columns": ["id", *metrics], "data": rows}, TABLE)
+
+
+def _log_trials(
+    client: MlflowClient, experiment: Experiment, parent: str, key: str, start: int, path: Path
+) -> None:
+    for trial in _json(path, []):
+        tags = {"mlflow.parentRunId": parent, "bench.trial_of": key, "reason": trial.get("reason") or ""}
+        name = f"trial {trial['number']}"
+        run = client.create_run(experiment.experiment_id, start_time=start, tags=tags, run_name=name)
+        start += int(trial["seconds"] * 1000)
+        numbers = {"score": trial["score"], "seconds": trial["seconds"]}
+        client.log_batch(run.info.run_id, _metrics(numbers, start), _params(trial["hyperparameters"]))
+        client.set_terminated(run.info.run_id, "FINISHED" if trial["state"] == "ok" else "FAILED", start)
+
+
+def _tags(result: Result) -> dict[str, str]:
+    tags = {
+        "bench.key": result.key,
+        "bench.group": result.group,
+        "mlflow.source.name": result.command,
+        "mlflow.source.type": "LOCAL",
+        "mlflow.source.git.commit": result.commit,
+        "mlflow.note.content": f"{result.status}: {result.reason}" if result.reason else "",
+        "mlflow.loggedArtifacts": json.dumps([{"path": TABLE, "type": "table"}]) if result.per_image else "",
+    }
+    names = ("method", "family", "task", "track", "task_version", "status", "reason", "label", "protocol")
+    names += ("commit", "dirty", "device", "devices", "data_hash")
+    tags |= {name: str(getattr(result, name)) for name in names}
+    tags |= {re.sub(r"[^\w\-. /]", "_", f"env.{name}"): str(value) for name, value in result.environment.items()}
+    return {name: value for name, value in tags.items() if value}
+
+
+def _configuration(result: Result) -> dict[str, Any]:
+    fixed = {name: getattr(result, name) for name in ("method", "track", "task_version", "seed", "limit")}
+    return {**{name: value for name, value in fixed.items() if value is not None}, **result.hyperparameters}
+
+
+def _numbers(result: Result) -> dict[str, Any]:
+    """The run in single numbers: mean scores and costs."""
+    scores = {metric: result.mean(metric) for metric in result.metrics} if result.per_image else {}
+    costs = {name: getattr(result, name) for name in ("seconds_per_image", "peak_memory_bytes", "parameters", "seconds")}
+    stages = {f"{stage}_seconds": getattr(result, stage).get("seconds") for stage in ("training", "tuning")}
+    return scores | costs | stages
+
+
+def _params(values: Mapping[str, Any]) -> list[Param]:
+    from mlflow.entities import Param
+
+    return [Param(name, str(value)[:LONGEST]) for name, value in values.items()]
+
+
+def _metrics(values: Mapping[str, float | None], time: int) -> list[Metric]:
+    from mlflow.entities import Metric
+
+    return [Metric(name, float(value), time, 0) for name, value in values.items() if value is not None]
+
+
+def _curves(path: Path) -> list[Metric]:
+    from mlflow.entities import Metric
+
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    return [Metric(r["name"], float(r["value"]), int(float(r["time"]) * 1000), int(float(r["step"]))) for r in rows]
+
+
+def _datasets(result: Result, path: Path) -> list[DatasetInput]:
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    data = _json(path, {"splits": {"test": len(result.per_image)}})
+    digest = str(data.get("fingerprint") or result.data_hash)[:36]
+    name, source = f"{result.task}:{result.track}", json.dumps({"track": f"{result.task}:{result.track}"})
+    return [
+        DatasetInput(
+            Dataset(f"{name} {split}", digest, "local", source, profile=json.dumps({"images": images})),
+            [InputTag("mlflow.data.context", split)],
+        )
+        for split, images in data["splits"].items()
+        if images
+    ]
+
+
+def _json(path: Path, default: Any) -> Any:
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else default

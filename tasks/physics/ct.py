@@ -1,0 +1,67 @@
+"""Parallel-beam computed tomography: ``y = A x``, ``y_i = ∫ x along ray i``.
+
+x: attenuation per unit of length (B, C, size, size); y: post-log line integrals, attenuation times length
+(B, C, views, bins). ``A`` is a stored sparse matrix (`tasks.physics.ct_geometry`), ``A_adjoint`` its exact transpose.
+"""
+
+from __future__ import annotations
+
+import torch
+from deepinv.physics import LinearPhysics, ZeroNoise
+from deepinv.physics.noise import NoiseModel
+from torch import Tensor
+
+from tasks.physics.ct_geometry import Geometry, system_matrix
+from tasks.physics.fbp import angular_weights, backproject, filter_views
+
+
+class CT(LinearPhysics):
+    """Any angles, any detector, any square image; on every device and in float32 or float64 as ``x`` is.
+
+    Cheap to make: the matrix is computed once per geometry and shared.
+    """
+
+    def __init__(
+        self,
+        geometry: Geometry,
+        noise_model: NoiseModel | None = None,
+        device: torch.device | str = "cpu",
+    ):
+        super().__init__(
+            img_size=(1, geometry.size, geometry.size), noise_model=noise_model or ZeroNoise(), device=device
+        )
+        self.geometry = geometry
+        self.matrix = system_matrix(geometry)
+
+    @property
+    def operator_norm(self) -> float:
+        return self.matrix.norm
+
+    def A(self, x: Tensor) -> Tensor:
+        size = self.geometry.size
+        if x.ndim != 4 or x.shape[-2:] != (size, size):
+            raise ValueError(f"expected an image (B, C, {size}, {size}), got {tuple(x.shape)}")
+        y = self.matrix(x.flatten(0, 1).flatten(1))
+        return y.reshape(*x.shape[:2], len(self.geometry.angles), self.geometry.bins)
+
+    def A_adjoint(self, y: Tensor) -> Tensor:
+        views, bins = len(self.geometry.angles), self.geometry.bins
+        if y.ndim != 4 or y.shape[-2:] != (views, bins):
+            raise ValueError(f"expected line integrals (B, C, {views}, {bins}), got {tuple(y.shape)}")
+        x = self.matrix.adjoint(y.flatten(0, 1).flatten(1))
+        return x.reshape(*y.shape[:2], self.geometry.size, self.geometry.size)
+
+    def filter(self, y: Tensor, window: str = "ram-lak", cutoff: float = 1.0) -> Tensor:
+        """Ramp-filtered ``y``, scaled so that ``A_adjoint(filter(y))`` is a filtered backprojection."""
+        weights = torch.as_tensor(angular_weights(self.geometry.angles)).to(y)
+        # A column of A sums to about pixel^2 / spacing per view.
+        scale = weights[:, None] * (self.geometry.spacing / self.geometry.pixel**2)
+        return scale * filter_views(y, self.geometry, window, cutoff)
+
+    def direct(self, y: Tensor, window: str = "ram-lak", cutoff: float = 1.0) -> Tensor:
+        """Filtered backprojection (`tasks.physics.fbp`), not clamped: it may be negative.
+
+        ``window`` is one of `tasks.physics.fbp.WINDOWS`; ``cutoff`` in (0, 1] is where it ends, as a fraction of the
+        detector's Nyquist frequency.
+        """
+        return backproject(filter_views(y, self.geometry, window, cutoff), self.geometry)
