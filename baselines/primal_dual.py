@@ -22,11 +22,10 @@ from torch import Tensor
 
 RELAXATION = 1.9  # ρ; Condat 2013, theorem 3.3, converges below 2
 
-# τ/σ by sweeps over powers of ten on phantoms and photographs: the fastest for denoising, for operators that lose
-# information and have a closed-form proximal map, and for those that have none. A factor of three either way matters little.
-RATIO_WELL_POSED = 0.05
-RATIO_PROX = 100.0
-RATIO_DUAL = 30.0
+# τ/σ by sweeps over powers of ten on phantoms and photographs (a factor of three either way matters little)
+RATIO_WELL_POSED = 0.05  # denoising
+RATIO_PROX = 200.0  # operators that lose information, with a closed-form proximal map
+RATIO_DUAL = 30.0  # and those without one
 WELL_POSED = 0.1  # of the smallest to the largest squared singular value
 
 
@@ -44,7 +43,7 @@ class Regulariser:
 
 
 def has_closed_form_prox(physics: LinearPhysics) -> bool:
-    """Whether the operator brings its own ``prox_l2``: deepinv's default solves a linear system by conjugate gradients."""
+    """Whether the operator brings its own ``prox_l2``; deepinv's default runs conjugate gradients."""
     return type(physics).prox_l2 is not LinearPhysics.prox_l2
 
 

@@ -158,12 +158,15 @@ def evaluate(
     equal on every rank, and pictures of those among the first images that this rank saw.
     """
     data = Measured(track, problem, "test", limit)
-    run = trainer(accelerator, devices)
+    run = trainer(accelerator, devices, use_distributed_sampler=False)  # the ranks share out whole images below
     indices = range(run.global_rank, len(data), devices)
     referee = Referee(method, track, problem, len(indices), report)
     loader = DataLoader(Subset(Indexed(data), indices), batch_size=1, collate_fn=lambda items: items[0])
     run.test(referee, loader, verbose=False)
-    return summary(gather(referee.rows), devices), referee.pictures
+    rows = gather(referee.rows)
+    if sorted(row.index for row in rows) != list(range(len(data))):
+        raise BenchError(f"{len(rows)} of {len(data)} test images came back from {devices} processes.")
+    return summary(rows, devices), referee.pictures
 
 
 class Indexed(Dataset):
@@ -177,8 +180,8 @@ class Indexed(Dataset):
 
 
 def summary(rows: Sequence[Row], devices: int) -> Evaluation:
-    """Sort gathered rows by image, drop repeats, average times without the first image of each process."""
-    rows = sorted({row.index: row for row in rows}.values(), key=lambda row: row.index)
+    """Sort gathered rows by image, average times without the first image of each process."""
+    rows = sorted(rows, key=lambda row: row.index)
     timed = [row.seconds for row in rows if row.index >= devices] or [row.seconds for row in rows]
     hashes = "".join(row.data_hash for row in rows)
     return Evaluation(

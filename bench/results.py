@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -121,3 +122,8 @@ class Entry(Record):
     @property
     def name(self) -> str:
         return f"{self.method}@{self.label}" if self.label else self.method
+
+    @property
+    def file_name(self) -> str:
+        """The name of its file; what a file name cannot hold becomes an underscore."""
+        return re.sub(r"[^A-Za-z0-9_.@=+,-]", "_", self.name) + ".json"

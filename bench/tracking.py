@@ -54,7 +54,7 @@ def preload() -> None:
     """Import MLflow now, where it is installed: processes forked from this one then hold it."""
     if available():
         _quieten()
-        import mlflow  # noqa: F401
+        import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
 
 
 def uri() -> str:
@@ -80,7 +80,7 @@ def log(run_dir: Path) -> str:
     result = Result.read(run_dir / "result.json")
     digest = hashlib.sha256(result.to_json().encode()).hexdigest()
     with _mlflow() as client:
-        experiment = _experiment(client, result.task)
+        experiment = _experiment(client, result.task, result.primary)
         run_id = _replace_unfinished(client, experiment, result.key, digest)
         if run_id is None:
             run_id = _log(client, experiment, result, run_dir, digest)
@@ -164,11 +164,13 @@ def _mlflow() -> Iterator[MlflowClient]:
         raise BenchError(f"MLflow at {_public(uri())} failed: {type(error).__name__}: {line} {remedy}") from error
 
 
-def _experiment(client: MlflowClient, task: str) -> Experiment:
+def _experiment(client: MlflowClient, task: str, primary: str) -> Experiment:
     experiment = client.get_experiment_by_name(task)
     root = None if _remote() else str(store() / "artifacts" / task)
     if experiment is None:
-        return client.get_experiment(client.create_experiment(task, artifact_location=root))
+        # Without its kind the dashboard opens on pages for language models.
+        tags = {"mlflow.experimentKind": "custom_model_development", "mlflow.experiment.primaryMetric.name": primary}
+        return client.get_experiment(client.create_experiment(task, artifact_location=root, tags=tags))
     if experiment.lifecycle_stage == "deleted":
         client.restore_experiment(experiment.experiment_id)
     if uri() == _default() and experiment.artifact_location.removeprefix("file://") != root:
@@ -242,9 +244,7 @@ def _log_files(client: MlflowClient, run_id: str, result: Result, run_dir: Path)
         client.log_dict(run_id, {"columns": ["id", *metrics], "data": rows}, TABLE)
 
 
-def _log_trials(
-    client: MlflowClient, experiment: Experiment, parent: str, key: str, start: int, path: Path
-) -> None:
+def _log_trials(client: MlflowClient, experiment: Experiment, parent: str, key: str, start: int, path: Path) -> None:
     for trial in _json(path, []):
         tags = {"mlflow.parentRunId": parent, "bench.trial_of": key, "reason": trial.get("reason") or ""}
         name = f"trial {trial['number']}"
@@ -280,7 +280,9 @@ def _configuration(result: Result) -> dict[str, Any]:
 def _numbers(result: Result) -> dict[str, Any]:
     """The run in single numbers: mean scores and costs."""
     scores = {metric: result.mean(metric) for metric in result.metrics} if result.per_image else {}
-    costs = {name: getattr(result, name) for name in ("seconds_per_image", "peak_memory_bytes", "parameters", "seconds")}
+    costs = {
+        name: getattr(result, name) for name in ("seconds_per_image", "peak_memory_bytes", "parameters", "seconds")
+    }
     stages = {f"{stage}_seconds": getattr(result, stage).get("seconds") for stage in ("training", "tuning")}
     return scores | costs | stages
 

@@ -9,6 +9,8 @@ A. Chambolle, T. Pock, A first-order primal-dual algorithm for convex problems, 
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from deepinv.physics import LinearPhysics
 from torch import Tensor
@@ -23,10 +25,10 @@ from bench.space import Float
 class TV(Method):
     """``lam``: λ in the unit of the image; for denoising about 0.7 times the noise, else a hundredth of the contrast.
 
-    100 iterations leave less than 0.01 dB in denoising.
+    150 iterations end within 0.01 dB of the minimiser in denoising, and mostly within 0.1 dB for other operators.
     """
 
-    search_space = {"lam": Float(1e-4, 0.3, log=True)}
+    search_space: ClassVar = {"lam": Float(1e-4, 0.3, log=True)}
 
     def __init__(self, lam: float = 0.01, iterations: int = 150) -> None:
         super().__init__()

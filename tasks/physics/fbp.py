@@ -84,13 +84,15 @@ def backproject(q: Tensor, geometry: Geometry) -> Tensor:
     that costs up to 1 dB.
     """
     q = torch.nn.functional.pad(q, (1, 1))  # linear to zero within one bin of the detector's ends
+    rows = q.flatten(0, 1).permute(1, 2, 0).contiguous()  # (views, bins + 2, B * C): whole rows are gathered
     axis = torch.arange(geometry.size, dtype=torch.float64, device=q.device) - (geometry.size - 1) / 2
-    scale = geometry.pixel / geometry.spacing
-    image = q.new_zeros(*q.shape[:2], geometry.size**2)
-    for view, (angle, weight) in enumerate(zip(geometry.angles, angular_weights(geometry.angles), strict=True)):
-        s = (axis[None, :] * math.cos(angle) - axis[:, None] * math.sin(angle)) * scale
-        s = (s + (geometry.bins - 1) / 2 + 1).clamp(0, geometry.bins + 1).flatten()
-        left = s.long().clamp(max=geometry.bins)
-        values = torch.lerp(q[:, :, view, left], q[:, :, view, left + 1], (s - left).to(q))
-        image = image + float(weight) * values
-    return image.unflatten(-1, (geometry.size, geometry.size))
+    axis = axis * (geometry.pixel / geometry.spacing)
+    image = rows.new_zeros(geometry.size**2, rows.shape[-1])
+    for row, angle, weight in zip(rows, geometry.angles, angular_weights(geometry.angles), strict=True):
+        s = (axis * math.cos(angle))[None, :] - (axis * math.sin(angle))[:, None] + (geometry.bins + 1) / 2
+        s = s.flatten().clamp(0, geometry.bins + 1)
+        left = s.int().clamp(max=geometry.bins)
+        fraction = (s - left).to(q)[:, None]
+        values = torch.lerp(row.index_select(0, left), row.index_select(0, left + 1), fraction)
+        image = torch.add(image, values, alpha=float(weight))
+    return image.T.reshape(*q.shape[:2], geometry.size, geometry.size)

@@ -87,7 +87,14 @@ def run_directory(runs: Path, outcome: Result, steps: int = 20) -> Path:
     (folder / "per_image.csv").write_text("\n".join(",".join(map(str, row)) for row in [["id", *names], *rows]) + "\n")
     trials = [
         {"number": 0, "hyperparameters": {"lam": 0.1}, "score": 27.5, "seconds": 1.0, "state": "ok", "reason": ""},
-        {"number": 1, "hyperparameters": {"lam": 9.0}, "score": None, "seconds": 2.0, "state": "failed", "reason": "nan"},
+        {
+            "number": 1,
+            "hyperparameters": {"lam": 9.0},
+            "score": None,
+            "seconds": 2.0,
+            "state": "failed",
+            "reason": "nan",
+        },
     ]
     (folder / "trials.json").write_text(json.dumps(trials))
     start = 1_770_000_000.0

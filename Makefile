@@ -1,0 +1,49 @@
+# make demo   install, run the main job on embedded data, print the boards
+# make test   install, then format, lint, types and tests
+# make bench  speed, as ratios to peers in the same run
+
+VENV := .venv
+BIN := $(VENV)/bin
+# The first Python that is new enough, unless PYTHON names one.
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; exit; }; done; echo python3)
+STAMP := $(VENV)/.installed
+YARDSTICKS := $(VENV)/.yardsticks
+
+.PHONY: demo test test-slow bench check clean
+
+demo: $(STAMP)
+	@status=0; \
+	$(BIN)/bench run '*:mini' -m direct -m tv -m unet -m learned_primal_dual -m varnet || status=$$?; \
+	$(BIN)/bench board --boards .bench/leaderboards; \
+	echo; echo "Review the runs:  $(BIN)/bench ui   then open http://127.0.0.1:5000"; \
+	exit $$status
+
+test: check
+	$(BIN)/pytest -n auto -m "not slow"
+
+test-slow: $(STAMP)
+	$(BIN)/pytest -m slow
+
+check: $(STAMP)
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+
+bench: $(STAMP) $(YARDSTICKS)
+	$(BIN)/python -m tests.benchmarks
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		{ echo "reconbench needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1). Install one, or set PYTHON=..."; exit 1; }
+	@echo "Installing into $(VENV) (a few minutes, about 6 GB) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check -e '.[tracking,dev]'
+	@touch $@
+
+$(YARDSTICKS): $(STAMP)
+	@$(BIN)/pip install --quiet --disable-pip-version-check -e '.[yardsticks]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .mypy_cache

@@ -1,0 +1,111 @@
+"""Convolutional networks for images of any size, in 2D and 3D.
+
+They work on half-resolution images: `fold` packs each 2x2 (2x2x2) block into channels, which makes every layer four (eight)
+times cheaper and doubles its reach. The last layer starts at zero, so that a residual network starts as the identity.
+
+O. Ronneberger, P. Fischer, T. Brox, U-Net, MICCAI 2015.
+W. Shi et al., Real-time super-resolution with an efficient sub-pixel network, CVPR 2016 (the folding).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+CONV = {2: nn.Conv2d, 3: nn.Conv3d}
+CONV_TRANSPOSE = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
+
+
+class Network(nn.Module):
+    """Channels in, channels out, same size: folds the image, runs ``body`` on it, unfolds, and crops."""
+
+    def __init__(self, dims: int, multiple: int, body: nn.Sequential) -> None:
+        super().__init__()
+        self.dims = dims
+        self.multiple = multiple  # what the body needs the sides of an image to be divisible by
+        self.body = body
+        nn.init.zeros_(body[-1].weight)
+        nn.init.zeros_(body[-1].bias)
+
+    def forward(self, x: Tensor) -> Tensor:  # (B, C, ...)
+        size = x.shape[2:]
+        out = unfold(self.body(fold(extend(x, self.multiple))))
+        return out[(..., *(slice(n) for n in size))]
+
+
+def unet(channels: int, out_channels: int, dims: int, width: int, levels: int) -> Network:
+    """A U-Net of ``levels`` halvings after the folding; the width doubles with each."""
+    conv, blocks = CONV[dims], 2**dims
+    body = nn.Sequential(
+        conv(channels * blocks, width, 3, padding=1),
+        nn.ReLU(),
+        Level(dims, width, levels),
+        conv(width, out_channels * blocks, 3, padding=1),
+    )
+    return Network(dims, 2 ** (levels + 1), body)
+
+
+def convnet(channels: int, out_channels: int, dims: int, width: int, layers: int) -> Network:
+    """A plain stack of convolutions after the folding."""
+    conv, blocks = CONV[dims], 2**dims
+    hidden = [module for _ in range(layers - 2) for module in (conv(width, width, 3, padding=1), nn.ReLU())]
+    body = nn.Sequential(
+        conv(channels * blocks, width, 3, padding=1),
+        nn.ReLU(),
+        *hidden,
+        conv(width, out_channels * blocks, 3, padding=1),
+    )
+    return Network(dims, 2, body)
+
+
+class Level(nn.Module):
+    """One resolution of a U-Net: convolutions on either side of the coarser level, joined by a skip connection."""
+
+    def __init__(self, dims: int, width: int, below: int) -> None:
+        super().__init__()
+        conv = CONV[dims]
+        self.descend = nn.Sequential(conv(width, width, 3, padding=1), nn.ReLU())
+        self.coarser: nn.Module | None = None
+        if below:
+            self.coarser = nn.Sequential(
+                conv(width, 2 * width, 2, stride=2),
+                nn.ReLU(),
+                Level(dims, 2 * width, below - 1),
+                CONV_TRANSPOSE[dims](2 * width, width, 2, stride=2),
+            )
+        self.ascend = nn.Sequential(conv((2 if below else 1) * width, width, 3, padding=1), nn.ReLU())
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.descend(x)
+        if self.coarser is not None:
+            x = torch.cat([x, self.coarser(x)], 1)
+        return self.ascend(x)
+
+
+def fold(x: Tensor) -> Tensor:
+    """Blocks of two into channels: (B, C, 2H, 2W) to (B, 4C, H, W), and likewise in 3D."""
+    batch, channels, *size = x.shape
+    dims = len(size)
+    x = x.reshape(batch, channels, *(m for n in size for m in (n // 2, 2)))
+    order = (0, 1, *range(3, 3 + 2 * dims, 2), *range(2, 2 + 2 * dims, 2))
+    return x.permute(order).reshape(batch, channels * 2**dims, *(n // 2 for n in size))
+
+
+def unfold(x: Tensor) -> Tensor:
+    """The inverse of `fold`."""
+    batch, channels, *size = x.shape
+    dims = len(size)
+    x = x.reshape(batch, channels // 2**dims, *[2] * dims, *size)
+    order = (0, 1, *(axis for i in range(dims) for axis in (2 + dims + i, 2 + i)))
+    return x.permute(order).reshape(batch, channels // 2**dims, *(2 * n for n in size))
+
+
+def extend(x: Tensor, multiple: int) -> Tensor:
+    """Repeats the far edges until every side is a multiple; by `cat`, whose gradient is reproducible on a GPU."""
+    for axis in range(2, x.ndim):
+        n = x.shape[axis]
+        missing = -n % multiple
+        if missing:
+            edge = x.narrow(axis, n - 1, 1)
+            x = torch.cat([x, edge.expand(*x.shape[:axis], missing, *x.shape[axis + 1 :])], axis)
+    return x
