@@ -19,7 +19,7 @@ from bench.render import page, table
 from bench.results import Entry, Result
 from bench.stats import interval
 
-__all__ = ["entries", "entry_path", "read", "table", "write"]
+__all__ = ["entries", "entry_path", "read", "read_results", "table", "write"]
 
 PAGE = "README.md"
 INCOMPLETE = "incomplete"  # opens the flag of an entry that lacks seeds
@@ -32,24 +32,29 @@ def entries(results: Iterable[Result]) -> list[Entry]:
     return [_entry(_published(methods[name])) for name in sorted(methods)]
 
 
-def write(entries: Sequence[Entry], boards: Path) -> list[Path]:
-    """Write entries as `<task>/<track>/<method>.json`, render the page, and return the paths of what changed.
+def write(entries: Sequence[Entry], boards: Path) -> list[Entry]:
+    """Write entries as `<task>/<track>/<method>.json`, render the page, and return all entries that are there now.
 
     Entries on disk stay: those of other methods, and one that is complete where the new one is not, or newer. Raises
     `BenchError` where an entry on disk is corrupt or the folder cannot be written.
     """
-    changed = []
     for entry in entries:
         path = entry_path(entry, boards)
         if not path.exists() or _precedence(entry) >= _precedence(Entry.read(path)):
-            changed += _write(path, entry.to_json())
-    changed += _write(boards / PAGE, page(read(boards)))
-    return changed
+            _write(path, entry.to_json())
+    found = read(boards)
+    _write(boards / PAGE, page(found))
+    return found
 
 
 def read(boards: Path) -> list[Entry]:
     """All entries on disk. Raises `BenchError` where one is corrupt."""
     return [Entry.read(path) for path in sorted(boards.glob("*/*/*.json"))]
+
+
+def read_results(runs: Path) -> list[Result]:
+    """The results of all run directories in a folder. Raises `BenchError` where one is corrupt."""
+    return [Result.read(path) for path in sorted(runs.glob("*/result.json")) if not path.parent.name.startswith(".")]
 
 
 def entry_path(entry: Entry, boards: Path) -> Path:
@@ -146,10 +151,9 @@ def _flags(group: list[Result], good: list[Result]) -> Iterator[str]:
     if last.requested:
         yield "hyperparameters by hand: " + ", ".join(f"{name}={value}" for name, value in last.requested.items())
     lacking = _lacking(group)
-    if lacking:
+    if good and lacking:
         asked = len(lacking) + len({result.seed for result in group} - set(lacking))
         yield f"{INCOMPLETE}: {asked - len(lacking)} of {asked} seeds"
-    if good:
         yield from (f"seed {result.seed} failed: {result.reason}" for result in group if result.status == "failed")
     if any(result.dirty for result in group):
         yield "uncommitted changes"
@@ -179,12 +183,12 @@ def _precedence(entry: Entry) -> tuple[int, bool, str]:
     return entry.task_version, complete, entry.date
 
 
-def _write(path: Path, text: str) -> list[Path]:
-    """Write a file whole or not at all; the path in a list if that changed anything."""
+def _write(path: Path, text: str) -> None:
+    """Write a file whole or not at all, and only if that changes it."""
     scratch = path.with_name(f".tmp-{os.getpid()}-{path.name}")
     try:
         if path.exists() and path.read_text(encoding="utf-8") == text:
-            return []
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
         scratch.write_text(text, encoding="utf-8")
         scratch.replace(path)
@@ -193,4 +197,3 @@ def _write(path: Path, text: str) -> list[Path]:
         raise BenchError(
             f"cannot write {path}: {error.strerror or error}. Choose another folder by --boards."
         ) from None
-    return [path]

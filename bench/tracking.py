@@ -7,7 +7,6 @@ alone, any other of its key is replaced. By default everything lies in the store
 
 from __future__ import annotations
 
-import csv
 import fcntl
 import hashlib
 import importlib.util
@@ -18,11 +17,12 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench import summary
 from bench.errors import BenchError
 from bench.results import Result
 from bench.store import store
@@ -34,13 +34,13 @@ if TYPE_CHECKING:
 MARKER = "tracked.json"
 TABLE = "per_image.json"  # the only layout of a table that the dashboard shows as one is pandas' "split" JSON
 BATCH = 1000  # metrics that MLflow takes in one call
-LONGEST = 500  # characters of a parameter; the whole configuration is an artifact
 
-QUIET = {
+SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # by default a server that is away costs minutes per call
+    "MLFLOW_SQLALCHEMYSTORE_POOLCLASS": "NullPool",  # SQLite connections must not be carried across a fork
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # background workers that only language models need
 }
 
@@ -53,7 +53,7 @@ def available() -> bool:
 def preload() -> None:
     """Import MLflow now, where it is installed: processes forked from this one then hold it."""
     if available():
-        _quieten()
+        _set_up()
         import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
 
 
@@ -84,10 +84,8 @@ def log(run_dir: Path) -> str:
         run_id = _replace_unfinished(client, experiment, result.key, digest)
         if run_id is None:
             run_id = _log(client, experiment, result, run_dir, digest)
-    try:
+    with suppress(OSError):  # a read-only directory: the next call asks MLflow instead
         (run_dir / MARKER).write_text(json.dumps({"uri": _public(uri()), "run_id": run_id}) + "\n", encoding="utf-8")
-    except OSError:
-        pass  # a read-only directory: the next call asks MLflow instead
     return run_id
 
 
@@ -96,6 +94,8 @@ def results(task: str | None = None) -> list[Result]:
 
     Raises `BenchError` where MLflow is missing or cannot be reached, or has lost a result.
     """
+    if uri() == _default() and not _database().exists():
+        return []  # making a database takes seconds
     found = []
     with _mlflow() as client:
         experiments = [client.get_experiment_by_name(task)] if task else list(client.search_experiments())
@@ -111,7 +111,7 @@ def ui_command(host: str, port: int) -> list[str]:
     _require()
     if _remote():
         raise BenchError(f"runs are tracked by the server {_public(uri())}: open it in a browser.")
-    _quieten()
+    _set_up()
     root = str(store() / "artifacts")
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri(), "--default-artifact-root", root]
     return [*command, "--host", host, "--port", str(port), "--workers", "1"]
@@ -138,8 +138,8 @@ def _require() -> None:
         raise BenchError("MLflow is not installed: pip install 'reconbench[tracking]'.")
 
 
-def _quieten() -> None:
-    for name, value in QUIET.items():
+def _set_up() -> None:
+    for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
     logging.getLogger("alembic").setLevel(logging.WARNING)
 
@@ -148,7 +148,7 @@ def _quieten() -> None:
 def _mlflow() -> Iterator[MlflowClient]:
     """A client, for one process at a time: making a database and writing to SQLite don't bear company."""
     _require()
-    _quieten()
+    _set_up()
     try:
         store().mkdir(parents=True, exist_ok=True)
         with (store() / "mlflow.lock").open("a") as lock:
@@ -209,22 +209,21 @@ def _delete(client: MlflowClient, run: Run) -> None:
 
 
 def _log(client: MlflowClient, experiment: Experiment, result: Result, run_dir: Path, digest: str) -> str:
-    from mlflow.entities import RunTag
+    from mlflow.entities import Metric, RunTag
 
     end = int(datetime.fromisoformat(result.date).timestamp() * 1000)
     start = end - int(result.seconds * 1000)
     name = f"{result.name} {result.track} seed {result.seed}"
-    tags = _tags(result)
-    run = client.create_run(experiment.experiment_id, start_time=start, tags=tags, run_name=name)
+    run = client.create_run(experiment.experiment_id, start_time=start, tags=_tags(result), run_name=name)
     run_id = run.info.run_id
 
-    client.log_batch(run_id, params=_params(_configuration(result)))
-    points = [*_metrics(_numbers(result), end), *_curves(run_dir / "curves.csv"), *_curves(run_dir / "system.csv")]
+    client.log_batch(run_id, params=_params(summary.parameters(result)))
+    points = [*_metrics(summary.numbers(result), end), *(Metric(*point) for point in summary.curves(run_dir))]
     for first in range(0, len(points), BATCH):
         client.log_batch(run_id, metrics=points[first : first + BATCH])
-    client.log_inputs(run_id, _datasets(result, run_dir / "data.json"))
+    client.log_inputs(run_id, _datasets(result, run_dir))
     _log_files(client, run_id, result, run_dir)
-    _log_trials(client, experiment, run_id, result.key, start, run_dir / "trials.json")
+    _log_trials(client, experiment, run_id, result.key, start, summary.trials(run_dir))
 
     client.set_terminated(run_id, "FAILED" if result.status == "failed" else "FINISHED", end)
     # Last of all: a run without them was cut short and is replaced.
@@ -233,97 +232,72 @@ def _log(client: MlflowClient, experiment: Experiment, result: Result, run_dir: 
 
 
 def _log_files(client: MlflowClient, run_id: str, result: Result, run_dir: Path) -> None:
+    from PIL import Image
+
     for path in sorted(run_dir.iterdir()):
         if path.is_dir():
             client.log_artifacts(run_id, str(path), path.name)
         elif path.name != MARKER:
             client.log_artifact(run_id, str(path))
+    for path in sorted((run_dir / "pictures").glob("*.png")):
+        # Once more in the form that the dashboard shows among the charts, side by side for several runs.
+        with Image.open(path) as picture:
+            client.log_image(run_id, picture, key=re.sub(r"[^\w\-. ]", "_", path.stem, flags=re.ASCII), step=0)
     if result.per_image:
-        metrics = [result.primary, *sorted(set(result.metrics) - {result.primary})]
-        rows = [[name, *(scores.get(metric) for metric in metrics)] for name, scores in result.per_image.items()]
-        client.log_dict(run_id, {"columns": ["id", *metrics], "data": rows}, TABLE)
+        client.log_dict(run_id, summary.per_image(result), TABLE)
 
 
-def _log_trials(client: MlflowClient, experiment: Experiment, parent: str, key: str, start: int, path: Path) -> None:
-    for trial in _json(path, []):
+def _log_trials(
+    client: MlflowClient, experiment: Experiment, parent: str, key: str, start: int, trials: list[dict[str, Any]]
+) -> None:
+    for trial in trials:
         tags = {"mlflow.parentRunId": parent, "bench.trial_of": key, "reason": trial.get("reason") or ""}
         name = f"trial {trial['number']}"
         run = client.create_run(experiment.experiment_id, start_time=start, tags=tags, run_name=name)
         start += int(trial["seconds"] * 1000)
         numbers = {"score": trial["score"], "seconds": trial["seconds"]}
-        client.log_batch(run.info.run_id, _metrics(numbers, start), _params(trial["hyperparameters"]))
+        metrics = _metrics({name: value for name, value in numbers.items() if value is not None}, start)
+        client.log_batch(run.info.run_id, metrics, _params(summary.shortened(trial["hyperparameters"])))
         client.set_terminated(run.info.run_id, "FINISHED" if trial["state"] == "ok" else "FAILED", start)
 
 
 def _tags(result: Result) -> dict[str, str]:
-    tags = {
+    own = {
         "bench.key": result.key,
         "bench.group": result.group,
         "mlflow.source.name": result.command,
         "mlflow.source.type": "LOCAL",
         "mlflow.source.git.commit": result.commit,
-        "mlflow.note.content": f"{result.status}: {result.reason}" if result.reason else "",
-        "mlflow.loggedArtifacts": json.dumps([{"path": TABLE, "type": "table"}]) if result.per_image else "",
     }
-    names = ("method", "family", "task", "track", "task_version", "status", "reason", "label", "protocol")
-    names += ("commit", "dirty", "device", "devices", "data_hash")
-    tags |= {name: str(getattr(result, name)) for name in names}
-    tags |= {re.sub(r"[^\w\-. /]", "_", f"env.{name}"): str(value) for name, value in result.environment.items()}
-    return {name: value for name, value in tags.items() if value}
+    if result.reason:
+        own["mlflow.note.content"] = f"{result.status}: {result.reason}"
+    if result.per_image:
+        own["mlflow.loggedArtifacts"] = json.dumps([{"path": TABLE, "type": "table"}])
+    return own | summary.tags(result)
 
 
-def _configuration(result: Result) -> dict[str, Any]:
-    fixed = {name: getattr(result, name) for name in ("method", "track", "task_version", "seed", "limit")}
-    return {**{name: value for name, value in fixed.items() if value is not None}, **result.hyperparameters}
-
-
-def _numbers(result: Result) -> dict[str, Any]:
-    """The run in single numbers: mean scores and costs."""
-    scores = {metric: result.mean(metric) for metric in result.metrics} if result.per_image else {}
-    costs = {
-        name: getattr(result, name) for name in ("seconds_per_image", "peak_memory_bytes", "parameters", "seconds")
-    }
-    stages = {f"{stage}_seconds": getattr(result, stage).get("seconds") for stage in ("training", "tuning")}
-    return scores | costs | stages
-
-
-def _params(values: Mapping[str, Any]) -> list[Param]:
+def _params(values: Mapping[str, str]) -> list[Param]:
     from mlflow.entities import Param
 
-    return [Param(name, str(value)[:LONGEST]) for name, value in values.items()]
+    return [Param(name, value) for name, value in values.items()]
 
 
-def _metrics(values: Mapping[str, float | None], time: int) -> list[Metric]:
+def _metrics(values: Mapping[str, float], time: int) -> list[Metric]:
     from mlflow.entities import Metric
 
-    return [Metric(name, float(value), time, 0) for name, value in values.items() if value is not None]
+    return [Metric(name, value, time, 0) for name, value in values.items()]
 
 
-def _curves(path: Path) -> list[Metric]:
-    from mlflow.entities import Metric
-
-    if not path.exists():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    return [Metric(r["name"], float(r["value"]), int(float(r["time"]) * 1000), int(float(r["step"]))) for r in rows]
-
-
-def _datasets(result: Result, path: Path) -> list[DatasetInput]:
+def _datasets(result: Result, run_dir: Path) -> list[DatasetInput]:
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
-    data = _json(path, {"splits": {"test": len(result.per_image)}})
-    digest = str(data.get("fingerprint") or result.data_hash)[:36]
-    name, source = f"{result.task}:{result.track}", json.dumps({"track": f"{result.task}:{result.track}"})
+    fingerprint, splits = summary.splits(result, run_dir)
+    name = f"{result.task}:{result.track}"
+    source = json.dumps({"track": name, "version": result.task_version})
     return [
         DatasetInput(
-            Dataset(f"{name} {split}", digest, "local", source, profile=json.dumps({"images": images})),
+            Dataset(f"{name} {split}", fingerprint[:36], "local", source, profile=json.dumps({"images": images})),
             [InputTag("mlflow.data.context", split)],
         )
-        for split, images in data["splits"].items()
-        if images
+        for split, images in splits.items()
     ]
-
-
-def _json(path: Path, default: Any) -> Any:
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else default

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from bench.task import Budget, Metric, Problem, Task, Track
-
-PSNR = Metric("psnr", "tasks.data.metrics:psnr", True, {"data_range": 1.0}, unit="dB")
-SSIM = Metric("ssim", "tasks.data.metrics:ssim", True, {"data_range": 1.0})
+from bench.task import Budget, Problem, Task, Track
+from tasks.data.scores import psnr_ssim
 
 
 def open_track(track: Track) -> Problem:
@@ -17,7 +15,7 @@ def open_track(track: Track) -> Problem:
     sigma = track.options["sigma"] / 255
 
     def measure(image, rng):
-        x = torch.as_tensor(image, dtype=torch.float64)[None]
+        x = torch.from_numpy(image)[None]
         return x, x + sigma * torch.from_numpy(rng.standard_normal(x.shape)), {}
 
     def physics(params, device):
@@ -32,11 +30,11 @@ def bsd68(sigma: int) -> Track:
         name=f"bsd68-s{sigma}",
         title=f"BSD68, sigma {sigma}",
         version=1,
-        metrics=(PSNR, SSIM),
-        budget=Budget(trials=12, images=10, steps=1000, batch=8),
+        metrics=psnr_ssim(1.0),
+        budget=Budget(trials=12, images=10, steps=800, batch=8),
         options={"images": "bsd", "sigma": sigma, "patch": 64},
         data=("bsd400", "bsd68"),
-        citation="Zhang et al., Beyond a Gaussian Denoiser, IEEE TIP 2017",
+        citation="Zhang et al., Beyond a Gaussian Denoiser, IEEE TIP 26(7), 2017",
     )
 
 
@@ -45,7 +43,7 @@ MINI = Track(
     name="mini",
     title="Photographs, sigma 25",
     version=1,
-    metrics=(PSNR, SSIM),
+    metrics=psnr_ssim(1.0),
     budget=Budget(),
     options={"images": "photographs", "sigma": 25, "patch": 64},
     split_unit="scene",

@@ -1,7 +1,7 @@
 """Head: seeded volumes of magnetic susceptibility in ppm, inside a brain mask, zero outside.
 
-Axes are (left-right, back-front, bottom-top); B0 runs along the last. Cortex around white matter, ventricles, deep nuclei,
-veins, now and then a bleed or a calcification. Means of the nuclei relative to water-like fluid, in ppm, after Li et al.,
+Axes are (left-right, back-front, bottom-top); B0 runs along the last. Cortex around white matter, ventricles, deep
+nuclei, veins, now and then a bleed or a calcification. Means of the nuclei in ppm, relative to fluid, after Li et al.,
 Human Brain Mapping 35, 2014; Deistung et al., NeuroImage 65, 2013; Langkammer et al., NeuroImage 62, 2012. Venous blood
 (about 60 % oxygenated) after Haacke et al., Human Brain Mapping 31, 2010.
 """
@@ -9,6 +9,7 @@ Human Brain Mapping 35, 2014; Deistung et al., NeuroImage 65, 2013; Langkammer e
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +37,7 @@ def head(seed: int, index: int, size: int = 96) -> tuple[Array, NDArray[np.bool_
     shape, pixel = (size, size, size), 2 / size
     scale = rng.uniform(0.94, 1.06, 3)
     points = [axis / s + 0.016 * smooth_field(rng, shape, 0.15) for axis, s in zip(grid(*shape), scale, strict=True)]
-    x, y, z = points
+    x, _, z = points
 
     cerebrum = ellipsoid(points, (0, 0, 0.12), (0.68, 0.84, 0.62))
     base = ellipsoid(points, (0, -0.42, -0.45), (0.46, 0.34, 0.25))
@@ -95,8 +96,8 @@ def _nuclei(chi: Array, rng: np.random.Generator, points: list[Array]) -> None:
     for ppm, centre, radii, turn in NUCLEI.values():
         value = ppm * iron * rng.uniform(0.88, 1.12)
         for side in (-1, 1):
-            at = [side * centre[0], centre[1], centre[2]] + rng.normal(0, 0.008, 3)
-            size = np.array(radii) * rng.uniform(0.88, 1.12, 3)
+            at = np.array([side * centre[0], *centre[1:]]) + rng.normal(0, 0.008, 3)
+            size = np.array(radii) * rng.uniform(1.0, 1.3, 3)
             paint(
                 chi,
                 value * rng.uniform(0.96, 1.04),
@@ -105,7 +106,7 @@ def _nuclei(chi: Array, rng: np.random.Generator, points: list[Array]) -> None:
 
 
 def _veins(rng: np.random.Generator, size: int, scale: Array) -> Array:
-    """Coverage by the internal cerebral veins, their tributaries, the straight and sagittal sinus and cortical veins."""
+    """Coverage by the internal cerebral veins, their tributaries, the sinuses and cortical veins."""
     cover = np.zeros((size, size, size))
 
     def run(
@@ -138,7 +139,8 @@ def _veins(rng: np.random.Generator, size: int, scale: Array) -> Array:
             start = normal * (0.66, 0.82, 0.6) + (0, 0, 0.12)
             run(start, -normal + 0.5 * rng.standard_normal(3), rng.uniform(0.15, 0.35), rng.uniform(0.009, 0.016))
     run((0, -0.33, 0.06), (0, -1, -0.25), 0.45, 0.02, 0.04)  # straight sinus
-    for start, end in zip(np.linspace(-1.2, 2.6, 24), np.linspace(-1.2, 2.6, 25)[1:], strict=False):  # sagittal sinus
-        ends = [np.array([0, -0.8 * np.cos(t), 0.12 + 0.58 * np.sin(t)]) * scale for t in (start, end)]
-        stroke(cover, *ends, (0.022, 0.022))
+    turns = np.linspace(-0.7, 2.6, 25)  # the sagittal sinus, from the back over the top
+    arc = np.stack([0 * turns, -0.8 * np.cos(turns), 0.12 + 0.58 * np.sin(turns)], axis=1) * scale
+    for a, b in pairwise(arc):
+        stroke(cover, a, b, (0.022, 0.022))
     return cover

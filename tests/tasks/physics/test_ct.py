@@ -17,11 +17,6 @@ from tasks.physics.photons import PhotonNoise, photon_noise
 SIZE = 95  # odd, so that scikit-image's centre of rotation is the image's centre
 
 
-@pytest.fixture(autouse=True)
-def _store(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BENCH_STORE", str(tmp_path_factory.getbasetemp() / "store"))
-
-
 @pytest.fixture(scope="module", name="phantom")
 def _phantom() -> np.ndarray:
     return resize(shepp_logan_phantom(), (SIZE, SIZE), anti_aliasing=True).astype(np.float64)

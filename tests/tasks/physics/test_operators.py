@@ -109,6 +109,17 @@ def test_single_precision(name: str) -> None:
     torch.testing.assert_close(y.double(), physics.A(x), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_same_on_the_gpu(case: Case) -> None:
+    physics, x = case.make(), randn(2, *case.shape)
+    y = physics.A(x)
+    there = case.make().to("cuda")
+    for apply, value in (("A", x), ("A_adjoint", y), ("direct", y)):
+        moved = getattr(there, apply)(value.cuda())
+        assert moved.device.type == "cuda"
+        torch.testing.assert_close(moved.cpu(), getattr(physics, apply)(value))
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_norm_is_the_largest_singular_value(name: str) -> None:
     physics, shape = CASES[name].make(), CASES[name].shape

@@ -1,0 +1,106 @@
+"""Sparse-view and limited-angle CT: y = A x, parallel-beam line integrals of attenuation, with photon noise.
+
+x is attenuation in 1/cm, y is post-log. Measurements are made from an image of twice the resolution.
+"""
+
+from __future__ import annotations
+
+from math import radians
+
+from bench.space import Choice, Float
+from bench.task import Budget, Problem, Task, Track
+from tasks.data.scores import psnr_ssim
+
+MAXIMUM = 0.4  # 1/cm, the data range of phantoms
+AAPM_MAXIMUM = 0.45  # 1/cm, given to the value 1 of slices whose Hounsfield units are lost: soft tissue is 0.2 then
+AAPM_FIELD = 36.0  # cm, the side of a slice, typical of abdominal CT
+WINDOWS = {
+    "window": Choice(("ram-lak", "shepp-logan", "cosine", "hamming", "hann")),
+    "cutoff": Float(0.3, 1.0),
+}
+
+
+def open_track(track: Track) -> Problem:
+    import torch
+
+    from bench.task import Images
+    from tasks.data import aapm
+    from tasks.data.phantoms import coarsen
+    from tasks.data.thorax import thorax
+    from tasks.physics.ct import CT
+    from tasks.physics.ct_geometry import Geometry
+    from tasks.physics.photons import PhotonNoise, photon_noise
+
+    options = track.options
+    size, views, photons = options["size"], options["views"], options["photons"]
+    pixel = options["field"] / size
+    arc = radians(options["arc"])
+    geometry = Geometry.parallel(size, views, arc=arc, pixel=pixel)
+    fine = Geometry.parallel(2 * size, views, arc=arc, pixel=pixel / 2, spacing=pixel, bins=geometry.bins)
+    exact = CT(fine)
+
+    def measure(image, rng):
+        line_integrals = exact.A(torch.from_numpy(image)[None, None])[0]
+        y = torch.from_numpy(photon_noise(line_integrals.numpy(), photons, rng))
+        return torch.from_numpy(coarsen(image))[None], y, {}
+
+    def physics(params, device):
+        return CT(geometry, PhotonNoise(photons), device)
+
+    def phantoms(split: str, count: int) -> Images:
+        seeds = {"train": 1, "val": 2, "test": 3}
+        ids = tuple(f"thorax-{split}-{index:03d}" for index in range(count))
+        return Images(ids, lambda name: thorax(seeds[split], int(name.rpartition("-")[2]), 2 * size))
+
+    splits = {"train": phantoms("train", options["train"]), "val": phantoms("val", 8)}
+    if track.data:
+        splits["test"] = Images(aapm.ids(), lambda name: AAPM_MAXIMUM * aapm.load(name))
+    else:
+        splits["test"] = phantoms("test", 16)
+    return Problem(splits, measure, physics)
+
+
+def aapm12(name: str, title: str, views: int, arc: float) -> Track:
+    return Track(
+        task="ct",
+        name=f"aapm12-{name}",
+        title=f"AAPM abdomen, {title}; learns from phantoms",
+        version=1,
+        metrics=psnr_ssim(AAPM_MAXIMUM),
+        budget=Budget(trials=12, images=4, steps=400, batch=2),
+        options={
+            "size": 256,
+            "views": views,
+            "arc": arc,
+            "photons": 1e5,
+            "field": AAPM_FIELD,
+            "train": 100,
+        },
+        modality="ct",
+        same_grid=False,
+        data=("aapm12",),
+        split_unit="source",
+        direct=WINDOWS,
+    )
+
+
+MINI = Track(
+    task="ct",
+    name="mini",
+    title="Thorax phantoms, 24 views, 1e4 photons",
+    version=1,
+    metrics=psnr_ssim(MAXIMUM),
+    budget=Budget(steps=350, batch=2),
+    options={"size": 96, "views": 24, "arc": 180, "photons": 1e4, "field": 40.0, "train": 200},
+    modality="ct",
+    same_grid=False,
+    split_unit="phantom",
+    direct=WINDOWS,
+)
+
+TASK = Task(
+    "ct",
+    "Sparse-view and limited-angle computed tomography",
+    (MINI, aapm12("60", "60 views", 60, 180), aapm12("limited", "120 views over 120 degrees", 120, 120)),
+    open_track,
+)

@@ -1,0 +1,25 @@
+"""The metrics that tracks declare, with their conventions; the functions behind them are in `tasks.data.metrics`."""
+
+from bench.task import Metric
+
+
+def psnr_ssim(data_range: float, on: str = "identity") -> tuple[Metric, Metric]:
+    """Peak signal-to-noise ratio and structural similarity; ``on`` is what is scored of a complex image."""
+    convention = {"data_range": data_range, "on": on}
+    return (
+        Metric("psnr", "tasks.data.metrics:psnr", True, convention, unit="dB"),
+        Metric("ssim", "tasks.data.metrics:ssim", True, convention),
+    )
+
+
+def nmse(on: str = "identity") -> Metric:
+    """Normalised mean squared error."""
+    return Metric("nmse", "tasks.data.metrics:nmse", False, {"on": on})
+
+
+# Susceptibility maps, demeaned and scored inside the mask
+QSM = (
+    Metric("nrmse", "tasks.data.metrics:nrmse", False, {"mask": True, "demean": True}, unit="%"),
+    Metric("hfen", "tasks.data.metrics:hfen", False, {"mask": True, "demean": True}, unit="%"),
+    Metric("xsim", "tasks.data.metrics:xsim", True, {"mask": True, "demean": True}),
+)

@@ -1,0 +1,71 @@
+"""Deblurring: y = h * x + n, a known kernel h, circular boundary, n white and Gaussian of standard deviation 2 / 255."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bench.space import Float
+from bench.task import Budget, Problem, Task, Track
+from tasks.data.scores import psnr_ssim
+
+NOISE = 2 / 255
+GAUSSIAN = {"kind": "gaussian", "sigma": 1.6, "size": 25}  # the blur of Danielyan et al., IEEE TIP 21(4), 2012
+MOTION = {"kind": "motion", "seed": 5, "size": 25, "length": 20.0}
+WIENER = {"noise_to_signal": Float(1e-4, 1.0, log=True)}
+
+
+def open_track(track: Track) -> Problem:
+    import torch
+    from deepinv.physics import GaussianNoise
+
+    from tasks.data.natural import augment, images
+    from tasks.physics.blur import CircularBlur
+    from tasks.physics.blur_kernels import gaussian_kernel, motion_kernel
+
+    declared = {key: value for key, value in track.options["blur"].items() if key != "kind"}
+    make = {"gaussian": gaussian_kernel, "motion": motion_kernel}[track.options["blur"]["kind"]]
+    kernel = make(**declared)
+    exact = CircularBlur(kernel)
+
+    def measure(image, rng):
+        x = torch.from_numpy(image)[None]
+        return x, exact.A(x[None])[0] + NOISE * torch.from_numpy(rng.standard_normal(x.shape)), {}
+
+    def physics(params, device):
+        return CircularBlur(kernel, GaussianNoise(NOISE), device)
+
+    return Problem(images(track.options["images"]), measure, physics, augment(track.options["patch"]))
+
+
+def bsd68(name: str, title: str, blur: dict[str, Any]) -> Track:
+    return Track(
+        task="deblurring",
+        name=f"bsd68-{name}",
+        title=f"BSD68, {title}, noise 2/255",
+        version=1,
+        metrics=psnr_ssim(1.0),
+        budget=Budget(trials=12, images=10, steps=800, batch=8),
+        options={"images": "bsd", "blur": blur, "patch": 64},
+        data=("bsd400", "bsd68"),
+        direct=WIENER,
+    )
+
+
+MINI = Track(
+    task="deblurring",
+    name="mini",
+    title="Photographs, Gaussian blur, noise 2/255",
+    version=1,
+    metrics=psnr_ssim(1.0),
+    budget=Budget(),
+    options={"images": "photographs", "blur": GAUSSIAN, "patch": 64},
+    direct=WIENER,
+    split_unit="scene",
+)
+
+TASK = Task(
+    "deblurring",
+    "Deconvolution with a known kernel",
+    (MINI, bsd68("gaussian", "Gaussian blur of 1.6 pixels", GAUSSIAN), bsd68("motion", "motion blur", MOTION)),
+    open_track,
+)

@@ -1,0 +1,80 @@
+"""Inpainting: y = m (x + n), m a mask of zeros and ones, n white and Gaussian of standard deviation 5 / 255."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bench.task import Budget, Problem, Task, Track
+from tasks.data.scores import psnr_ssim
+
+NOISE = 5 / 255
+
+
+def open_track(track: Track) -> Problem:
+    import torch
+    from deepinv.physics import GaussianNoise
+
+    from tasks.data.natural import augment, images
+    from tasks.physics.inpainting import Inpainting
+
+    def measure(image, rng):
+        x = torch.from_numpy(image)[None]
+        mask = torch.from_numpy(draw_mask(track.options["mask"], image.shape, rng))[None]
+        return x, mask * (x + NOISE * torch.from_numpy(rng.standard_normal(x.shape))), {"mask": mask}
+
+    def physics(params, device):
+        return Inpainting(params["mask"], GaussianNoise(NOISE), device)
+
+    return Problem(images(track.options["images"]), measure, physics, augment(track.options["patch"]))
+
+
+def draw_mask(declared: dict[str, Any], shape, rng):
+    """A float64 mask (H, W): pixels missing at random, or square boxes missing, one at random in each cell of a grid."""
+    import numpy as np
+
+    if "missing" in declared:
+        return (rng.random(shape) >= declared["missing"]).astype(np.float64)
+    mask = np.ones(shape)
+    cell, box = declared["cell"], declared["box"]
+    for top in range(0, shape[0] - cell + 1, cell):
+        for left in range(0, shape[1] - cell + 1, cell):
+            row, column = rng.integers(cell - box + 1, size=2)
+            mask[top + row : top + row + box, left + column : left + column + box] = 0
+    return mask
+
+
+def bsd68(name: str, title: str, mask: dict[str, Any]) -> Track:
+    return Track(
+        task="inpainting",
+        name=f"bsd68-{name}",
+        title=f"BSD68, {title}, noise 5/255",
+        version=1,
+        metrics=psnr_ssim(1.0),
+        budget=Budget(trials=12, images=10, steps=800, batch=8),
+        options={"images": "bsd", "mask": mask, "patch": 64},
+        data=("bsd400", "bsd68"),
+    )
+
+
+MINI = Track(
+    task="inpainting",
+    name="mini",
+    title="Photographs, half the pixels, noise 5/255",
+    version=1,
+    metrics=psnr_ssim(1.0),
+    budget=Budget(),
+    options={"images": "photographs", "mask": {"missing": 0.5}, "patch": 64},
+    split_unit="scene",
+)
+
+TASK = Task(
+    "inpainting",
+    "Filling in missing pixels",
+    (
+        MINI,
+        bsd68("random50", "half the pixels at random", {"missing": 0.5}),
+        bsd68("random80", "a fifth of the pixels at random", {"missing": 0.8}),
+        bsd68("box", "boxes of 16 x 16 missing", {"cell": 64, "box": 16}),
+    ),
+    open_track,
+)

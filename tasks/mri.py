@@ -1,0 +1,191 @@
+"""Undersampled MRI: y = M F x + n, and y_c = M F (s_c x) + n for coils c, n white and complex.
+
+Phantoms are complex and sampled from an image of twice the resolution: its central k-space is what a scan of the lower
+resolution measures, and the reference is what the whole of that k-space gives.
+"""
+
+from __future__ import annotations
+
+from bench.task import Budget, Images, Problem, Task, Track
+from tasks.data.scores import nmse, psnr_ssim
+
+SEEDS = {"train": 1, "val": 2, "test": 3}
+
+
+def open_track(track: Track) -> Problem:
+    return {"phantom": phantoms, "brain": brain_istanet, "siat": siat}[track.options["kind"]](track)
+
+
+def phantoms(track: Track) -> Problem:
+    """Complex brain phantoms, variable-density Cartesian masks, one coil or several with their maps in the params."""
+    import numpy as np
+    import torch
+    from deepinv.physics import GaussianNoise
+
+    from tasks.data.brain import coil_maps
+    from tasks.physics.mri import MRI, MultiCoilMRI, variable_density_mask
+
+    options = track.options
+    size, coils, noise = options["size"], options["coils"], options["noise"]
+
+    def measure(image, rng):
+        mask = variable_density_mask((size, size), options["acceleration"], options["centre"], rng)
+        if not coils:
+            y = centre_of_kspace(image)
+            x, params = fft(y, inverse=True), {}
+        else:
+            maps = coil_maps(image.shape, coils, rng)
+            y = centre_of_kspace(maps * image)
+            x = fft(centre_of_kspace(image), inverse=True)
+            params = {"coils": torch.from_numpy(maps[:, ::2, ::2].copy())}
+        draws = rng.standard_normal((2, *y.shape))
+        y = mask.numpy()[0] * (y + noise * (draws[0] + 1j * draws[1]))
+        return as_channels(x), as_channels(y), {"mask": mask, **params}
+
+    def centre_of_kspace(image: np.ndarray) -> np.ndarray:
+        kspace = fft(image) / 2  # half the side: the orthonormal transform keeps the intensities
+        quarter = size // 2
+        return kspace[..., quarter : quarter + size, quarter : quarter + size]
+
+    def physics(params, device):
+        noise_model = GaussianNoise(noise)
+        if coils:
+            return MultiCoilMRI(params["mask"], params["coils"], noise_model, device)
+        return MRI(params["mask"], noise_model, device)
+
+    counts = {"train": 200, "val": 8, "test": 16}
+    splits = {split: phantom_images(split, count, 2 * size) for split, count in counts.items()}
+    return Problem(splits, measure, physics)
+
+
+def phantom_images(split: str, count: int, size: int) -> Images:
+    from tasks.data.brain import brain
+
+    ids = tuple(f"brain-{split}-{index:03d}" for index in range(count))
+    return Images(ids, lambda name: brain(SEEDS[split], int(name.rpartition("-")[2]), size))
+
+
+def fft(image, inverse: bool = False):
+    """Orthonormal Fourier transform over the last two axes, DC and the origin at their centres."""
+    import numpy as np
+
+    transform = np.fft.ifft2 if inverse else np.fft.fft2
+    shifted = np.fft.ifftshift(image, axes=(-2, -1))
+    return np.fft.fftshift(transform(shifted, norm="ortho"), axes=(-2, -1))
+
+
+def as_channels(image):
+    """Real and imaginary part as the first axis of a float64 tensor."""
+    import numpy as np
+    import torch
+
+    return torch.from_numpy(np.stack([image.real, image.imag]))
+
+
+def brain_istanet(track: Track) -> Problem:
+    """Real images, one fixed mask, no noise: the protocol of ADMM-Net and ISTA-Net. Learns from cardiac images."""
+    import torch
+
+    from tasks.data import mri_sets
+    from tasks.physics.mri import RealMRI
+
+    mask = torch.from_numpy(mri_sets.brain_mask(track.options["sampling"]))[None]
+    operator = RealMRI(mask[None])
+
+    def measure(image, rng):
+        x = torch.from_numpy(image)[None]
+        return x, operator.A(x[None])[0], {"mask": mask}
+
+    def physics(params, device):
+        return RealMRI(params["mask"], device=device)
+
+    return Problem({**mri_sets.cardiac(), "test": mri_sets.brain()}, measure, physics)
+
+
+def siat(track: Track) -> Problem:
+    """Complex images, one fixed radial mask, no noise. Learns from complex phantoms."""
+    import torch
+
+    from tasks.data import mri_sets
+    from tasks.physics.mri import MRI
+
+    mask = torch.from_numpy(mri_sets.siat_mask(track.options["sampling"]))[None]
+
+    def measure(image, rng):
+        y = mask.numpy()[0] * fft(image)
+        return as_channels(image), as_channels(y), {"mask": mask}
+
+    def physics(params, device):
+        return MRI(params["mask"], device=device)
+
+    size = mask.shape[-1]
+    splits = {"train": phantom_images("train", 100, size), "val": phantom_images("val", 8, size)}
+    return Problem({**splits, "test": mri_sets.siat()}, measure, physics)
+
+
+def mini(name: str, title: str, coils: int, acceleration: float) -> Track:
+    return Track(
+        task="mri",
+        name=name,
+        title=title,
+        version=1,
+        metrics=(*psnr_ssim(1.0, "magnitude"), nmse("magnitude")),
+        budget=Budget(steps=350, batch=2),
+        options={
+            "kind": "phantom",
+            "size": 96,
+            "coils": coils,
+            "acceleration": acceleration,
+            "centre": 0.08,
+            "noise": 0.01,
+        },
+        modality="mri",
+        channels=2,
+        is_complex=True,
+        same_grid=False,
+        split_unit="phantom",
+    )
+
+
+def brain(sampling: int) -> Track:
+    return Track(
+        task="mri",
+        name=f"brain-r{sampling}",
+        title=f"Brain, {sampling} % radial; learns from cardiac images",
+        version=1,
+        metrics=(*psnr_ssim(1.0), nmse()),
+        budget=Budget(trials=12, images=4, steps=400, batch=2),
+        options={"kind": "brain", "sampling": sampling},
+        modality="mri",
+        data=("brain-istanet", "cardiac-admmnet"),
+        split_unit="block",
+        citation="Yang et al., Deep ADMM-Net for Compressive Sensing MRI, NIPS 2016",
+    )
+
+
+SIAT = Track(
+    task="mri",
+    name="siat-radial20",
+    title="Complex brain, 20 % radial; learns from phantoms",
+    version=1,
+    metrics=(*psnr_ssim(1.0, "magnitude"), nmse("magnitude")),
+    budget=Budget(trials=12, images=4, steps=400, batch=2),
+    options={"kind": "siat", "sampling": 20},
+    modality="mri",
+    channels=2,
+    is_complex=True,
+    data=("siat31",),
+    split_unit="source",
+)
+
+TASK = Task(
+    "mri",
+    "Undersampled magnetic resonance imaging",
+    (
+        mini("mini", "Complex brain phantoms, 4x Cartesian", 0, 4),
+        mini("mini-multicoil", "Complex brain phantoms, 6 coils, 6x Cartesian", 6, 6),
+        *(brain(sampling) for sampling in (20, 30, 40, 50)),
+        SIAT,
+    ),
+    open_track,
+)

@@ -1,0 +1,105 @@
+"""Quantitative susceptibility mapping: y = d * x + n, the field that susceptibility x makes, both in ppm, in 3D.
+
+Phantoms make their field on a grid of twice the resolution. The reconstruction is scored inside the brain mask, up to
+its mean.
+"""
+
+from __future__ import annotations
+
+from bench.space import Float
+from bench.task import Budget, Images, Problem, Task, Track
+from tasks.data.scores import QSM
+
+SEEDS = {"train": 1, "val": 2, "test": 3}
+SIZE = 48  # voxels a side of a phantom
+VOXEL = 4.0  # mm, of a phantom
+B0 = (0.0, 0.0, 1.0)
+TKD = {"threshold": Float(0.02, 0.4)}
+
+
+def open_track(track: Track) -> Problem:
+    import torch
+    from deepinv.physics import GaussianNoise
+
+    from tasks.data import qsm2016
+    from tasks.physics.qsm import Dipole
+
+    noise = track.options["noise"]
+    splits = {split: phantoms(split, count) for split, count in track.options["phantoms"].items()}
+    if track.data:
+        splits["test"] = Images(("qsm2016",), lambda name: qsm2016.load())
+
+    def measure(volumes, rng):
+        x, field, mask = (torch.from_numpy(volumes[name])[None] for name in ("susceptibility", "field", "mask"))
+        if "measured" not in volumes:
+            field = field + noise * torch.from_numpy(rng.standard_normal(field.shape))
+        return x, field, {"mask": mask, "voxel": torch.from_numpy(volumes["voxel"])}
+
+    def physics(params, device):
+        voxel = tuple(params["voxel"][0].tolist())
+        return Dipole(voxel, B0, GaussianNoise(noise), device)
+
+    return Problem(splits, measure, physics)
+
+
+def phantoms(split: str, count: int) -> Images:
+    """Susceptibility, the field made on the fine grid, and the mask, as arrays by name; kept in the cache."""
+    import numpy as np
+
+    from bench.store import cached
+    from tasks.data.head import VERSION, head
+    from tasks.data.phantoms import coarsen
+    from tasks.physics.qsm import Dipole
+
+    def make(index: int) -> dict[str, np.ndarray]:
+        import torch
+
+        susceptibility, mask = head(SEEDS[split], index, 2 * SIZE)
+        fine = Dipole((VOXEL / 2,) * 3, B0)
+        field = fine.A(torch.from_numpy(susceptibility)[None, None])[0, 0].numpy()
+        return {
+            "susceptibility": coarsen(susceptibility),
+            "field": coarsen(field),
+            "mask": (coarsen(mask.astype(float)) > 0.5).astype(float),
+            "voxel": np.array((VOXEL,) * 3),
+        }
+
+    def load(name: str) -> dict[str, np.ndarray]:
+        index = int(name.rpartition("-")[2])
+        return cached("head", f"{VERSION}-{SEEDS[split]}-{index}-{SIZE}-{VOXEL}", lambda: make(index))
+
+    return Images(tuple(f"head-{split}-{index:02d}" for index in range(count)), load)
+
+
+MINI = Track(
+    task="qsm",
+    name="mini",
+    title="3D head phantoms, noise 0.002 ppm",
+    version=1,
+    metrics=QSM,
+    budget=Budget(steps=200, batch=1),
+    options={"noise": 0.002, "phantoms": {"train": 12, "val": 2, "test": 6}},
+    modality="qsm",
+    dims=3,
+    same_grid=False,
+    split_unit="phantom",
+    direct=TKD,
+)
+
+CHALLENGE = Track(
+    task="qsm",
+    name="qsm2016",
+    title="QSM challenge 2016 in vivo; learns from phantoms",
+    version=1,
+    metrics=QSM,
+    budget=Budget(trials=12, images=2, steps=400, batch=1),
+    options={"noise": 0.002, "phantoms": {"train": 12, "val": 2}},
+    modality="qsm",
+    dims=3,
+    data=("qsm2016",),
+    split_unit="source",
+    direct=TKD,
+    citation="Langkammer et al., Quantitative Susceptibility Mapping: Report from the 2016 Challenge, MRM 79(3), 2018",
+)
+
+TASK = Task("qsm", "Quantitative susceptibility mapping", (MINI, CHALLENGE), open_track)
