@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import os
-import re
 import shutil
 import tarfile
 import tempfile
@@ -20,12 +19,10 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from bench.errors import BenchError
+from bench.privacy import without_folders
 from bench.results import Result
 from bench.store import whole_directory
 from bench.tracking import MARKER
-
-# The folders before a package, or before a file elsewhere, in a line such as `File "/home/me/bench/run.py", line 3`.
-FOLDERS = re.compile(r"(?:/[^/\s\"':]+)+/(?=(?:site-packages|bench|tasks|baselines)/)|(?<![\w./])(?:/[^/\s\"':]+)+/")
 
 Add = Callable[[str, bytes, float], None]
 
@@ -44,7 +41,7 @@ def export(run_dirs: Sequence[Path], path: Path) -> None:
                 for file in _files(run_dir):
                     content = file.read_bytes()
                     if file.suffix == ".txt":
-                        content = FOLDERS.sub("", content.decode("utf-8", "replace")).encode()
+                        content = without_folders(content.decode("utf-8", "replace")).encode()
                     add(f"{result.key}/{file.relative_to(run_dir).as_posix()}", content, time)
         scratch.replace(path)
     except OSError as error:
@@ -67,6 +64,10 @@ def unpack(path: Path, runs_dir: Path) -> list[Path]:
             else:
                 _extract(path, Path(scratch))
                 whole = _visible(Path(scratch))
+            if not whole:
+                raise BenchError(
+                    f"{path} holds no run. Give an archive of `bench export` or a folder of run directories."
+                )
             for run_dir in whole:
                 _checked(run_dir)
             return [_add(run_dir, runs_dir / run_dir.name) for run_dir in whole]
@@ -153,7 +154,7 @@ def _members(path: Path) -> Iterable[tuple[str, IO[bytes]]]:
                     with zipped.open(info) as file:
                         yield info.filename, file
         return
-    with tarfile.open(path, "r:*") as tar:
+    with tarfile.open(path, "r:gz") as tar:
         for member in tar:
             if member.isdir():
                 continue

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import BenchError
+from bench.privacy import without_folders
 from bench.render import page, table
 from bench.results import Entry, Result
 from bench.stats import interval
@@ -105,7 +106,7 @@ def _entry(group: list[Result]) -> Entry:
         label=_label(last),
         family=last.family,
         status=last.status,
-        reason=last.reason,
+        reason=without_folders(last.reason),
         primary=last.primary,
         scores=_scores(good),
         per_seed={str(result.seed): result.per_image for result in good},
@@ -123,7 +124,7 @@ def _entry(group: list[Result]) -> Entry:
         data_hash=last.data_hash,
         commit=last.commit,
         dirty=any(result.dirty for result in shown),
-        command=max(group, key=lambda result: (len(result.seeds), result.date)).command,
+        command=without_folders(max(group, key=lambda result: (len(result.seeds), result.date)).command),
         date=last.date,
         key=last.group,
         flags=list(_flags(group, good)),
@@ -154,7 +155,11 @@ def _flags(group: list[Result], good: list[Result]) -> Iterator[str]:
     if good and lacking:
         asked = len(lacking) + len({result.seed for result in group} - set(lacking))
         yield f"{INCOMPLETE}: {asked - len(lacking)} of {asked} seeds"
-        yield from (f"seed {result.seed} failed: {result.reason}" for result in group if result.status == "failed")
+        yield from (
+            f"seed {result.seed} failed: {without_folders(result.reason)}"
+            for result in group
+            if result.status == "failed"
+        )
     if any(result.dirty for result in group):
         yield "uncommitted changes"
     for name, what in (("device", "devices"), ("data_hash", "test measurements")):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -78,8 +79,8 @@ def cached(kind: str, key: str, make: Callable[[], Mapping[str, np.ndarray]]) ->
     try:
         with np.load(path) as arrays:
             return dict(arrays)
-    except (OSError, ValueError, EOFError, KeyError):
-        pass
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
+        pass  # absent or damaged
     arrays = dict(make())
     scratch = path.with_name(f".tmp-{os.getpid()}-{path.name}")
     try:

@@ -94,6 +94,7 @@ def results(task: str | None = None) -> list[Result]:
 
     Raises `BenchError` where MLflow is missing or cannot be reached, or has lost a result.
     """
+    _require()
     if uri() == _default() and not _database().exists():
         return []  # making a database takes seconds
     found = []

@@ -1,4 +1,4 @@
-"""Inpainting: y = m (x + n), m a mask of zeros and ones, n white and Gaussian of standard deviation 5 / 255."""
+"""Inpainting: y = m (x + n), m a mask of zeros and ones, n white and Gaussian."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from typing import Any
 
 from bench.task import Budget, Problem, Task, Track
 from tasks.data.scores import psnr_ssim
-
-NOISE = 5 / 255
 
 
 def open_track(track: Track) -> Problem:
@@ -17,13 +15,15 @@ def open_track(track: Track) -> Problem:
     from tasks.data.natural import augment, images
     from tasks.physics.inpainting import Inpainting
 
+    noise = track.options["noise"] / 255
+
     def measure(image, rng):
         x = torch.from_numpy(image)[None]
         mask = torch.from_numpy(draw_mask(track.options["mask"], image.shape, rng))[None]
-        return x, mask * (x + NOISE * torch.from_numpy(rng.standard_normal(x.shape))), {"mask": mask}
+        return x, mask * (x + noise * torch.from_numpy(rng.standard_normal(x.shape))), {"mask": mask}
 
     def physics(params, device):
-        return Inpainting(params["mask"], GaussianNoise(NOISE), device)
+        return Inpainting(params["mask"], GaussianNoise(noise), device)
 
     return Problem(images(track.options["images"]), measure, physics, augment(track.options["patch"]))
 
@@ -51,7 +51,7 @@ def bsd68(name: str, title: str, mask: dict[str, Any]) -> Track:
         version=1,
         metrics=psnr_ssim(1.0),
         budget=Budget(trials=12, images=10, steps=800, batch=8),
-        options={"images": "bsd", "mask": mask, "patch": 64},
+        options={"images": "bsd", "mask": mask, "noise": 5, "patch": 64},
         data=("bsd400", "bsd68"),
     )
 
@@ -59,11 +59,11 @@ def bsd68(name: str, title: str, mask: dict[str, Any]) -> Track:
 MINI = Track(
     task="inpainting",
     name="mini",
-    title="Photographs, half the pixels, noise 5/255",
+    title="Photographs, half the pixels, noise 15/255",
     version=1,
     metrics=psnr_ssim(1.0),
     budget=Budget(),
-    options={"images": "photographs", "mask": {"missing": 0.5}, "patch": 64},
+    options={"images": "photographs", "mask": {"missing": 0.5}, "noise": 15, "patch": 64},
     split_unit="scene",
 )
 

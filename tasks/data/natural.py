@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.data import file, manifest
+from bench.data import manifest
 from bench.task import Images
 from tasks.data.dead_leaves import dead_leaves
+from tasks.data.files import read
 
 Image = NDArray[np.float64]
 
@@ -88,16 +89,11 @@ def _photographs() -> dict[str, Images]:
 
 
 def _bsd() -> dict[str, Images]:
-    def read(name: str, image: str) -> Image:
-        from skimage.io import imread
-
-        return imread(file(name, f"{image}.png")) / 255
-
     train, test = ([Path(path).stem for path in sorted(manifest(name).files)] for name in ("bsd400", "bsd68"))
     return {
-        "train": Images(tuple(train[:-BSD_VAL]), lambda image: read("bsd400", image)),
-        "val": Images(tuple(train[-BSD_VAL:]), lambda image: read("bsd400", image)),
-        "test": Images(tuple(test), lambda image: read("bsd68", image)),
+        "train": Images(tuple(train[:-BSD_VAL]), lambda image: read("bsd400", f"{image}.png") / 255),
+        "val": Images(tuple(train[-BSD_VAL:]), lambda image: read("bsd400", f"{image}.png") / 255),
+        "test": Images(tuple(test), lambda image: read("bsd68", f"{image}.png") / 255),
     }
 
 

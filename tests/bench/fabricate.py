@@ -55,7 +55,7 @@ def result(method: str = "tv", seed: int = 0, level: float = 28.0, **changes: An
 
 
 def failed(method: str = "tv", seed: int = 0, **changes: Any) -> Result:
-    nothing = {"per_image": {}, "seconds_per_image": None, "peak_memory_bytes": None}
+    nothing: dict[str, Any] = {"per_image": {}, "seconds_per_image": None, "peak_memory_bytes": None}
     return result(method, seed, **({"status": "failed", "reason": "x_hat is not finite"} | nothing | changes))
 
 
@@ -83,8 +83,8 @@ def run_directory(runs: Path, outcome: Result, steps: int = 20) -> Path:
         (folder / "traceback.txt").write_text('  File "/home/someone/x/bench/evaluate.py", line 3\nValueError: nan\n')
         return folder
     names = sorted(outcome.metrics)
-    rows = [[name, *(scores[m] for m in names)] for name, scores in outcome.per_image.items()]
-    (folder / "per_image.csv").write_text("\n".join(",".join(map(str, row)) for row in [["id", *names], *rows]) + "\n")
+    rows = [[name, *(str(scores[m]) for m in names)] for name, scores in outcome.per_image.items()]
+    (folder / "per_image.csv").write_text("\n".join(",".join(row) for row in [["id", *names], *rows]) + "\n")
     trials = [
         {"number": 0, "hyperparameters": {"lam": 0.1}, "score": 27.5, "seconds": 1.0, "state": "ok", "reason": ""},
         {
