@@ -190,7 +190,25 @@ def board(options: argparse.Namespace) -> int:
 def data(options: argparse.Namespace) -> int:
     from bench import data
 
-    return data.command(options.action, options.names)
+    names = options.names or data.manifests()
+    declared = [data.manifest(name) for name in names]
+    if options.action == "list":
+        for one in declared:
+            print(f"{one.name:18}{len(one.files):4} files  {one.title}")
+            print(f"{'':18}terms: {one.terms}")
+        return 0
+    failures = 0
+    for name in names:
+        if options.action == "get":
+            data.get(name)
+            print(f"{name}: whole")
+            continue
+        problems = data.check(name)
+        failures += bool(problems)
+        print(f"{name}: {len(problems)} problems" if problems else f"{name}: ok")
+        for problem in problems:
+            print(f"  {problem}")
+    return 1 if failures else 0
 
 
 def check(options: argparse.Namespace) -> int:

@@ -329,6 +329,11 @@ def end_with_parent(parent: int) -> None:
             os._exit(1)
 
 
+def end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    os._exit(1)
+
+
 def launch(job: Job) -> None:
     """Run on several devices: `bench.worker` in a fresh interpreter, which Lightning launches again for each device."""
     with whole_directory(job.target) as directory:
@@ -338,11 +343,9 @@ def launch(job: Job) -> None:
         words = [sys.executable, "-m", "bench.worker", str(config), str(directory)]
         with (directory / "log.txt").open("w") as output:
             process = subprocess.Popen(words, env=environment, stdout=output, stderr=subprocess.STDOUT)
-            signal.signal(signal.SIGTERM, lambda *_: (process.terminate(), os._exit(1)))
+            signal.signal(signal.SIGTERM, lambda *_: end(process))
             status = process.wait()
         config.unlink()
         if not (directory / "result.json").exists():
             lines = (directory / "log.txt").read_text(errors="replace").strip().splitlines() or ["no output"]
             raise BenchError(f"the worker ended with exit status {status}: {lines[-1]}")
-
-

@@ -58,9 +58,7 @@ def _modules(folder: Path) -> list[Path]:
 def methods() -> dict[str, MethodFile]:
     """Every method by name; nothing is imported."""
     root = _package_folder("baselines")
-    found = {
-        path.stem: MethodFile(path.stem, family, path) for family in FAMILIES for path in _modules(root / family)
-    }
+    found = {path.stem: MethodFile(path.stem, family, path) for family in FAMILIES for path in _modules(root / family)}
     for point in entry_points(group="reconbench.methods"):
         found.setdefault(point.name, MethodFile(point.name, "external", entry_point=point))
     return found

@@ -113,17 +113,29 @@ def compete(
         outcome.hyperparameters = choose(request, track, problem, method_class, directory, outcome, report)
         seed_everything(request.seed, workers=True, verbose=False)
         method = build(method_class, track, outcome.hyperparameters)
-        parallel = {"accelerator": request.accelerator, "devices": request.devices}
         if isinstance(method, LearnedMethod):
             checkpoint = directory / "checkpoint.ckpt"
             outcome.training, curves = fit(
-                method, track, problem, seed=request.seed, checkpoint=checkpoint, report=report, **parallel
+                method,
+                track,
+                problem,
+                seed=request.seed,
+                accelerator=request.accelerator,
+                devices=request.devices,
+                checkpoint=checkpoint,
+                report=report,
             )
             outcome.curves += curves
         outcome.parameters = sum(p.numel() for p in method.parameters() if p.requires_grad)
         monitor.reset_peak()
         outcome.evaluation, outcome.pictures = evaluate(
-            method, track, problem, limit=request.limit, report=report, **parallel
+            method,
+            track,
+            problem,
+            accelerator=request.accelerator,
+            devices=request.devices,
+            limit=request.limit,
+            report=report,
         )
         outcome.peak_memory = monitor.peak_memory()
 

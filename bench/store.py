@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import tempfile
@@ -9,6 +10,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from bench.errors import BenchError
@@ -33,7 +35,9 @@ def whole_directory(target: Path) -> Iterator[Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix=f".tmp-{os.getpid()}-", dir=target.parent))
     except OSError as error:
-        raise BenchError(f"cannot write to {target.parent}: {error.strerror}. Set BENCH_STORE to a writable folder.") from None
+        raise BenchError(
+            f"cannot write to {target.parent}: {error.strerror}. Set BENCH_STORE to a writable folder."
+        ) from None
     try:
         yield scratch
         scratch.chmod(0o755)
@@ -45,7 +49,9 @@ def whole_directory(target: Path) -> Iterator[Path]:
         else:
             scratch.rename(target)
     except OSError as error:
-        raise BenchError(f"cannot write {target}: {error.strerror or error}. Free some space or set BENCH_STORE.") from error
+        raise BenchError(
+            f"cannot write {target}: {error.strerror or error}. Free some space or set BENCH_STORE."
+        ) from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -66,6 +72,12 @@ def _alive(pid: int) -> bool:
     except PermissionError:
         return True
     return True
+
+
+def code_hash(*modules: ModuleType) -> str:
+    """Hash of the modules' sources: part of the key of what they make, so that changed code never finds old arrays."""
+    sources = "".join(Path(module.__file__ or "").read_text(encoding="utf-8") for module in modules)
+    return hashlib.sha256(sources.encode()).hexdigest()[:12]
 
 
 def cached(kind: str, key: str, make: Callable[[], Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:

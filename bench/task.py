@@ -110,8 +110,8 @@ class Images:
 class Problem:
     """A track within reach: its images, how they are measured, and its physics.
 
-    ``measure(image, rng)`` returns ``(x, y, params)`` as float64 CPU tensors (complex ``params`` as complex128) without the
-    batch axis; all randomness comes from ``rng``. ``physics(params, device)`` takes batched params on that device and
+    ``measure(image, rng)`` returns ``(x, y, params)`` as float64 CPU tensors (complex ``params`` as complex128) without
+    the batch axis; all randomness comes from ``rng``. ``physics(params, device)`` takes batched params on that device and
     returns a fresh float32 operator that shares its large buffers. ``augment(image, rng)`` prepares one training image
     (crop, flip), so that all x of a track's training samples have one shape.
     """

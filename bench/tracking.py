@@ -16,6 +16,7 @@ import os
 import re
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -98,11 +99,12 @@ def results(task: str | None = None) -> list[Result]:
     if uri() == _default() and not _database().exists():
         return []  # making a database takes seconds
     found = []
-    with _mlflow() as client:
+    with _mlflow() as client, tempfile.TemporaryDirectory() as folder:
         experiments = [client.get_experiment_by_name(task)] if task else list(client.search_experiments())
         known = [e.experiment_id for e in experiments if e is not None]
         for run in _search(client, known, "tags.`bench.logged` = 'true'") if known else ():
-            path = client.download_artifacts(run.info.run_id, "result.json")
+            _check_place(run.info.artifact_uri)
+            path = client.download_artifacts(run.info.run_id, "result.json", folder)
             found.append(Result.read(Path(path)))
     return found
 
@@ -131,7 +133,7 @@ def _remote() -> bool:
 
 
 def _public(address: str) -> str:
-    return re.sub(r"//[^/@]*@", "//", address)  # without user and password
+    return re.sub(r"//[^/@\s]*@", "//", address)  # without user and password
 
 
 def _require() -> None:
@@ -160,7 +162,7 @@ def _mlflow() -> Iterator[MlflowClient]:
     except BenchError:
         raise
     except Exception as error:  # MLflow lets through whatever its database, its server or its disk raises
-        line = str(error).strip().partition("\n")[0]
+        line = _public(str(error)).strip().partition("\n")[0]
         remedy = "The run directories are whole: `bench import` logs them later."
         raise BenchError(f"MLflow at {_public(uri())} failed: {type(error).__name__}: {line} {remedy}") from error
 
@@ -174,9 +176,18 @@ def _experiment(client: MlflowClient, task: str, primary: str) -> Experiment:
         return client.get_experiment(client.create_experiment(task, artifact_location=root, tags=tags))
     if experiment.lifecycle_stage == "deleted":
         client.restore_experiment(experiment.experiment_id)
-    if uri() == _default() and experiment.artifact_location.removeprefix("file://") != root:
-        raise BenchError(f"{_database()} was made in another folder: delete it and `bench import` the run directories.")
+    _check_place(experiment.artifact_location)
     return experiment
+
+
+def _check_place(artifacts: str) -> None:
+    """MLflow notes where files lie by absolute paths, so that its database cannot be moved."""
+    if uri() == _default() and not _path(artifacts).is_relative_to(store()):
+        raise BenchError(f"{_database()} was made in another folder: delete it and `bench import` the run directories.")
+
+
+def _path(artifacts: str) -> Path:
+    return Path(artifacts.removeprefix("file://"))
 
 
 def _search(client: MlflowClient, experiments: list[str], tag: str) -> Iterator[Run]:
@@ -204,7 +215,7 @@ def _replace_unfinished(client: MlflowClient, experiment: Experiment, key: str, 
 
 def _delete(client: MlflowClient, run: Run) -> None:
     client.delete_run(run.info.run_id)
-    folder = Path(run.info.artifact_uri.removeprefix("file://"))
+    folder = _path(run.info.artifact_uri)
     if folder.is_relative_to(store() / "artifacts"):  # MLflow would keep the files of what it calls deleted
         shutil.rmtree(folder.parent, ignore_errors=True)
 

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from math import radians
 
-from bench.space import Choice, Float
+from bench.space import Choice, Float, Range
 from bench.task import Budget, Problem, Task, Track
 from tasks.data.scores import psnr_ssim
 
 MAXIMUM = 0.4  # 1/cm, the data range of phantoms
 AAPM_MAXIMUM = 0.45  # 1/cm, given to the value 1 of slices whose Hounsfield units are lost: soft tissue is 0.2 then
 AAPM_FIELD = 36.0  # cm, the side of a slice, typical of abdominal CT
-WINDOWS = {
+WINDOWS: dict[str, Range] = {
     "window": Choice(("ram-lak", "shepp-logan", "cosine", "hamming", "hann")),
     "cutoff": Float(0.3, 1.0),
 }
@@ -24,7 +24,7 @@ def open_track(track: Track) -> Problem:
     import torch
 
     from bench.task import Images
-    from tasks.data import aapm
+    from tasks.data.aapm import aapm12
     from tasks.data.phantoms import coarsen
     from tasks.data.thorax import thorax
     from tasks.physics.ct import CT
@@ -54,13 +54,14 @@ def open_track(track: Track) -> Problem:
 
     splits = {"train": phantoms("train", options["train"]), "val": phantoms("val", 8)}
     if track.data:
-        splits["test"] = Images(aapm.ids(), lambda name: AAPM_MAXIMUM * aapm.load(name))
+        slices = aapm12()
+        splits["test"] = Images(slices.ids, lambda name: AAPM_MAXIMUM * slices.load(name))
     else:
         splits["test"] = phantoms("test", 16)
     return Problem(splits, measure, physics)
 
 
-def aapm12(name: str, title: str, views: int, arc: float) -> Track:
+def aapm(name: str, title: str, views: int, arc: float) -> Track:
     return Track(
         task="ct",
         name=f"aapm12-{name}",
@@ -101,6 +102,6 @@ MINI = Track(
 TASK = Task(
     "ct",
     "Sparse-view and limited-angle computed tomography",
-    (MINI, aapm12("60", "60 views", 60, 180), aapm12("limited", "120 views over 120 degrees", 120, 120)),
+    (MINI, aapm("60", "60 views", 60, 180), aapm("limited", "120 views over 120 degrees", 120, 120)),
     open_track,
 )

@@ -1,12 +1,16 @@
-"""Deblurring: y = h * x + n, a known kernel h, circular boundary, n white and Gaussian of standard deviation 2 / 255."""
+"""Deblurring: y = h * x + n, a known kernel h, circular boundary, n white and Gaussian, of deviation 2 / 255."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from bench.space import Float
 from bench.task import Budget, Problem, Task, Track
 from tasks.data.scores import psnr_ssim
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 NOISE = 2 / 255
 GAUSSIAN = {"kind": "gaussian", "sigma": 1.6, "size": 25}  # the blur of Danielyan et al., IEEE TIP 21(4), 2012
@@ -23,7 +27,7 @@ def open_track(track: Track) -> Problem:
     from tasks.physics.blur_kernels import gaussian_kernel, motion_kernel
 
     declared = {key: value for key, value in track.options["blur"].items() if key != "kind"}
-    make = {"gaussian": gaussian_kernel, "motion": motion_kernel}[track.options["blur"]["kind"]]
+    make: Callable[..., Tensor] = {"gaussian": gaussian_kernel, "motion": motion_kernel}[track.options["blur"]["kind"]]
     kernel = make(**declared)
     exact = CircularBlur(kernel)
 

@@ -29,7 +29,7 @@ def open_track(track: Track) -> Problem:
 
 
 def draw_mask(declared: dict[str, Any], shape, rng):
-    """A float64 mask (H, W): pixels missing at random, or square boxes missing, one at random in each cell of a grid."""
+    """A float64 mask (H, W): pixels missing at random, or square boxes, one anywhere in each cell of a grid."""
     import numpy as np
 
     if "missing" in declared:

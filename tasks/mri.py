@@ -89,7 +89,7 @@ def brain_istanet(track: Track) -> Problem:
     from tasks.data import mri_sets
     from tasks.physics.mri import RealMRI
 
-    mask = torch.from_numpy(mri_sets.brain_mask(track.options["sampling"]))[None]
+    mask = torch.from_numpy(mri_sets.istanet_mask(track.options["sampling"]).astype(float))[None]
     operator = RealMRI(mask[None])
 
     def measure(image, rng):
@@ -99,7 +99,7 @@ def brain_istanet(track: Track) -> Problem:
     def physics(params, device):
         return RealMRI(params["mask"], device=device)
 
-    return Problem({**mri_sets.cardiac(), "test": mri_sets.brain()}, measure, physics)
+    return Problem({**mri_sets.cardiac_admmnet(), "test": mri_sets.brain_istanet()}, measure, physics)
 
 
 def siat(track: Track) -> Problem:
@@ -109,7 +109,7 @@ def siat(track: Track) -> Problem:
     from tasks.data import mri_sets
     from tasks.physics.mri import MRI
 
-    mask = torch.from_numpy(mri_sets.siat_mask(track.options["sampling"]))[None]
+    mask = torch.from_numpy(mri_sets.siat_mask("radial", track.options["sampling"]).astype(float))[None]
 
     def measure(image, rng):
         y = mask.numpy()[0] * fft(image)
@@ -120,7 +120,7 @@ def siat(track: Track) -> Problem:
 
     size = mask.shape[-1]
     splits = {"train": phantom_images("train", 100, size), "val": phantom_images("val", 8, size)}
-    return Problem({**splits, "test": mri_sets.siat()}, measure, physics)
+    return Problem({**splits, "test": mri_sets.siat31()}, measure, physics)
 
 
 def mini(name: str, title: str, coils: int, acceleration: float) -> Track:

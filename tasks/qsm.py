@@ -6,9 +6,16 @@ its mean.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from bench.space import Float
 from bench.task import Budget, Images, Problem, Task, Track
 from tasks.data.scores import QSM
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from tasks.data.qsm2016 import Volume
 
 SEEDS = {"train": 1, "val": 2, "test": 3}
 SIZE = 48  # voxels a side of a phantom
@@ -21,17 +28,17 @@ def open_track(track: Track) -> Problem:
     import torch
     from deepinv.physics import GaussianNoise
 
-    from tasks.data import qsm2016
+    from tasks.data.qsm2016 import qsm2016
     from tasks.physics.qsm import Dipole
 
     noise = track.options["noise"]
     splits = {split: phantoms(split, count) for split, count in track.options["phantoms"].items()}
     if track.data:
-        splits["test"] = Images(("qsm2016",), lambda name: qsm2016.load())
+        splits["test"] = Images(("qsm2016",), lambda name: in_vivo(qsm2016()))
 
     def measure(volumes, rng):
         x, field, mask = (torch.from_numpy(volumes[name])[None] for name in ("susceptibility", "field", "mask"))
-        if "measured" not in volumes:
+        if not volumes.get("measured", False):
             field = field + noise * torch.from_numpy(rng.standard_normal(field.shape))
         return x, field, {"mask": mask, "voxel": torch.from_numpy(volumes["voxel"])}
 
@@ -42,12 +49,22 @@ def open_track(track: Track) -> Problem:
     return Problem(splits, measure, physics)
 
 
+def in_vivo(volume: Volume) -> dict[str, Any]:
+    """The challenge's volume by the names that phantoms use; its field is measured and gets no more noise."""
+    import numpy as np
+
+    arrays = {"susceptibility": volume.chi, "field": volume.field, "mask": volume.mask.astype(float)}
+    return {**arrays, "voxel": np.array(volume.voxel), "measured": True}
+
+
 def phantoms(split: str, count: int) -> Images:
     """Susceptibility, the field made on the fine grid, and the mask, as arrays by name; kept in the cache."""
     import numpy as np
 
-    from bench.store import cached
-    from tasks.data.head import VERSION, head
+    from bench.store import cached, code_hash
+    from tasks.data import head as generator
+    from tasks.data import phantoms as drawing
+    from tasks.data.head import head
     from tasks.data.phantoms import coarsen
     from tasks.physics.qsm import Dipole
 
@@ -64,9 +81,11 @@ def phantoms(split: str, count: int) -> Images:
             "voxel": np.array((VOXEL,) * 3),
         }
 
+    version = code_hash(generator, drawing)
+
     def load(name: str) -> dict[str, np.ndarray]:
         index = int(name.rpartition("-")[2])
-        return cached("head", f"{VERSION}-{SEEDS[split]}-{index}-{SIZE}-{VOXEL}", lambda: make(index))
+        return cached("head", f"{version}-{SEEDS[split]}-{index}-{SIZE}-{VOXEL:g}", lambda: make(index))
 
     return Images(tuple(f"head-{split}-{index:02d}" for index in range(count)), load)
 

@@ -28,7 +28,7 @@ TEST = {
     "camera": ("camera.png", 1 / 2, ((16, 16), (16, 112), (112, 40), (150, 150))),
     "astronaut": ("astronaut.png", 1 / 2, ((0, 60), (100, 20), (96, 120), (0, 160))),
     "chelsea": ("chelsea.png", 2 / 3, ((4, 40), (4, 136), (100, 60), (100, 156))),
-    "coffee": ("coffee.png", 1 / 2, ((0, 80), (50, 176), (104, 80), (104, 0))),
+    "coffee": ("coffee.png", 1 / 2, ((0, 80), (50, 192), (104, 96), (104, 0))),
 }
 VAL = {
     "coins": ("coins.png", 2 / 3, ((4, 4), (4, 100), (100, 52), (100, 150))),
@@ -77,7 +77,7 @@ def _photographs() -> dict[str, Images]:
 
     def load_train(image: str) -> Image:
         if image in leaves:
-            return _leaves(leaves[image])
+            return _leaves(leaves[image]).copy()
         name, scale, i = train[image]
         return _cut(name, scale, _tiles(name, scale)[i])
 

@@ -170,8 +170,9 @@ def test_a_store_that_was_moved_is_told(store, monkeypatch, tmp_path):
     (tmp_path / "mlflow.db").write_bytes((store / "mlflow.db").read_bytes())
     monkeypatch.setenv("BENCH_STORE", str(tmp_path))
     assert not tracking.tracked(folder)
-    with pytest.raises(BenchError, match="made in another folder"):
-        tracking.log(folder)
+    for call in (lambda: tracking.log(folder), tracking.results):
+        with pytest.raises(BenchError, match="made in another folder"):
+            call()
 
 
 def test_without_mlflow_the_remedy_is_told(store, monkeypatch):
