@@ -105,7 +105,7 @@ def fit(
     """
     start = time.perf_counter()
     budget = track.budget
-    validation = Measured(track, problem, "val", budget.images)
+    validation = Measured(track, problem, "val", budget.images, keep=True)
     chooser = BestOnValidation(track, validation, report)
     run = trainer(accelerator, devices, max_steps=budget.steps, callbacks=[chooser], gradient_clip_val=method.clip)
     run.fit(method, datamodule=TrainingData(track, problem, seed, devices))

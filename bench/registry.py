@@ -90,8 +90,13 @@ def load_method(name: str) -> type[Method]:
         raise
     except ModuleNotFoundError as error:
         raise BenchError(f"method {file.name} needs the package {error.name!r}. Install it with pip.") from error
-    except Exception as error:
-        raise BenchError(f"method {file.name} cannot be imported: {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:
+        raise _broken(f"method {file.name}", error) from error
+
+
+def _broken(what: str, error: BaseException) -> BenchError:
+    text = " ".join(str(error).split())
+    return BenchError(f"{what} cannot be imported: {type(error).__name__}: {text}")
 
 
 def _import_file(path: Path) -> ModuleType:
@@ -103,6 +108,8 @@ def _import_file(path: Path) -> ModuleType:
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))  # a file may import its neighbours
     spec.loader.exec_module(module)
     return module
 
@@ -110,17 +117,17 @@ def _import_file(path: Path) -> ModuleType:
 def _only_method(module: ModuleType, name: str) -> type[Method]:
     from bench.method import Method
 
-    classes = [
+    classes = {
         value
         for key, value in vars(module).items()
         if isinstance(value, type)
         and issubclass(value, Method)
         and value.__module__ == module.__name__
         and not key.startswith("_")
-    ]
+    }
     if len(classes) != 1:
         raise BenchError(f"method file {name} defines {len(classes)} public Method classes; it must define one.")
-    return classes[0]
+    return classes.pop()
 
 
 def tasks() -> dict[str, Callable[[], Task]]:
@@ -137,11 +144,18 @@ def load_task(name: str) -> Task:
     found = tasks()
     if name not in found:
         raise unknown("task", name, found)
-    return found[name]()
+    return _open(name, found[name])
+
+
+def _open(name: str, load: Callable[[], Task]) -> Task:
+    try:
+        return load()
+    except (Exception, SystemExit) as error:
+        raise _broken(f"task {name}", error) from error
 
 
 def all_tracks() -> list[Track]:
-    return [track for load in tasks().values() for track in load().tracks]
+    return [track for name, load in tasks().items() for track in _open(name, load).tracks]
 
 
 def track(name: str) -> Track:

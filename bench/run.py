@@ -157,7 +157,7 @@ def choose(
     if not is_first_process():
         return json.loads(chosen.read_text())
     device = torch.device(request.accelerator)
-    data = Measured(track, problem, "val", track.budget.images)
+    data = Measured(track, problem, "val", track.budget.images, keep=True)
 
     def objective(hyperparameters: dict[str, Any]) -> float:
         candidate = build(method, track, {**request.hyperparameters, **hyperparameters}).to(device)

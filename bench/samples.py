@@ -35,19 +35,30 @@ def digest(tensor: Tensor) -> str:
 class Measured(Dataset):
     """The images of a split with their one measurement, drawn by a generator seeded by (track, image id).
 
-    ``x`` stays in float64, for scores; ``y`` and ``params`` are in single precision.
+    ``x`` stays in float64, for scores; ``y`` and ``params`` are in single precision. With ``keep`` an image is measured
+    once and kept in memory.
     """
 
-    def __init__(self, track: Track, problem: Problem, split: str, limit: int | None = None) -> None:
+    def __init__(
+        self, track: Track, problem: Problem, split: str, limit: int | None = None, *, keep: bool = False
+    ) -> None:
         self.track = track
         self.problem = problem
         self.images = problem.images[split]
         self.ids = self.images.ids[:limit]
+        self.kept: dict[int, Sample] | None = {} if keep else None
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def __getitem__(self, index: int) -> Sample:
+        if self.kept is None:
+            return self.measure(index)
+        if index not in self.kept:
+            self.kept[index] = self.measure(index)
+        return self.kept[index]
+
+    def measure(self, index: int) -> Sample:
         name = self.ids[index]
         x, y, params = self.problem.measure(self.images.load(name), generator(self.track.id, self.track.version, name))
         return Sample(name, x, single(y), {key: single(value) for key, value in params.items()})

@@ -72,8 +72,9 @@ def coil_maps(shape: tuple[int, int], coils: int, rng: np.random.Generator) -> N
         dy, dx = y + radius * np.cos(angle), x - radius * np.sin(angle)
         # The field of a loop falls off with the cube of the distance beyond its own size.
         magnitude = (1 + (dy**2 + dx**2) / reach**2) ** -1.5
+        ahead, aside = dy * np.cos(angle) - dx * np.sin(angle), dy * np.sin(angle) + dx * np.cos(angle)
         a, b, c = rng.normal(0, (np.pi, 0.8, 0.8))
-        maps.append(magnitude * np.exp(1j * (a + b * y + c * x + 0.6 * np.arctan2(dx, dy))))
+        maps.append(magnitude * np.exp(1j * (a + b * y + c * x + 0.6 * np.arctan2(aside, ahead))))
     stack = np.stack(maps)
     return stack / np.sqrt((np.abs(stack) ** 2).sum(0))
 

@@ -41,9 +41,10 @@ def _unreadable(path: Path, error: Exception) -> BenchError:
 
 
 def _png(path: Path) -> np.ndarray:
-    from skimage.io import imread
+    from PIL import Image
 
-    return imread(path)
+    with Image.open(path) as image:
+        return np.asarray(image)
 
 
 def _nifti(path: Path) -> np.ndarray:

@@ -53,19 +53,27 @@ def ssim(
 ) -> float:
     """Structural similarity (Wang et al. 2004): Gaussian window of 11 pixels, sigma 1.5, K = (0.01, 0.03).
 
-    Mean over the pixels whose window lies inside the image, as in the paper and in scikit-image; torchmetrics' own mean
-    also takes the reflected border.
+    Mean over the pixels whose window lies inside the image, as in the paper; torchmetrics' own mean also takes the
+    reflected border, and its convolutions in double precision are forty times slower than scikit-image's.
     """
-    from torchmetrics.functional.image import structural_similarity_index_measure
+    from skimage.metrics import structural_similarity
 
     x_hat, x, _ = _prepare(x_hat, x, params, on, False, demean)
     if min(x.shape[2:]) < SSIM_WINDOW:
         raise ValueError(f"SSIM takes images of at least {SSIM_WINDOW} pixels a side, got shape {tuple(x.shape)}")
-    _, similarity = structural_similarity_index_measure(
-        x_hat, x, sigma=SSIM_SIGMA, kernel_size=SSIM_WINDOW, data_range=data_range, return_full_image=True
+    truncate = (SSIM_WINDOW // 2) / SSIM_SIGMA
+    return float(
+        structural_similarity(
+            x[0].numpy(),
+            x_hat[0].numpy(),
+            channel_axis=0,
+            data_range=data_range,
+            gaussian_weights=True,
+            sigma=SSIM_SIGMA,
+            truncate=truncate,
+            use_sample_covariance=False,
+        )
     )
-    inside = slice(SSIM_WINDOW // 2, -(SSIM_WINDOW // 2))
-    return float(similarity[(..., *[inside] * (x.ndim - 2))].mean())
 
 
 def nmse(

@@ -78,7 +78,11 @@ def stroke(cover: Array, start: Array, end: Array, radii: tuple[float, float]) -
     distance = np.sqrt(sum((x - a - t * d) ** 2 for x, a, d in zip(points, start, along, strict=True)))
     radius = radii[0] + t * (radii[1] - radii[0])
     width = pixel.max()
-    inside = np.clip((radius - distance) / width + 0.5, 0, 1) * np.minimum(1, 2 * radius / width)
+    # What a pixel shares with a band as wide as the tube, for each direction across it.
+    inside = np.clip(
+        (np.minimum(distance + width / 2, radius) - np.maximum(distance - width / 2, -radius)) / width, 0, 1
+    )
+    inside *= np.minimum(1, 2 * radius / width) ** (cover.ndim - 2)
     np.maximum(cover[box], inside, out=cover[box])
 
 

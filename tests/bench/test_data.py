@@ -1,5 +1,6 @@
 """Data sets: manifests, verified files, downloads that resume, and one clear line for all that goes wrong."""
 
+import gc
 import hashlib
 import json
 import os
@@ -169,6 +170,7 @@ def test_a_download_never_writes_into_the_data_root(declared, origin, tmp_path, 
     assert data.file("toy", "a.bin") == declared / "a.bin"
 
 
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # pooch drops the connection of a refused download
 def test_downloads_that_fail_are_one_line(declared, origin):
     served, _ = origin
     (served / "abc/data/a.bin").write_bytes(b"something else")
@@ -180,6 +182,8 @@ def test_downloads_that_fail_are_one_line(declared, origin):
     with pytest.raises(BenchError, match="404") as caught:
         data.get("toy")
     one_line(caught)
+    del caught
+    gc.collect()
 
 
 def test_being_offline_is_one_line(declared, monkeypatch):

@@ -5,10 +5,13 @@ from itertools import combinations
 import numpy as np
 import pytest
 from scipy.fft import irfft2, rfft2
+from scipy.ndimage import gaussian_filter
 
 from tasks.data.natural import CROP, TEST, TRAIN, VAL, augment, images
+from tasks.data.phantoms import coarsen
 
-NEAR_DUPLICATE = 0.95  # normalised correlation at a sixth of the resolution
+# Normalised correlation of details: up to 0.56 between different photographs, from 0.75 for a crop of the same one
+NEAR_DUPLICATE = 0.65
 
 
 def test_photographs_are_embedded_crops_in_disjoint_scenes():
@@ -67,9 +70,11 @@ def test_bsd_keeps_its_sizes_and_orientations():
     assert splits["test"].load("test001").max() <= 1
 
 
-def shrink(x: np.ndarray, factor: int = 6) -> np.ndarray:
+def details(x: np.ndarray, factor: int = 5) -> np.ndarray:
+    """What tells photographs apart: the image without its brightness, which correlates wherever there is a horizon."""
     height, width = (n // factor for n in x.shape)
-    return x[: height * factor, : width * factor].reshape(height, factor, width, factor).mean((1, 3))
+    small = coarsen(x[: height * factor, : width * factor], factor)
+    return small - gaussian_filter(small, 2.5)
 
 
 def best_match(image: np.ndarray, templates: np.ndarray) -> float:
@@ -97,16 +102,15 @@ def orientations(stack: np.ndarray) -> list[np.ndarray]:
 @pytest.mark.data("bsd400", "bsd68")
 def test_bsd_splits_share_no_image():
     splits = images("bsd")
-    small = {name: [shrink(split.load(image)) for image in split.ids] for name, split in splits.items()}
+    small = {name: [details(split.load(image)) for image in split.ids] for name, split in splits.items()}
+    # The search finds a crop of a test image that is turned, of another contrast and off the grid.
+    for index in range(0, 68, 10):
+        crop = np.rot90(splits["test"].load(splits["test"].ids[index])[63:243, 101:281]) * 0.8 + 0.1
+        assert max(best_match(small["test"][index], t) for t in orientations(details(crop)[None])) > NEAR_DUPLICATE
+    # Upright for BSD68; all orientations for validation.
     pool = np.stack(small["train"] + small["val"])
-    # The search finds a crop of a test image that is turned, brighter, noisy and off the grid.
-    planted = shrink(np.rot90(splits["test"].load("test003")[63:243, 101:281]) * 0.8 + 0.1)
-    planted = planted + 0.01 * np.random.default_rng(0).standard_normal(planted.shape)
-    found = max(best_match(small["test"][2], t) for t in orientations(planted[None]))
-    assert found > NEAR_DUPLICATE
-    # Upright and mirrored for BSD68, all orientations for validation.
     for image in small["test"]:
-        assert max(best_match(image, t) for t in (pool, pool[:, :, ::-1])) < NEAR_DUPLICATE
+        assert best_match(image, pool) < NEAR_DUPLICATE
     centres = np.stack(small["val"])[:, 4:-4, 4:-4]
     for turned in orientations(centres):
         assert max(best_match(image, turned) for image in small["train"]) < NEAR_DUPLICATE

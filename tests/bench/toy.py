@@ -1,0 +1,109 @@
+"""A task of tiny random images, installed as another distribution would be: through the entry point `reconbench.tasks`."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bench.errors import BenchError
+from bench.space import Float
+from bench.task import Budget, Images, Metric, Problem, Task, Track
+
+SIZE = 16
+HOME = Path(__file__).parent
+
+
+def psnr(x_hat, x, params) -> float:
+    return float(-10 * (x_hat - x).square().mean().log10())
+
+
+def mae(x_hat, x, params) -> float:
+    return float((x_hat - x).abs().mean())
+
+
+def open_track(track: Track) -> Problem:
+    import numpy as np
+    import torch
+    from deepinv.physics import Denoising, GaussianNoise
+
+    if track.name == "absent":
+        raise BenchError("data set 'toys' lacks one.png: run `bench data get toys`.")
+    sigma = track.options["sigma"]
+
+    def load(name: str) -> np.ndarray:
+        split, _, index = name.partition("-")
+        rng = np.random.default_rng([len(split), int(index)])
+        return np.clip(0.5 + np.cumsum(rng.normal(0, 0.05, (SIZE, SIZE)), axis=0), 0, 1)
+
+    def measure(image, rng):
+        x = torch.from_numpy(image)[None]
+        return x, x + sigma * torch.from_numpy(rng.standard_normal(x.shape)), {}
+
+    def physics(params, device):
+        return Denoising(GaussianNoise(sigma)).to(device)
+
+    def augment(image, rng):
+        return np.ascontiguousarray(np.rot90(image, int(rng.integers(4))))
+
+    counts = {"train": 5, "val": 3, "test": 5}
+    splits = {split: Images(tuple(f"{split}-{i}" for i in range(n)), load) for split, n in counts.items()}
+    return Problem(splits, measure, physics, augment)
+
+
+def track(name: str, **changes: Any) -> Track:
+    declared: dict[str, Any] = {
+        "task": "toy",
+        "name": name,
+        "title": f"Toys, {name}",
+        "version": 1,
+        "metrics": (Metric("psnr", "toy:psnr", True, unit="dB"), Metric("mae", "toy:mae", False)),
+        "budget": Budget(trials=3, images=2, steps=10, batch=2),
+        "options": {"sigma": 0.1},
+        "direct": {},
+    }
+    return Track(**(declared | changes))
+
+
+MINI = track("mini")
+EXACT = track("exact", options={"sigma": 0.0})
+ABSENT = track("absent")
+TASK = Task("toy", "Toys", (MINI, EXACT, ABSENT), open_track)
+
+TINY_NETWORK = """
+    def __init__(self, width: int = 4) -> None:
+        super().__init__()
+        conv = torch.nn.Conv2d
+        self.network = torch.nn.Sequential(conv(1, width, 3, padding=1), torch.nn.ReLU(), conv(width, 1, 3, padding=1))
+
+    def forward(self, y, physics):
+        return y + self.network(y)
+"""
+
+SHRINK = """
+    search_space = {"factor": Float(0.1, 1.0)}
+
+    def __init__(self, factor: float = 0.9) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, y, physics):
+        return self.factor * y
+"""
+
+
+def method_file(folder: Path, name: str, body: str, base: str = "Method") -> str:
+    """The path of a method file with one class of ``body``; `forward`'s body where that does not define a method."""
+    if "def " not in body and "=" not in body:
+        body = "    def forward(self, y, physics):\n        " + body.replace("\n", "\n        ")
+    head = "import os\nimport signal\nimport sys\nimport time\n\nimport torch\n\n"
+    head += "from bench import Estimate, Float, LearnedMethod, Method\n\n\n"
+    path = folder / f"{name}.py"
+    path.write_text(f'"""{name}, a toy"""\n\n{head}class Toy({base}):\n{body}\n')
+    return str(path)
+
+
+def install(folder: Path) -> None:
+    """Write what makes Python see this module as an installed distribution, if ``folder`` is on the path."""
+    info = folder / "reconbench_toys-1.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: reconbench-toys\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[reconbench.tasks]\ntoy = toy:TASK\n")

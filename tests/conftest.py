@@ -1,0 +1,23 @@
+"""Every test has a store of its own to write to, one thread, and no MLflow server of the user's."""
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+# pytest puts this folder on the path, where its `tasks` would stand for the package of that name.
+sys.path.append(str(Path(__file__).parent.parent))
+os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is imported
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BENCH_STORE", str(tmp_path_factory.mktemp("store")))
+        for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
+            patch.delenv(name)
+        for name in ("BENCH_COMMIT", "BENCH_THREADS", "LOCAL_RANK"):
+            patch.delenv(name, raising=False)
+        yield
