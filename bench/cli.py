@@ -225,10 +225,13 @@ def check(options: argparse.Namespace) -> int:
 
 
 def ui(options: argparse.Namespace) -> int:
-    from bench import tracking
+    from bench import dashboard
 
-    words = tracking.ui_command(options.host, options.port)
-    print(f"MLflow dashboard: http://{options.host}:{options.port}  (Ctrl-C ends it)", flush=True)
+    words = dashboard.command(options.host, options.port)
+    print(f"MLflow dashboard: http://{options.host}:{options.port}  (Ctrl-C ends it)")
+    for task, link in dashboard.links(options.host, options.port).items():
+        print(f"  {task:12} {link}")
+    sys.stdout.flush()
     os.execvp(words[0], words)
 
 

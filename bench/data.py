@@ -178,7 +178,7 @@ def _download_error(declared: Manifest, relative: str, error: Exception) -> Benc
     import requests
 
     url = declared.url(relative)
-    if isinstance(error, requests.HTTPError):
+    if isinstance(error, requests.HTTPError) and error.response is not None:
         return BenchError(f"cannot download {url}: the server answers {error.response.status_code}")
     if isinstance(error, requests.RequestException):
         here = f"{declared.name} lacks {relative} and {RAW} cannot be reached"

@@ -25,7 +25,7 @@ from bench import registry, tracking
 from bench.errors import BenchError
 from bench.request import Request, check_hyperparameters, identity, keys, parse_method
 from bench.results import Result
-from bench.store import clear_scratch, runs, whole_directory
+from bench.store import clear_scratch, runs, store, whole_directory
 
 Say = Callable[[str], None]
 
@@ -61,12 +61,13 @@ def expand(
 ) -> list[Request]:
     """All requests of a command line. Wrong names and hyperparameters raise a `BenchError` before anything runs."""
     requests = []
+    seeds = tuple(dict.fromkeys(seeds))
     for track in registry.select_tracks(tracks):
         for text in methods:
             name, hyperparameters = parse_method(text)
             registry.method_file(name)
             requests += [
-                Request(track.id, name, hyperparameters, seed, tuple(seeds), limit, label, devices, accelerator)
+                Request(track.id, name, hyperparameters, seed, seeds, limit, label, devices, accelerator)
                 for seed in seeds
             ]
     return requests
@@ -82,8 +83,9 @@ class Job:
 
 
 def plan(requests: Sequence[Request], say: Say) -> tuple[list[Job], int]:
-    """One job per request; a method that cannot be imported fails alone. Returns the jobs and the number of failures."""
-    jobs, failures, broken = [], 0, set()
+    """One job per key; a method that cannot be imported fails alone. Returns the jobs and the number of failures."""
+    jobs: dict[str, Job] = {}
+    failures, broken = 0, set()
     for request in requests:
         if request.method in broken:
             continue
@@ -97,8 +99,8 @@ def plan(requests: Sequence[Request], say: Say) -> tuple[list[Job], int]:
             continue
         check_hyperparameters(request.method, method, track, request.hyperparameters)
         key, _ = keys(identity(request, method, track))
-        jobs.append(Job(request, runs() / key, method.learned))
-    return jobs, failures
+        jobs[key] = Job(request, runs() / key, method.learned)
+    return list(jobs.values()), failures
 
 
 def finished(target: Path) -> bool:
@@ -112,7 +114,8 @@ def finished(target: Path) -> bool:
 def run_grid(requests: Sequence[Request], *, jobs: int, force: bool = False, say: Say = print) -> int:
     """Run what is not finished, ``jobs`` at a time. Returns the number of runs that failed."""
     runs().mkdir(parents=True, exist_ok=True)
-    clear_scratch(runs())
+    for folder in (runs(), store() / "cache"):
+        clear_scratch(folder)
     planned, failures = plan(requests, say)
     pending = [job for job in planned if force or not finished(job.target)]
     done = len(planned) - len(pending)
@@ -158,6 +161,7 @@ class Pool:
         self.told = time.monotonic()
         self.free_slots = list(range(size))
         self.slots: dict[Connection, int] = {}
+        self.before: dict[Connection, int] = {}  # when the result was written that a job replaces
 
     def work(self) -> int:
         try:
@@ -176,6 +180,7 @@ class Pool:
 
     def start(self, job: Job) -> None:
         receiver, sender = self.context.Pipe(duplex=False)
+        self.before[receiver] = written(job.target)
         slot = self.free_slots.pop(0)
         process = self.context.Process(target=child, args=(job, slot, sender, os.getpid()))
         process.start()
@@ -194,21 +199,24 @@ class Pool:
             self.stages.pop(connection, None)
             self.free_slots.append(self.slots.pop(connection))
             connection.close()
-            self.conclude(job, process.exitcode, self.errors.pop(connection, ""), time.monotonic() - started)
+            reason = self.errors.pop(connection, "") or how_it_ended(process.exitcode)
+            died = written(job.target) == self.before.pop(connection)
+            self.conclude(job, reason if died else "", time.monotonic() - started)
 
-    def conclude(self, job: Job, exitcode: int, reason: str, seconds: float) -> None:
+    def conclude(self, job: Job, death: str, seconds: float) -> None:
+        """Tell how a run ended; ``death`` is why its process could not write a result."""
         self.ended += 1
         request = job.request
         name = f"{request.track}  {request.method}{'@' if request.board_label else ''}{request.board_label}"
         line = f"[{self.ended}/{self.total}] {name}  seed {request.seed}"
         self.clear_line()
         try:
-            if exitcode and not fresh(job, seconds):
-                record_death(job, reason or how_it_ended(exitcode), seconds)
+            if death:
+                record_death(job, death, seconds)
             result = Result.read(job.target / "result.json")
         except BenchError as error:
             self.failures += 1
-            self.say(f"{line}  FAILED: {reason or error}")
+            self.say(f"{line}  FAILED: {death or error}")
             return
         self.failures += result.status == "failed"
         if result.status == "ok":
@@ -249,12 +257,12 @@ def how_it_ended(exitcode: int) -> str:
     return f"the process was killed by signal {-exitcode}{hint}"
 
 
-def fresh(job: Job, seconds: float) -> bool:
-    """Whether the run directory was written by this very job."""
+def written(target: Path) -> int:
+    """When the result of a run directory was written, in nanoseconds; 0 where there is none."""
     try:
-        return (job.target / "result.json").stat().st_mtime > time.time() - seconds - 1
+        return (target / "result.json").stat().st_mtime_ns
     except OSError:
-        return False
+        return 0
 
 
 def record_death(job: Job, reason: str, seconds: float) -> None:

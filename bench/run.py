@@ -80,7 +80,7 @@ def perform(request: Request, directory: Path, report: Report) -> None:
                 outcome.status, outcome.reason = "unsupported", reason
             else:
                 compete(request, track, method, directory, outcome, monitor, report)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             outcome.status, outcome.reason = "failed", one_line(error)
             outcome.traceback = traceback.format_exc()
     outcome.curves += monitor.curves
@@ -88,9 +88,11 @@ def perform(request: Request, directory: Path, report: Report) -> None:
         write(request, track, method, directory, outcome, time.perf_counter() - start)
 
 
-def one_line(error: Exception) -> str:
+def one_line(error: BaseException) -> str:
     text = " ".join(str(error).split())
-    return text if isinstance(error, BenchError) else f"{type(error).__name__}: {text}"
+    if isinstance(error, BenchError):
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def compete(

@@ -60,18 +60,22 @@ def clear_scratch(folder: Path) -> None:
     """Remove what killed processes left behind."""
     for path in folder.glob(".tmp-*"):
         pid = path.name.split("-")[1]
-        if pid.isdigit() and not Path(f"/proc/{pid}").exists() and not _alive(int(pid)):
+        if not pid.isdigit() or _alive(int(pid)):
+            continue
+        if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _alive(pid: int) -> bool:
+    """Whether a process runs; one that ended and that nobody waited for, as happens in containers, does not."""
+    import psutil
+
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
         return False
-    except PermissionError:
-        return True
-    return True
 
 
 def code_hash(*modules: ModuleType) -> str:
@@ -89,7 +93,7 @@ def cached(kind: str, key: str, make: Callable[[], Mapping[str, np.ndarray]]) ->
 
     path = store() / "cache" / f"{kind}-{key}.npz"
     try:
-        with np.load(path) as arrays:
+        with path.open("rb") as file, np.load(file) as arrays:
             return dict(arrays)
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
         pass  # absent or damaged

@@ -53,6 +53,21 @@ def tags(result: Result) -> dict[str, str]:
     return {name: value for name, value in found.items() if value}
 
 
+def view(result: Result) -> dict[str, Any]:
+    """The dashboard's table of a task's runs: without trials, best first, with scores as columns."""
+    metrics = [result.primary, *sorted(set(result.metrics) - {result.primary})]
+    return {
+        "searchFilter": "tags.`bench.logged` = 'true'",
+        "orderByKey": f"metrics.`{result.primary}`",
+        "orderByAsc": not result.metrics[result.primary]["higher_is_better"],
+        "selectedColumns": [
+            *("attributes.`Dataset`", "params.`seed`"),
+            *(f"metrics.`{name}`" for name in [*metrics, "seconds_per_image"]),
+            *(f"tags.`{name}`" for name in ("track", "method", "reason", "device")),
+        ],
+    }
+
+
 def per_image(result: Result) -> dict[str, list[Any]]:
     """The scores of every image as a table, the primary metric first."""
     metrics = [result.primary, *sorted(set(result.metrics) - {result.primary})]

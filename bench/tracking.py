@@ -15,7 +15,6 @@ import logging
 import os
 import re
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
 
 MARKER = "tracked.json"
 TABLE = "per_image.json"  # the only layout of a table that the dashboard shows as one is pandas' "split" JSON
+VIEW = "mlflow.sharedViewState.bench"  # the columns that the dashboard shows at the link of `bench.dashboard`
 BATCH = 1000  # metrics that MLflow takes in one call
 
 SETTINGS = {
@@ -54,7 +54,7 @@ def available() -> bool:
 def preload() -> None:
     """Import MLflow now, where it is installed: processes forked from this one then hold it."""
     if available():
-        _set_up()
+        prepare()
         import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
 
 
@@ -70,7 +70,7 @@ def tracked(run_dir: Path) -> bool:
         logged_to = marker["uri"]
     except (OSError, ValueError, KeyError, TypeError):
         return False
-    return logged_to == _public(uri()) and (uri() != _default() or _database().exists())
+    return logged_to == public(uri()) and (uri() != _default() or _database().exists())
 
 
 def log(run_dir: Path) -> str:
@@ -81,12 +81,12 @@ def log(run_dir: Path) -> str:
     result = Result.read(run_dir / "result.json")
     digest = hashlib.sha256(result.to_json().encode()).hexdigest()
     with _mlflow() as client:
-        experiment = _experiment(client, result.task, result.primary)
+        experiment = _experiment(client, result)
         run_id = _replace_unfinished(client, experiment, result.key, digest)
         if run_id is None:
             run_id = _log(client, experiment, result, run_dir, digest)
     with suppress(OSError):  # a read-only directory: the next call asks MLflow instead
-        (run_dir / MARKER).write_text(json.dumps({"uri": _public(uri()), "run_id": run_id}) + "\n", encoding="utf-8")
+        (run_dir / MARKER).write_text(json.dumps({"uri": public(uri()), "run_id": run_id}) + "\n", encoding="utf-8")
     return run_id
 
 
@@ -95,7 +95,7 @@ def results(task: str | None = None) -> list[Result]:
 
     Raises `BenchError` where MLflow is missing or cannot be reached, or has lost a result.
     """
-    _require()
+    prepare()
     if uri() == _default() and not _database().exists():
         return []  # making a database takes seconds
     found = []
@@ -109,15 +109,33 @@ def results(task: str | None = None) -> list[Result]:
     return found
 
 
-def ui_command(host: str, port: int) -> list[str]:
-    """The command that serves the dashboard; raises `BenchError` where a server already is what runs are tracked by."""
-    _require()
-    if _remote():
-        raise BenchError(f"runs are tracked by the server {_public(uri())}: open it in a browser.")
-    _set_up()
-    root = str(store() / "artifacts")
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri(), "--default-artifact-root", root]
-    return [*command, "--host", host, "--port", str(port), "--workers", "1"]
+def experiments() -> dict[str, str]:
+    """``{task: id of its MLflow experiment}``. Raises `BenchError` where MLflow is missing or cannot be reached."""
+    prepare()
+    if uri() == _default() and not _database().exists():
+        return {}
+    with _mlflow() as client:
+        found = list(client.search_experiments(filter_string=f"tags.`{VIEW}` != ''"))
+    return {experiment.name: experiment.experiment_id for experiment in found}
+
+
+def prepare() -> None:
+    """Set up what MLflow reads when it is imported. Raises `BenchError` where it is missing."""
+    if not available():
+        raise BenchError("MLflow is not installed: pip install 'reconbench[tracking]'.")
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
+def remote() -> bool:
+    """Whether a server tracks the runs."""
+    return not uri().startswith(("sqlite:", "file:", "/"))
+
+
+def public(address: str) -> str:
+    """Without user and password."""
+    return re.sub(r"//[^/@\s]*@", "//", address)
 
 
 def _database() -> Path:
@@ -128,30 +146,10 @@ def _default() -> str:
     return f"sqlite:///{_database()}"
 
 
-def _remote() -> bool:
-    return not uri().startswith(("sqlite:", "file:", "/"))
-
-
-def _public(address: str) -> str:
-    return re.sub(r"//[^/@\s]*@", "//", address)  # without user and password
-
-
-def _require() -> None:
-    if not available():
-        raise BenchError("MLflow is not installed: pip install 'reconbench[tracking]'.")
-
-
-def _set_up() -> None:
-    for name, value in SETTINGS.items():
-        os.environ.setdefault(name, value)
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-
-
 @contextmanager
 def _mlflow() -> Iterator[MlflowClient]:
     """A client, for one process at a time: making a database and writing to SQLite don't bear company."""
-    _require()
-    _set_up()
+    prepare()
     try:
         store().mkdir(parents=True, exist_ok=True)
         with (store() / "mlflow.lock").open("a") as lock:
@@ -162,18 +160,17 @@ def _mlflow() -> Iterator[MlflowClient]:
     except BenchError:
         raise
     except Exception as error:  # MLflow lets through whatever its database, its server or its disk raises
-        line = _public(str(error)).strip().partition("\n")[0]
+        line = public(str(error)).strip().partition("\n")[0]
         remedy = "The run directories are whole: `bench import` logs them later."
-        raise BenchError(f"MLflow at {_public(uri())} failed: {type(error).__name__}: {line} {remedy}") from error
+        raise BenchError(f"MLflow at {public(uri())} failed: {type(error).__name__}: {line} {remedy}") from error
 
 
-def _experiment(client: MlflowClient, task: str, primary: str) -> Experiment:
-    experiment = client.get_experiment_by_name(task)
-    root = None if _remote() else str(store() / "artifacts" / task)
+def _experiment(client: MlflowClient, result: Result) -> Experiment:
+    experiment = client.get_experiment_by_name(result.task)
     if experiment is None:
-        # Without its kind the dashboard opens on pages for language models.
-        tags = {"mlflow.experimentKind": "custom_model_development", "mlflow.experiment.primaryMetric.name": primary}
-        return client.get_experiment(client.create_experiment(task, artifact_location=root, tags=tags))
+        root = None if remote() else str(store() / "artifacts" / result.task)
+        tags = {VIEW: json.dumps(summary.view(result)), "mlflow.experimentKind": "custom_model_development"}
+        return client.get_experiment(client.create_experiment(result.task, artifact_location=root, tags=tags))
     if experiment.lifecycle_stage == "deleted":
         client.restore_experiment(experiment.experiment_id)
     _check_place(experiment.artifact_location)

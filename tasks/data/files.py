@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ def read(name: str, relative: str) -> np.ndarray:
     Numbers keep the type they are stored in. Raises BenchError where the file is missing or corrupt.
     """
     path = file(name, relative)
-    readers = {".png": _png, ".npy": np.load, ".mat": _mat, ".gz": _nifti}
+    readers: dict[str, Callable[[Path], np.ndarray]] = {".png": _png, ".npy": np.load, ".mat": _mat, ".gz": _nifti}
     try:
         return readers[path.suffix](path)
     except Exception as error:  # each library has its own
@@ -30,9 +31,10 @@ def voxel_size(name: str, relative: str) -> tuple[float, float, float]:
 
     path = file(name, relative)
     try:
-        return tuple(float(size) for size in nibabel.load(path).header.get_zooms()[:3])  # type: ignore[attr-defined]
+        x, y, z = nibabel.load(path).header.get_zooms()[:3]  # type: ignore[attr-defined]
     except Exception as error:
         raise _unreadable(path, error) from error
+    return float(x), float(y), float(z)
 
 
 def _unreadable(path: Path, error: Exception) -> BenchError:

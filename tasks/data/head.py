@@ -3,7 +3,7 @@
 Axes are (left-right, back-front, bottom-top); B0 runs along the last. Cortex around white matter, ventricles, deep
 nuclei, veins, now and then a bleed or a calcification. Means of the nuclei in ppm, relative to fluid, after Li et al.,
 Human Brain Mapping 35, 2014; Deistung et al., NeuroImage 65, 2013; Langkammer et al., NeuroImage 62, 2012. Venous blood
-(about 60 % oxygenated) after Haacke et al., Human Brain Mapping 31, 2010.
+after Haacke et al., Journal of Magnetic Resonance Imaging 32, 2010.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.data.phantoms import Array, coverage, ellipsoid, grid, paint, smooth_field, stroke
+from tasks.data.phantoms import Array, Numbers, coverage, ellipsoid, grid, paint, smooth_field, stroke
 
 FLUID, GREY, WHITE, CALLOSUM, VEIN = 0.0, 0.02, -0.03, -0.045, 0.32
 # Nucleus -> (ppm, centre, radii, turn); mirrored from the right (positive) side
@@ -109,9 +109,7 @@ def _veins(rng: np.random.Generator, size: int, scale: Array) -> Array:
     """Coverage by the internal cerebral veins, their tributaries, the sinuses and cortical veins."""
     cover = np.zeros((size, size, size))
 
-    def run(
-        start: Sequence[float], heading: Sequence[float], length: float, radius: float, bend: float = 0.25
-    ) -> Array:
+    def run(start: Numbers, heading: Numbers, length: float, radius: float, bend: float = 0.25) -> Array:
         at, along = np.array(start, dtype=float), np.array(heading, dtype=float)
         step = 0.05
         for _ in range(max(1, round(length / step))):
@@ -136,8 +134,8 @@ def _veins(rng: np.random.Generator, size: int, scale: Array) -> Array:
         for _ in range(rng.integers(9, 15)):  # cortical veins dive from the surface
             turn, rise = rng.uniform(-np.pi / 2, np.pi / 2), rng.uniform(-0.2, 1.2)
             normal = np.array([side * np.cos(turn) * np.cos(rise), np.sin(turn) * np.cos(rise), np.sin(rise)])
-            start = normal * (0.66, 0.82, 0.6) + (0, 0, 0.12)
-            run(start, -normal + 0.5 * rng.standard_normal(3), rng.uniform(0.15, 0.35), rng.uniform(0.009, 0.016))
+            surface = normal * (0.66, 0.82, 0.6) + (0, 0, 0.12)
+            run(surface, -normal + 0.5 * rng.standard_normal(3), rng.uniform(0.15, 0.35), rng.uniform(0.009, 0.016))
     run((0, -0.33, 0.06), (0, -1, -0.25), 0.45, 0.02, 0.04)  # straight sinus
     turns = np.linspace(-0.7, 2.6, 25)  # the sagittal sinus, from the back over the top
     arc = np.stack([0 * turns, -0.8 * np.cos(turns), 0.12 + 0.58 * np.sin(turns)], axis=1) * scale

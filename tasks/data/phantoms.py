@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+Numbers = Sequence[float] | Array
 
 
 def grid(*shape: int) -> list[Array]:
@@ -20,9 +21,7 @@ def grid(*shape: int) -> list[Array]:
     return list(np.meshgrid(*((np.arange(n) + 0.5) * 2 / n - 1 for n in shape), indexing="ij", sparse=True))
 
 
-def ellipsoid(
-    coordinates: Sequence[Array], centre: Sequence[float], radii: Sequence[float], angle: float = 0.0
-) -> Array:
+def ellipsoid(coordinates: Sequence[Array], centre: Numbers, radii: Numbers, angle: float = 0.0) -> Array:
     """Distance from an ellipse or ellipsoid, to first order; turned by ``angle`` (radians) in its first two axes."""
     shifted = [x - c for x, c in zip(coordinates, centre, strict=True)]
     cos, sin = np.cos(angle), np.sin(angle)

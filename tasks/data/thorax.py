@@ -142,7 +142,7 @@ def _great_vessels(image: Array, rng: np.random.Generator, y: Array, x: Array, s
 def _spine(image: Array, rng: np.random.Generator, y: Array, x: Array, centre: Pair) -> None:
     cy, cx = centre
     process = ellipsoid((y, x), (cy + 0.19, cx), (rng.uniform(0.05, 0.07), 0.018), rng.normal(0, 0.08))
-    wings = ellipsoid((y, x), (cy + 0.11 - 0.12 * np.abs(x - cx), cx), (0.028, rng.uniform(0.15, 0.2)))
+    wings = ellipsoid((y + 0.12 * np.abs(x - cx), x), (cy + 0.11, cx), (0.028, rng.uniform(0.15, 0.2)))
     canal = ellipsoid((y, x), (cy + 0.125, cx), (0.042, 0.05))
     _bone(image, np.minimum(np.minimum(process, wings), np.abs(canal) - 0.018), 0.014)
     paint(image, 0.2, coverage(canal, 2 / len(image)))

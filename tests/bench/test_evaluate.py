@@ -11,8 +11,6 @@ from bench.evaluate import Row, evaluate, mean_score, summary
 from bench.method import Estimate, Method
 from bench.samples import Measured, digest
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*does not have many workers")
-
 
 class Call(Method):
     """A method of one function of ``(y, physics)``."""

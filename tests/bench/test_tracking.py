@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from fabricate import failed, result, run_directory
 
-from bench import tracking
+from bench import dashboard, tracking
 from bench.errors import BenchError
 
 pytest.importorskip("mlflow")
@@ -161,7 +161,7 @@ def test_a_server_that_is_away_is_one_line(store, monkeypatch):
     assert "secret" not in str(caught.value)
     assert "\n" not in str(caught.value)
     with pytest.raises(BenchError, match="open it in a browser"):
-        tracking.ui_command("127.0.0.1", 5000)
+        dashboard.command("127.0.0.1", 5000)
 
 
 def test_a_store_that_was_moved_is_told(store, monkeypatch, tmp_path):
@@ -177,7 +177,7 @@ def test_a_store_that_was_moved_is_told(store, monkeypatch, tmp_path):
 
 def test_without_mlflow_the_remedy_is_told(store, monkeypatch):
     monkeypatch.setattr(tracking, "available", lambda: False)
-    for call in (tracking.results, lambda: tracking.ui_command("127.0.0.1", 5000)):
+    for call in (tracking.results, lambda: dashboard.command("127.0.0.1", 5000)):
         with pytest.raises(BenchError, match=r"pip install 'reconbench\[tracking\]'"):
             call()
 
@@ -185,7 +185,15 @@ def test_without_mlflow_the_remedy_is_told(store, monkeypatch):
 def test_no_database_means_no_results(monkeypatch, tmp_path):
     monkeypatch.setenv("BENCH_STORE", str(tmp_path / "none"))
     assert tracking.results() == []
+    assert tracking.experiments() == {}
     assert not (tmp_path / "none").exists()
+
+
+def test_the_dashboard_has_a_link_for_every_task(store):
+    tracking.log(run_directory(store / "runs", result("link", task="qsm")))
+    number = tracking.experiments()["qsm"]
+    assert dashboard.links("127.0.0.1", 5000)["qsm"].startswith(f"http://127.0.0.1:5000/#/experiments/{number}/runs?")
+    assert f"sqlite:///{store}/mlflow.db" in dashboard.command("127.0.0.1", 5000)
 
 
 def test_logging_says_nothing_on_the_terminal(store):

@@ -79,9 +79,9 @@ def test_failed_trials_are_kept_with_their_reason_and_never_chosen():
     assert best(trials, maximise=True).hyperparameters["n"] <= 4
 
 
-@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
-def test_a_trial_without_a_finite_score_has_failed(bad):
-    trials = search(lambda chosen: bad if chosen["a"] == 1 else 1.0, {"a": Float(0.0, 1.0)}, {"a": 1.0}, trials=3)
+def test_a_trial_without_a_score_has_failed():
+    space = {"a": Float(0.0, 1.0)}
+    trials = search(lambda chosen: float("nan") if chosen["a"] == 1 else 1.0, space, {"a": 1.0}, trials=3)
     assert (trials[0].state, trials[0].score) == ("failed", None)
     assert best(trials, maximise=True).score == 1.0
 

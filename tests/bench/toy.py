@@ -32,7 +32,8 @@ def open_track(track: Track) -> Problem:
     def load(name: str) -> np.ndarray:
         split, _, index = name.partition("-")
         rng = np.random.default_rng([len(split), int(index)])
-        return np.clip(0.5 + np.cumsum(rng.normal(0, 0.05, (SIZE, SIZE)), axis=0), 0, 1)
+        image = np.clip(0.5 + np.cumsum(rng.normal(0, 0.05, (SIZE, SIZE)), axis=0), 0, 1)
+        return image.astype(np.float32).astype(np.float64)  # exact in what a method sees, where there is no noise
 
     def measure(image, rng):
         x = torch.from_numpy(image)[None]
@@ -91,8 +92,8 @@ SHRINK = """
 
 
 def method_file(folder: Path, name: str, body: str, base: str = "Method") -> str:
-    """The path of a method file with one class of ``body``; `forward`'s body where that does not define a method."""
-    if "def " not in body and "=" not in body:
+    """The path of a method file with one class, of an indented ``body``, or else with ``body`` in its `forward`."""
+    if not body.startswith(("    ", "\n    ")):
         body = "    def forward(self, y, physics):\n        " + body.replace("\n", "\n        ")
     head = "import os\nimport signal\nimport sys\nimport time\n\nimport torch\n\n"
     head += "from bench import Estimate, Float, LearnedMethod, Method\n\n\n"

@@ -1,0 +1,107 @@
+"""Killed at any moment and typed again, `bench run` says how much is done, does the rest, and repeats nothing."""
+
+import multiprocessing
+import os
+import signal
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+import toy
+
+from bench.cli import main
+from bench.results import Result
+
+pytestmark = [
+    pytest.mark.usefixtures("toys", "store", "untracked", "signals"),
+    pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning"),
+]
+PATIENCE = 30  # seconds until a test gives up waiting
+
+
+def until(condition):
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.005)
+
+
+def alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def finished(store: Path) -> dict[str, tuple[int, bytes]]:
+    """Time and content of every file of every finished run."""
+    files = [file for file in (store / "runs").glob("[!.]*/**/*") if file.is_file()]
+    return {str(file.relative_to(store)): (file.stat().st_mtime_ns, file.read_bytes()) for file in files}
+
+
+def leave_terminal(words):
+    os.setsid()
+    raise SystemExit(main(words))
+
+
+@pytest.fixture
+def command(tmp_path):
+    """Starts `bench run` on six slow runs in a session of its own; also what is called to type it again."""
+    started = tmp_path / "started"
+    started.mkdir()
+    body = f"open(os.path.join({str(started)!r}, str(os.getpid())), 'w').close()\ntime.sleep(0.05)\nreturn y"
+    path = toy.method_file(tmp_path, "slow", body)
+    words = ["run", "toy", "-m", path, "--seed", "0", "1", "2", "3", "4", "5", "--jobs", "2", "--cpu"]
+    main(["run", "toy", "-m", toy.method_file(tmp_path, "warm", "return y"), "--cpu"])  # imports, before forking
+
+    def start():
+        process = multiprocessing.get_context("fork").Process(target=leave_terminal, args=(words,))
+        process.start()
+        return process
+
+    start.again = lambda: main(words)
+    start.pids = lambda: [int(path.name) for path in started.iterdir()]
+    return start
+
+
+@pytest.mark.parametrize(("number", "before"), [(signal.SIGKILL, 0), (signal.SIGKILL, 3), (signal.SIGTERM, 2)])
+def test_a_command_that_was_killed_goes_on_where_it_was(command, store, capsys, number, before):
+    done = lambda: len(list((store / "runs").glob("[!.]*/result.json"))) - 1  # noqa: E731
+    process = command()
+    until(lambda: done() >= before and len(command.pids()) > before)
+    os.kill(process.pid, number)
+    process.join()
+    until(lambda: not any(map(alive, command.pids())))
+    kept, count = finished(store), done()
+    assert before <= count < 6
+
+    capsys.readouterr()
+    assert command.again() == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[0] == f"{count} of 6 done, {6 - count} to go" or count == 0
+    assert len([line for line in shown if " seed " in line]) == 6 - count
+    assert done() == 6
+    assert kept.items() <= finished(store).items()
+    assert sorted(Result.read(p).seed for p in (store / "runs").glob("*/result.json")) == [0, 0, 1, 2, 3, 4, 5]
+    assert not list((store / "runs").glob(".tmp-*"))
+
+    assert command.again() == 0
+    assert capsys.readouterr().out == "6 of 6 done, 0 to go\n"
+
+
+def test_a_method_that_hangs_holds_up_no_other_and_ends_with_the_command(tmp_path, store):
+    pid = tmp_path / "pid"
+    body = f"open({str(pid)!r}, 'w').write(str(os.getpid()))\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+    hangs = toy.method_file(tmp_path, "hangs", body + "while True:\n    time.sleep(1)")
+    good = toy.method_file(tmp_path, "good", "return y")
+    words = ["run", "toy", "-m", hangs, "-m", good, "--seed", "0", "1", "--jobs", "3", "--cpu"]
+    process = multiprocessing.get_context("fork").Process(target=leave_terminal, args=(words,))
+    process.start()
+    until(lambda: len(list((store / "runs").glob("[!.]*/result.json"))) == 2 and pid.exists() and pid.read_text())
+    assert alive(int(pid.read_text()))
+    os.kill(process.pid, signal.SIGINT)
+    process.join(PATIENCE)
+    assert process.exitcode == 130
+    assert not alive(int(pid.read_text()))
+    assert not list((store / "runs").glob(".tmp-*"))
