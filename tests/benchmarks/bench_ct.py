@@ -1,10 +1,9 @@
 """How fast is the stored system matrix? CPU times of other projectors over ours, taken in turns on one thread.
 
-256 x 256 pixels, 60 views. Run as ``python tests/benchmarks/bench_ct.py``, or all benchmarks by ``make bench``.
+256 x 256 pixels, 60 views.
 """
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -12,24 +11,9 @@ from deepinv.physics import Tomography
 
 from tasks.physics.ct import CT
 from tasks.physics.ct_geometry import Geometry
+from tests.benchmarks.timing import Row, alternate
 
 SIZE, VIEWS = 256, 60
-ROUNDS = 7
-
-Row = tuple[str, float, str]
-
-
-def alternate(calls: Mapping[str, Callable[[], object]]) -> dict[str, float]:
-    """Seconds of each call, the least of `ROUNDS` turns: what a shared machine slows down it slows down for all."""
-    for call in calls.values():
-        call()
-    seconds = dict.fromkeys(calls, float("inf"))
-    for _ in range(ROUNDS):
-        for name, call in calls.items():
-            start = time.perf_counter()
-            call()
-            seconds[name] = min(seconds[name], time.perf_counter() - start)
-    return seconds
 
 
 def astra_projector(geometry: Geometry, images: np.ndarray) -> tuple[Callable[[], object], Callable[[], object]] | None:
@@ -73,8 +57,3 @@ def main() -> list[Row]:
             return [row for batch in (1, 8) for row in compare(batch)]
     finally:
         torch.set_num_threads(threads)
-
-
-if __name__ == "__main__":
-    for name, ratio, expected in main():
-        print(f"{name:45} {ratio:8.1f}   expected {expected}")

@@ -1,0 +1,12 @@
+"""`make bench`: speed as ratios to peers in the same run."""
+
+import warnings
+
+from tests.benchmarks import bench_ct, bench_referee, bench_start
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")
+    print(f"{'ratio':>8}  {'expected':14}what")
+    for part in (bench_start, bench_referee, bench_ct):
+        for name, ratio, expected in part.main():
+            print(f"{ratio:8.3g}  {expected:14}{name}", flush=True)

@@ -1,0 +1,46 @@
+"""What does the referee cost? Its evaluation over a bare loop that measures, reconstructs and scores the same images."""
+
+from __future__ import annotations
+
+import torch
+
+from bench import registry
+from bench.evaluate import evaluate
+from bench.request import build
+from bench.samples import Measured
+from tests.benchmarks.timing import Row, alternate
+
+TRACK, METHOD = "denoising:mini", "tv"
+
+
+def main() -> list[Row]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        track = registry.track(TRACK)
+        problem = registry.load_task(track.task).open(track)
+        method = build(registry.load_method(METHOD), track, {})
+        metrics = [(registry.resolve(metric.function), metric.options) for metric in track.metrics]
+
+        def bare() -> list[list[float]]:
+            data = Measured(track, problem, "test")
+            scores = []
+            with torch.no_grad():
+                for index in range(len(data)):
+                    sample = data[index]
+                    params = {name: value[None] for name, value in sample.params.items()}
+                    physics = problem.physics(params, torch.device("cpu"))
+                    x_hat = method(sample.y[None], physics).double()
+                    scores.append([f(x_hat, sample.x[None], params, **options) for f, options in metrics])
+            return scores
+
+        seconds = alternate({"bare": bare, "referee": lambda: evaluate(method, track, problem)})
+        return [
+            (
+                f"evaluation of {METHOD} on {TRACK}: referee / bare loop",
+                seconds["referee"] / seconds["bare"],
+                "at most 1.05",
+            )
+        ]
+    finally:
+        torch.set_num_threads(threads)
