@@ -21,9 +21,24 @@ HEAVY = {
 }
 
 __all__ = [
-    "BenchError", "Budget", "Choice", "Estimate", "Float", "Images", "Int", "LearnedMethod", "Method", "Metric", "Problem",
-    "Range", "Sample", "Task", "Track", "direct", "operator_norm",
-]  # fmt: skip
+    "BenchError",
+    "Budget",
+    "Choice",
+    "Estimate",
+    "Float",
+    "Images",
+    "Int",
+    "LearnedMethod",
+    "Method",
+    "Metric",
+    "Problem",
+    "Range",
+    "Sample",
+    "Task",
+    "Track",
+    "direct",
+    "operator_norm",
+]
 
 
 def __getattr__(name: str) -> Any:

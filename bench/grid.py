@@ -25,7 +25,7 @@ from bench import registry, tracking
 from bench.errors import BenchError
 from bench.request import Request, check_hyperparameters, identity, keys, parse_method
 from bench.results import Result
-from bench.store import clear_scratch, runs, store, whole_directory
+from bench.store import clear_scratch, runs, store, unwritable, whole_directory
 
 Say = Callable[[str], None]
 
@@ -113,7 +113,10 @@ def finished(target: Path) -> bool:
 
 def run_grid(requests: Sequence[Request], *, jobs: int, force: bool = False, say: Say = print) -> int:
     """Run what is not finished, ``jobs`` at a time. Returns the number of runs that failed."""
-    runs().mkdir(parents=True, exist_ok=True)
+    try:
+        runs().mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(runs(), error) from None
     for folder in (runs(), store() / "cache"):
         clear_scratch(folder)
     planned, failures = plan(requests, say)
@@ -124,7 +127,10 @@ def run_grid(requests: Sequence[Request], *, jobs: int, force: bool = False, say
     track_again([job.target for job in planned if job not in pending], say)
     # Longest first: what learns starts while there is other work to fill the gaps.
     pending.sort(key=lambda job: not job.learned)
-    return failures + Pool(pending, jobs, say).work()
+    try:
+        return failures + Pool(pending, jobs, say).work()
+    finally:
+        clear_scratch(runs())  # of runs that crashed or were stopped
 
 
 def track_again(targets: Sequence[Path], say: Say) -> None:

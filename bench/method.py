@@ -45,7 +45,7 @@ class Method(LightningModule):
         return None
 
     def forward(self, y: Tensor, physics: LinearPhysics) -> Tensor | Estimate:
-        """Reconstruction with the shape of ``physics.A_adjoint(y)``, finite, on the device and in the dtype of ``y``."""
+        """Reconstruction of the shape of ``physics.A_adjoint(y)``, finite, on the device and in the dtype of ``y``."""
         raise NotImplementedError
 
 

@@ -43,7 +43,7 @@ def save(picture: Picture, path: Path) -> None:
     panels = [(image - low) * scale for image in (x, direct, x_hat)]
     panels.append(127.5 + ERROR_GAIN * (x_hat - x) * scale / 2)
     zoom = max(1, -(-SMALLEST // min(x.shape)))
-    panels = [np.kron(np.clip(panel, 0, 255), np.ones((zoom, zoom))) for panel in panels]
+    panels = [panel.clip(0, 255).repeat(zoom, 0).repeat(zoom, 1) for panel in panels]
     height, width = panels[0].shape
     sheet = Image.new("L", (4 * width + 3 * GAP, height + CAPTION), 255)
     draw = ImageDraw.Draw(sheet)

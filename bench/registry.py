@@ -105,7 +105,8 @@ def _import_file(path: Path) -> ModuleType:
         return importlib.import_module(".".join(("baselines", *path.relative_to(root).with_suffix("").parts)))
     module_name = f"reconbench_external_{path.stem}"
     spec = importlib.util.spec_from_file_location(module_name, path)
-    assert spec is not None and spec.loader is not None
+    if spec is None or spec.loader is None:
+        raise BenchError(f"{path} is no Python file.")
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module
     if str(path.parent) not in sys.path:

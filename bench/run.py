@@ -23,6 +23,7 @@ from bench.evaluate import Evaluation, evaluate, mean_score
 from bench.fit import Point, fit
 from bench.method import LearnedMethod, Method
 from bench.monitor import Monitor
+from bench.privacy import without_folders
 from bench.request import Request, build, check_hyperparameters, constructor_defaults, identity, keys
 from bench.results import Result
 from bench.samples import Measured
@@ -82,14 +83,14 @@ def perform(request: Request, directory: Path, report: Report) -> None:
                 compete(request, track, method, directory, outcome, monitor, report)
         except (Exception, SystemExit) as error:
             outcome.status, outcome.reason = "failed", one_line(error)
-            outcome.traceback = traceback.format_exc()
+            outcome.traceback = without_folders(traceback.format_exc())
     outcome.curves += monitor.curves
     if is_first_process():
         write(request, track, method, directory, outcome, time.perf_counter() - start)
 
 
 def one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split())
+    text = without_folders(" ".join(str(error).split()))
     if isinstance(error, BenchError):
         return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -28,6 +28,10 @@ def runs() -> Path:
     return store() / "runs"
 
 
+def unwritable(folder: Path, error: OSError) -> BenchError:
+    return BenchError(f"cannot write to {folder}: {error.strerror}. Set BENCH_STORE to a writable folder.")
+
+
 @contextmanager
 def whole_directory(target: Path) -> Iterator[Path]:
     """A scratch directory that becomes ``target``, replacing it, when the block ends well, and vanishes otherwise."""
@@ -35,9 +39,7 @@ def whole_directory(target: Path) -> Iterator[Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix=f".tmp-{os.getpid()}-", dir=target.parent))
     except OSError as error:
-        raise BenchError(
-            f"cannot write to {target.parent}: {error.strerror}. Set BENCH_STORE to a writable folder."
-        ) from None
+        raise unwritable(target.parent, error) from None
     try:
         yield scratch
         scratch.chmod(0o755)

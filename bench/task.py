@@ -27,8 +27,8 @@ SPLITS = ("train", "val", "test")
 class Metric:
     """A score of one image.
 
-    ``function`` names ``module:callable``, called as ``f(x_hat, x, params, **options) -> float`` with float64 CPU tensors
-    ``(1, C, ...)``. What moves the score (data range, crop, magnitude or real part, mask) stands in ``options``.
+    ``function`` names ``module:callable``, called as ``f(x_hat, x, params, **options) -> float`` with float64 CPU
+    tensors ``(1, C, ...)``. What moves the score (data range, crop, magnitude or real part, mask) stands in ``options``.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Metric:
 
 @dataclass(frozen=True)
 class Budget:
-    """What every method may spend: ``trials`` on ``images`` validation images to tune, ``steps`` of ``batch`` to learn."""
+    """What a method may spend: ``trials`` on ``images`` validation images to tune, ``steps`` of ``batch`` to train."""
 
     trials: int = 8
     images: int = 2
@@ -87,7 +87,7 @@ class Track:
 
 
 class Sample(NamedTuple):
-    """One measured image: ``x`` (C, ...), ``y`` as the physics gives it without the batch axis, ``params`` of the physics."""
+    """One measured image: ``x`` (C, ...), ``y`` and the ``params`` of its physics, all without the batch axis."""
 
     id: str
     x: Tensor
@@ -111,8 +111,8 @@ class Problem:
     """A track within reach: its images, how they are measured, and its physics.
 
     ``measure(image, rng)`` returns ``(x, y, params)`` as float64 CPU tensors (complex ``params`` as complex128) without
-    the batch axis; all randomness comes from ``rng``. ``physics(params, device)`` takes batched params on that device and
-    returns a fresh float32 operator that shares its large buffers. ``augment(image, rng)`` prepares one training image
+    the batch axis; all randomness comes from ``rng``. ``physics(params, device)`` takes batched params on that device
+    and returns a fresh float32 operator that shares its large buffers. ``augment(image, rng)`` prepares one training image
     (crop, flip), so that all x of a track's training samples have one shape.
     """
 

@@ -25,6 +25,7 @@ def open_track(track: Track) -> Problem:
 
     from bench.task import Images
     from tasks.data.aapm import aapm12
+    from tasks.data.families import family
     from tasks.data.phantoms import coarsen
     from tasks.data.thorax import thorax
     from tasks.physics.ct import CT
@@ -39,7 +40,8 @@ def open_track(track: Track) -> Problem:
     fine = Geometry.parallel(2 * size, views, arc=arc, pixel=pixel / 2, spacing=pixel, bins=geometry.bins)
     exact = CT(fine)
 
-    def measure(image, rng):
+    def measure(arrays, rng):
+        image = arrays["image"]
         line_integrals = exact.A(torch.from_numpy(image)[None, None])[0]
         y = torch.from_numpy(photon_noise(line_integrals.numpy(), photons, rng))
         return torch.from_numpy(coarsen(image))[None], y, {}
@@ -47,17 +49,11 @@ def open_track(track: Track) -> Problem:
     def physics(params, device):
         return CT(geometry, PhotonNoise(photons), device)
 
-    def phantoms(split: str, count: int) -> Images:
-        seeds = {"train": 1, "val": 2, "test": 3}
-        ids = tuple(f"thorax-{split}-{index:03d}" for index in range(count))
-        return Images(ids, lambda name: thorax(seeds[split], int(name.rpartition("-")[2]), 2 * size))
-
-    splits = {"train": phantoms("train", options["train"]), "val": phantoms("val", 8)}
+    counts = {"train": options["train"], "val": 8, "test": 16}
+    splits = {split: family(split, count, thorax, 2 * size) for split, count in counts.items()}
     if track.data:
         slices = aapm12()
-        splits["test"] = Images(slices.ids, lambda name: AAPM_MAXIMUM * slices.load(name))
-    else:
-        splits["test"] = phantoms("test", 16)
+        splits["test"] = Images(slices.ids, lambda name: {"image": AAPM_MAXIMUM * slices.load(name)})
     return Problem(splits, measure, physics)
 
 

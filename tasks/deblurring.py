@@ -27,7 +27,8 @@ def open_track(track: Track) -> Problem:
     from tasks.physics.blur_kernels import gaussian_kernel, motion_kernel
 
     declared = {key: value for key, value in track.options["blur"].items() if key != "kind"}
-    make: Callable[..., Tensor] = {"gaussian": gaussian_kernel, "motion": motion_kernel}[track.options["blur"]["kind"]]
+    makers: dict[str, Callable[..., Tensor]] = {"gaussian": gaussian_kernel, "motion": motion_kernel}
+    make = makers[track.options["blur"]["kind"]]
     kernel = make(**declared)
     exact = CircularBlur(kernel)
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 from bench.task import Budget, Images, Problem, Task, Track
 from tasks.data.scores import nmse, psnr_ssim
 
-SEEDS = {"train": 1, "val": 2, "test": 3}
-
 
 def open_track(track: Track) -> Problem:
     return {"phantom": phantoms, "brain": brain_istanet, "siat": siat}[track.options["kind"]](track)
@@ -22,13 +20,15 @@ def phantoms(track: Track) -> Problem:
     import torch
     from deepinv.physics import GaussianNoise
 
-    from tasks.data.brain import coil_maps
+    from tasks.data.brain import brain, coil_maps
+    from tasks.data.families import family
     from tasks.physics.mri import MRI, MultiCoilMRI, variable_density_mask
 
     options = track.options
     size, coils, noise = options["size"], options["coils"], options["noise"]
 
-    def measure(image, rng):
+    def measure(arrays, rng):
+        image = arrays["image"]
         mask = variable_density_mask((size, size), options["acceleration"], options["centre"], rng)
         if not coils:
             y = centre_of_kspace(image)
@@ -54,15 +54,7 @@ def phantoms(track: Track) -> Problem:
         return MRI(params["mask"], noise_model, device)
 
     counts = {"train": 200, "val": 8, "test": 16}
-    splits = {split: phantom_images(split, count, 2 * size) for split, count in counts.items()}
-    return Problem(splits, measure, physics)
-
-
-def phantom_images(split: str, count: int, size: int) -> Images:
-    from tasks.data.brain import brain
-
-    ids = tuple(f"brain-{split}-{index:03d}" for index in range(count))
-    return Images(ids, lambda name: brain(SEEDS[split], int(name.rpartition("-")[2]), size))
+    return Problem({split: family(split, count, brain, 2 * size) for split, count in counts.items()}, measure, physics)
 
 
 def fft(image, inverse: bool = False):
@@ -106,12 +98,15 @@ def siat(track: Track) -> Problem:
     """Complex images, one fixed radial mask, no noise. Learns from complex phantoms."""
     import torch
 
-    from tasks.data import mri_sets
+    from tasks.data.brain import brain
+    from tasks.data.families import family
+    from tasks.data.mri_sets import siat31, siat_mask
     from tasks.physics.mri import MRI
 
-    mask = torch.from_numpy(mri_sets.siat_mask("radial", track.options["sampling"]).astype(float))[None]
+    mask = torch.from_numpy(siat_mask("radial", track.options["sampling"]).astype(float))[None]
 
-    def measure(image, rng):
+    def measure(arrays, rng):
+        image = arrays["image"]
         y = mask.numpy()[0] * fft(image)
         return as_channels(image), as_channels(y), {"mask": mask}
 
@@ -119,8 +114,10 @@ def siat(track: Track) -> Problem:
         return MRI(params["mask"], device=device)
 
     size = mask.shape[-1]
-    splits = {"train": phantom_images("train", 100, size), "val": phantom_images("val", 8, size)}
-    return Problem({**splits, "test": mri_sets.siat31()}, measure, physics)
+    scans = siat31()
+    splits = {split: family(split, count, brain, size) for split, count in {"train": 100, "val": 8}.items()}
+    splits["test"] = Images(scans.ids, lambda name: {"image": scans.load(name)})
+    return Problem(splits, measure, physics)
 
 
 def mini(name: str, title: str, coils: int, acceleration: float) -> Track:
@@ -147,7 +144,7 @@ def mini(name: str, title: str, coils: int, acceleration: float) -> Track:
     )
 
 
-def brain(sampling: int) -> Track:
+def radial(sampling: int) -> Track:
     return Track(
         task="mri",
         name=f"brain-r{sampling}",
@@ -184,7 +181,7 @@ TASK = Task(
     (
         mini("mini", "Complex brain phantoms, 4x Cartesian", 0, 4),
         mini("mini-multicoil", "Complex brain phantoms, 6 coils, 6x Cartesian", 6, 6),
-        *(brain(sampling) for sampling in (20, 30, 40, 50)),
+        *(radial(sampling) for sampling in (20, 30, 40, 50)),
         SIAT,
     ),
     open_track,

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from tasks.data.qsm2016 import Volume
 
-SEEDS = {"train": 1, "val": 2, "test": 3}
 SIZE = 48  # voxels a side of a phantom
 VOXEL = 4.0  # mm, of a phantom
 B0 = (0.0, 0.0, 1.0)
@@ -28,11 +27,14 @@ def open_track(track: Track) -> Problem:
     import torch
     from deepinv.physics import GaussianNoise
 
+    from tasks.data.families import family
+    from tasks.data.head import head
     from tasks.data.qsm2016 import qsm2016
     from tasks.physics.qsm import Dipole
 
     noise = track.options["noise"]
-    splits = {split: phantoms(split, count) for split, count in track.options["phantoms"].items()}
+    counts = track.options["phantoms"]
+    splits = {split: family(split, count, head, 2 * SIZE, coarse) for split, count in counts.items()}
     if track.data:
         splits["test"] = Images(("qsm2016",), lambda name: in_vivo(qsm2016()))
 
@@ -57,37 +59,22 @@ def in_vivo(volume: Volume) -> dict[str, Any]:
     return {**arrays, "voxel": np.array(volume.voxel), "measured": True}
 
 
-def phantoms(split: str, count: int) -> Images:
-    """Susceptibility, the field made on the fine grid, and the mask, as arrays by name; kept in the cache."""
+def coarse(made: tuple[np.ndarray, np.ndarray]) -> dict[str, np.ndarray]:
+    """Of a fine phantom and its mask: coarse susceptibility, the field made on the fine grid, coarse mask, voxel."""
     import numpy as np
+    import torch
 
-    from bench.store import cached, code_hash
-    from tasks.data import head as generator
-    from tasks.data import phantoms as drawing
-    from tasks.data.head import head
     from tasks.data.phantoms import coarsen
     from tasks.physics.qsm import Dipole
 
-    def make(index: int) -> dict[str, np.ndarray]:
-        import torch
-
-        susceptibility, mask = head(SEEDS[split], index, 2 * SIZE)
-        fine = Dipole((VOXEL / 2,) * 3, B0)
-        field = fine.A(torch.from_numpy(susceptibility)[None, None])[0, 0].numpy()
-        return {
-            "susceptibility": coarsen(susceptibility),
-            "field": coarsen(field),
-            "mask": (coarsen(mask.astype(float)) > 0.5).astype(float),
-            "voxel": np.array((VOXEL,) * 3),
-        }
-
-    version = code_hash(generator, drawing)
-
-    def load(name: str) -> dict[str, np.ndarray]:
-        index = int(name.rpartition("-")[2])
-        return cached("head", f"{version}-{SEEDS[split]}-{index}-{SIZE}-{VOXEL:g}", lambda: make(index))
-
-    return Images(tuple(f"head-{split}-{index:02d}" for index in range(count)), load)
+    susceptibility, mask = made
+    field = Dipole((VOXEL / 2,) * 3, B0).A(torch.from_numpy(susceptibility)[None, None])[0, 0].numpy()
+    return {
+        "susceptibility": coarsen(susceptibility),
+        "field": coarsen(field),
+        "mask": (coarsen(mask.astype(float)) > 0.5).astype(float),
+        "voxel": np.array((VOXEL,) * 3),
+    }
 
 
 MINI = Track(

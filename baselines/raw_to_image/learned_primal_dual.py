@@ -1,30 +1,38 @@
-"""h_{k+1} = h_k + Γ_k(h_k, A f_k⁽²⁾, y),   f_{k+1} = f_k + Λ_k(f_k, Aᵀ h_{k+1}⁽¹⁾),   x_hat = f_K⁽¹⁾
+"""h ← h + θ_k (A f⁽²⁾ − y − h) + Γ_k(h, A f⁽²⁾, y),   f ← f − τ_k Aᵀ h⁽¹⁾ + Λ_k(f, Aᵀ h⁽¹⁾),   x_hat = f⁽¹⁾
 
-The primal-dual iteration of TV with its two proximal maps replaced by networks: Γ_k in the measurement space, Λ_k in the image
-space, others in every iteration. f and h hold several images each as memory; f⁽¹⁾ is the first of them. h starts
-at zero and, other than in the paper, f at the direct reconstruction, which saves the first iterations. A has norm one and the
-image a root mean square of one.
+A primal-dual iteration whose proximal maps are networks, others in every iteration k: Γ_k in the space of the measurement,
+Λ_k in that of the image. f and h hold several images as memory, f⁽¹⁾ and f⁽²⁾ are the first and the last of them.
+
+As in the paper but for two things that a short training needs: f starts at the direct reconstruction, and the classical
+step on the data term, of learned size, stands beside each network, which starts at zero. Everything is in units of ‖A‖ and of the
+direct reconstruction's root mean square; Λ_k sees images without their smooth phase.
 
 J. Adler, O. Öktem, Learned primal-dual reconstruction, IEEE TMI 2018.
 """
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from deepinv.physics import LinearPhysics
 from torch import Tensor, nn
 
+from baselines.frame import Frame
 from baselines.networks import convnet
-from baselines.normalisation import scale
 from bench.method import LearnedMethod
 from bench.operators import direct, operator_norm
 
+LAYERS = 3  # of each network, as in the paper
+
 
 class LearnedPrimalDual(LearnedMethod):
-    """For any linear operator. Axes of y beyond those of the image, such as coils, pass through Γ like a batch.
+    """For any linear operator. Axes that y has beyond those of the image, such as coils, pass through Γ like a batch.
 
-    ``measured_channels``: channels of y, by default those of the image. ``memory``: images that f and h hold, each.
+    ``measured_channels``: channels of y, by default those of the image. ``memory``: images held by f, and by h.
     """
+
+    rate: ClassVar[float] = 4e-3
 
     def __init__(
         self,
@@ -37,29 +45,29 @@ class LearnedPrimalDual(LearnedMethod):
     ) -> None:
         super().__init__()
         self.channels = channels
-        self.dims = dims
         self.measured_channels = measured_channels or channels
-        self.memory = memory
-        f, h = memory * channels, memory * self.measured_channels
-        self.dual = nn.ModuleList(
-            convnet(h + 2 * self.measured_channels, h, dims, width, layers=3) for _ in range(iterations)
-        )
-        self.primal = nn.ModuleList(convnet(f + channels, f, dims, width, layers=3) for _ in range(iterations))
+        self.dims = dims
+        self.copies = (1, memory, *[1] * dims)
+        f, g, h = memory * channels, self.measured_channels, memory * self.measured_channels
+        self.dual = nn.ModuleList(convnet(h + 2 * g, h, dims, width, LAYERS) for _ in range(iterations))
+        self.primal = nn.ModuleList(convnet(f + channels, f, dims, width, LAYERS) for _ in range(iterations))
+        self.theta = nn.Parameter(torch.full((iterations,), 0.5))  # σ/(1 + σ) for σ = τ = 1
+        self.tau = nn.Parameter(torch.ones(iterations))
 
     def forward(self, y: Tensor, physics: LinearPhysics) -> Tensor:
         norm = operator_norm(physics, y)
         d = direct(y, physics)
-        s = scale(d)
+        frame = Frame(d)
         extra = y.shape[2 : y.ndim - self.dims]
-        g = self.merge(y / (norm * s.reshape(-1, *[1] * (y.ndim - 1))))
-        f = (d / s).repeat(1, self.memory, *[1] * self.dims)
-        h = torch.zeros_like(g).repeat(1, self.memory, *[1] * self.dims)
-        for dual, primal in zip(self.dual, self.primal, strict=True):
-            second = f[:, -self.channels :]
-            h = h + dual(torch.cat([h, self.merge(physics.A(second) / norm), g], 1))
-            first = self.split(h[:, : self.measured_channels], extra)
-            f = f + primal(torch.cat([f, physics.A_adjoint(first) / norm], 1))
-        return s * f[:, : self.channels]
+        g = self.merge(y / (norm * frame.scale.reshape(-1, *[1] * (y.ndim - 1))))
+        f = frame.enter(d).repeat(self.copies)
+        h = torch.zeros_like(g).repeat(self.copies)
+        for dual, primal, theta, tau in zip(self.dual, self.primal, self.theta, self.tau, strict=True):
+            Af = self.merge(physics.A(frame.wind(f[:, -self.channels :])) / norm)
+            h = h + theta * ((Af - g).repeat(self.copies) - h) + dual(torch.cat([h, Af, g], 1))
+            Ah = frame.unwind(physics.A_adjoint(self.split(h[:, : self.measured_channels], extra)) / norm)
+            f = f - tau * Ah.repeat(self.copies) + primal(torch.cat([f, Ah], 1))
+        return frame.leave(f[:, : self.channels])
 
     def merge(self, y: Tensor) -> Tensor:
         """Extra axes into the batch: (B, C, N, ...) to (B N, C, ...)."""

@@ -40,14 +40,31 @@ def finished(store: Path) -> dict[str, tuple[int, bytes]]:
     return {str(file.relative_to(store)): (file.stat().st_mtime_ns, file.read_bytes()) for file in files}
 
 
-def leave_terminal(words):
-    os.setsid()
-    raise SystemExit(main(words))
+@pytest.fixture
+def typed():
+    """Starts a command line in a session of its own, as a terminal would."""
+    processes = []
+
+    def command(words):
+        os.setsid()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        raise SystemExit(main(words))
+
+    def start(words):
+        process = multiprocessing.get_context("fork").Process(target=command, args=(words,))
+        process.start()
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.join()
 
 
 @pytest.fixture
-def command(tmp_path):
-    """Starts `bench run` on six slow runs in a session of its own; also what is called to type it again."""
+def command(tmp_path, typed):
+    """Starts `bench run` on six slow runs; `again` is the same command here, `pids` are the processes it used."""
     started = tmp_path / "started"
     started.mkdir()
     body = f"open(os.path.join({str(started)!r}, str(os.getpid())), 'w').close()\ntime.sleep(0.05)\nreturn y"
@@ -56,9 +73,7 @@ def command(tmp_path):
     main(["run", "toy", "-m", toy.method_file(tmp_path, "warm", "return y"), "--cpu"])  # imports, before forking
 
     def start():
-        process = multiprocessing.get_context("fork").Process(target=leave_terminal, args=(words,))
-        process.start()
-        return process
+        return typed(words)
 
     start.again = lambda: main(words)
     start.pids = lambda: [int(path.name) for path in started.iterdir()]
@@ -90,14 +105,13 @@ def test_a_command_that_was_killed_goes_on_where_it_was(command, store, capsys, 
     assert capsys.readouterr().out == "6 of 6 done, 0 to go\n"
 
 
-def test_a_method_that_hangs_holds_up_no_other_and_ends_with_the_command(tmp_path, store):
+def test_a_method_that_hangs_holds_up_no_other_and_ends_with_the_command(tmp_path, store, typed):
     pid = tmp_path / "pid"
     body = f"open({str(pid)!r}, 'w').write(str(os.getpid()))\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
     hangs = toy.method_file(tmp_path, "hangs", body + "while True:\n    time.sleep(1)")
     good = toy.method_file(tmp_path, "good", "return y")
     words = ["run", "toy", "-m", hangs, "-m", good, "--seed", "0", "1", "--jobs", "3", "--cpu"]
-    process = multiprocessing.get_context("fork").Process(target=leave_terminal, args=(words,))
-    process.start()
+    process = typed(words)
     until(lambda: len(list((store / "runs").glob("[!.]*/result.json"))) == 2 and pid.exists() and pid.read_text())
     assert alive(int(pid.read_text()))
     os.kill(process.pid, signal.SIGINT)

@@ -1,0 +1,39 @@
+"""Families of phantoms: the splits of a track, each phantom made once from its seed and kept in the cache."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from numpy.typing import NDArray
+
+from bench.store import cached, code_hash
+from bench.task import Images
+from tasks.data import phantoms
+
+SEEDS = {"train": 1, "val": 2, "test": 3}
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def family(
+    split: str,
+    count: int,
+    generator: Callable[..., Any],
+    size: int,
+    arrays: Callable[..., Arrays] = lambda made: {"image": made},
+) -> Images:
+    """``count`` phantoms ``generator(seed, index, size)``, seeded by the split, as the ``arrays`` made of each.
+
+    Ids are ``<generator>-<split>-<index>``. The cache holds them under a hash of the code that makes them.
+    """
+    name = generator.__name__
+    version = code_hash(sys.modules[generator.__module__], phantoms, sys.modules[arrays.__module__])
+
+    def load(image: str) -> Arrays:
+        index = int(image.rpartition("-")[2])
+        key = f"{version}-{SEEDS[split]}-{index}-{size}"
+        return cached(name, key, lambda: arrays(generator(SEEDS[split], index, size)))
+
+    return Images(tuple(f"{name}-{split}-{index:03d}" for index in range(count)), load)
