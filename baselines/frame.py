@@ -1,8 +1,8 @@
 """The frame in which networks see an image: in units of its root mean square, and without its smooth phase.
 
-A method is then equivariant to the unit of the image, and one recipe serves attenuations, ppm and grey values. The smooth phase
-of a complex image, taken at low resolution as in homodyne reconstruction, is removed so that its real part holds most
-of the image.
+A method is then equivariant to the unit of the image, and one recipe serves attenuations, ppm and grey values. The
+smooth phase of a complex image, taken at low resolution as in homodyne reconstruction, is removed so that its real
+part holds most of the image.
 
 D. Noll, D. Nishimura, A. Macovski, Homodyne detection in magnetic resonance imaging, IEEE TMI 1991.
 """

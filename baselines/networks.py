@@ -1,7 +1,8 @@
 """Convolutional networks for images of any size, in 2D and 3D.
 
-They work on half-resolution images: `fold` packs each 2x2 (2x2x2) block into channels, which makes every layer four (eight)
-times cheaper and doubles its reach. The last layer starts at zero, so that a residual network starts as the identity.
+They work on half-resolution images: `fold` packs each 2x2 (2x2x2) block into channels, which makes every layer four
+(eight) times cheaper and doubles its reach. The last layer starts at zero, so that a residual network starts as the
+identity.
 
 O. Ronneberger, P. Fischer, T. Brox, U-Net, MICCAI 2015.
 W. Shi et al., Real-time super-resolution with an efficient sub-pixel network, CVPR 2016 (the folding).

@@ -5,8 +5,8 @@
 with τσ‖K‖² = 1. Where prox_{τf} has no closed form, the data term gets a dual variable q of its own, which holds the
 residual: x⁺ = x − τ(Kᵀp + Aᵀq) is then a plain step.
 
-What a few hundred iterations reach depends on τ/σ, the ``ratio`` here after K and A are scaled to norm one: the squared
-distance that x has to go, over that of p. Both scale with the image, so one ratio serves all units.
+What a few hundred iterations reach depends on τ/σ, the ``ratio`` here after K and A are scaled to norm one: the
+squared distance that x has to go, over that of p. Both scale with the image, so one ratio serves all units.
 
 A. Chambolle, T. Pock, A first-order primal-dual algorithm for convex problems, J. Math. Imaging Vis. 2011.
 L. Condat, A primal-dual splitting method for convex optimization, J. Optim. Theory Appl. 2013 (relaxation by ρ).

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -28,7 +29,7 @@ class Method(LightningModule):
     """Reconstructs ``x_hat = forward(y, physics)`` without ever seeing the ground truth.
 
     Constructor arguments are the method's hyperparameters, each with a default. Where the constructor asks for
-    ``channels`` or ``dims`` (spatial dimensions), the referee fills them in from the track.
+    ``channels``, ``dims`` (spatial dimensions) or ``measured_channels``, the referee fills them in from the track.
     """
 
     search_space: ClassVar[Mapping[str, Range]] = {}  # the hyperparameters that are tuned
@@ -50,14 +51,15 @@ class Method(LightningModule):
 
 
 class LearnedMethod(Method):
-    """A method that is trained: mean squared error, Adam, cosine rate; override what your paper does otherwise.
+    """A method that is trained: mean squared error, Adam, a rate that warms up and falls as a cosine.
 
-    A training batch is ``(x, y, physics)``. The recipe's constants are class attributes and part of the run's key.
+    Override what your paper does otherwise. A training batch is ``(x, y, physics)``. The recipe's constants are class attributes and part of the run's key.
     """
 
     learned: ClassVar[bool] = True
     rate: ClassVar[float] = 1e-3  # Adam's initial step size
     clip: ClassVar[float] = 1.0  # bound on the norm of the gradient
+    warm_up: ClassVar[float] = 0.1  # of the steps, with a rate that grows from zero
 
     def loss(self, x_hat: Tensor, x: Tensor) -> Tensor:
         return torch.nn.functional.mse_loss(x_hat, x)
@@ -71,5 +73,10 @@ class LearnedMethod(Method):
     def configure_optimizers(self) -> Any:
         optimizer = torch.optim.Adam(self.parameters(), lr=self.rate)
         steps = max(1, int(self.trainer.estimated_stepping_batches))
-        scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+
+        def factor(step: int) -> float:
+            growth = min(1.0, (step + 1) / max(1.0, self.warm_up * steps))
+            return growth * 0.5 * (1 + math.cos(math.pi * step / steps))
+
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}

@@ -18,7 +18,7 @@ from bench.task import Track
 if TYPE_CHECKING:
     from bench.method import Method
 
-FROM_TRACK = ("channels", "dims")  # constructor arguments that the track fills in
+FROM_TRACK = ("channels", "dims", "measured_channels")  # constructor arguments that the track fills in
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def identity(request: Request, method: type[Method], track: Track) -> dict[str, 
     """All that moves the scores of a run, its seed included: the configuration that its key is the hash of."""
     file = registry.method_file(request.method)
     path = file.path or inspect.getfile(method)
-    recipe = {name: getattr(method, name) for name in ("rate", "clip")} if method.learned else {}
+    recipe = {name: getattr(method, name) for name in ("rate", "clip", "warm_up")} if method.learned else {}
     return {
         "track": track.id,
         "version": track.version,

@@ -28,7 +28,7 @@ class Metric:
     """A score of one image.
 
     ``function`` names ``module:callable``, called as ``f(x_hat, x, params, **options) -> float`` with float64 CPU
-    tensors ``(1, C, ...)``. What moves the score (data range, crop, magnitude or real part, mask) stands in ``options``.
+    tensors ``(1, C, ...)``. What moves the score (data range, crop, real part or magnitude) stands in ``options``.
     """
 
     name: str
@@ -63,6 +63,7 @@ class Track:
     modality: str = "photograph"  # what forms the measurement: photograph, ct, mri, qsm
     channels: int = 1  # of an image: 2 where it is complex
     dims: int = 2  # spatial dimensions of an image
+    measured_channels: int = 1  # of a measurement: 2 where it is complex
     is_complex: bool = False
     same_grid: bool = True  # measurements made on the grid of the reconstruction
     data: tuple[str, ...] = ()  # data sets it reads, none for embedded images and phantoms
@@ -112,8 +113,8 @@ class Problem:
 
     ``measure(image, rng)`` returns ``(x, y, params)`` as float64 CPU tensors (complex ``params`` as complex128) without
     the batch axis; all randomness comes from ``rng``. ``physics(params, device)`` takes batched params on that device
-    and returns a fresh float32 operator that shares its large buffers. ``augment(image, rng)`` prepares one training image
-    (crop, flip), so that all x of a track's training samples have one shape.
+    and returns a fresh float32 operator that shares its large buffers. ``augment(image, rng)`` prepares one training
+    image (crop, flip), so that all x of a track's training samples have one shape.
     """
 
     images: Mapping[str, Images]  # by split

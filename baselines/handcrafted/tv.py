@@ -1,7 +1,7 @@
 """min_x ½‖Ax − y‖²/‖A‖² + λ TV(x),   TV(x) = Σ_pixels √(Σ_channels Σ_axes (∇x)²)
 
-Isotropic total variation in 2D and 3D, coupled over the channels: one edge for both parts of a complex image. Solved by
-over-relaxed primal-dual iterations from the direct reconstruction.
+Isotropic total variation in 2D and 3D, coupled over the channels: one edge for both parts of a complex image. Solved
+by over-relaxed primal-dual iterations from the direct reconstruction.
 
 L. Rudin, S. Osher, E. Fatemi, Nonlinear total variation based noise removal algorithms, Physica D 1992.
 A. Chambolle, T. Pock, A first-order primal-dual algorithm for convex problems, J. Math. Imaging Vis. 2011.

@@ -1,9 +1,10 @@
 """x_hat = d + N(d),   d = D(y) the direct reconstruction, N a U-Net
 
-N is zero before training, so that x_hat starts as d, and is trained on min E ‖x_hat − x‖². It sees d in units of its root mean
-square and without its smooth phase.
+N is zero before training, so that x_hat starts as d, and is trained on min E ‖x_hat − x‖². It sees d in units of its
+root mean square and without its smooth phase.
 
-K. Jin, M. McCann, E. Froustey, M. Unser, Deep convolutional neural network for inverse problems in imaging, IEEE TIP 2017.
+K. Jin, M. McCann, E. Froustey, M. Unser, Deep convolutional neural network for inverse problems in imaging, IEEE TIP
+2017.
 """
 
 from __future__ import annotations

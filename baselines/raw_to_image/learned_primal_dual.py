@@ -1,11 +1,12 @@
 """h ← h + θ_k (A f⁽²⁾ − y − h) + Γ_k(h, A f⁽²⁾, y),   f ← f − τ_k Aᵀ h⁽¹⁾ + Λ_k(f, Aᵀ h⁽¹⁾),   x_hat = f⁽¹⁾
 
-A primal-dual iteration whose proximal maps are networks, others in every iteration k: Γ_k in the space of the measurement,
-Λ_k in that of the image. f and h hold several images as memory, f⁽¹⁾ and f⁽²⁾ are the first and the last of them.
+A primal-dual iteration whose proximal maps are networks, others in every iteration k: Γ_k in the space of the
+measurement, Λ_k in that of the image. f and h hold several images as memory, f⁽¹⁾ and f⁽²⁾ are the first and the last
+of them.
 
-As in the paper but for two things that a short training needs: f starts at the direct reconstruction, and the classical
-step on the data term, of learned size, stands beside each network, which starts at zero. Everything is in units of ‖A‖ and of the
-direct reconstruction's root mean square; Λ_k sees images without their smooth phase.
+As in the paper but for two things that a short training needs: f starts at the direct reconstruction, and the
+classical step on the data term, of learned size, stands beside each network, which starts at zero. Everything is in
+units of ‖A‖ and of the direct reconstruction's root mean square; Λ_k sees images without their smooth phase.
 
 J. Adler, O. Öktem, Learned primal-dual reconstruction, IEEE TMI 2018.
 """

@@ -1,7 +1,7 @@
 """x_{k+1} = x_k − η_k Aᵀ(A x_k − y)/‖A‖² + N_k(x_k),   x_hat = x_K
 
-Gradient descent on a variational model: a step of learned size η_k on the data term, and for the regulariser a U-Net N_k of its
-own in every cascade. From the direct (zero-filled) reconstruction, in whose frame the networks work.
+Gradient descent on a variational model: a step of learned size η_k on the data term, and for the regulariser a U-Net
+N_k of its own in every cascade. From the direct (zero-filled) reconstruction, in whose frame the networks work.
 
 K. Hammernik et al., Learning a variational network for reconstruction of accelerated MRI data, MRM 2018.
 A. Sriram et al., End-to-end variational networks for accelerated MRI reconstruction, MICCAI 2020 (the U-Nets).
@@ -27,7 +27,7 @@ class VarNet(LearnedMethod):
 
     rate: ClassVar[float] = 4e-3
 
-    def __init__(self, channels: int = 2, dims: int = 2, cascades: int = 4, width: int = 16, levels: int = 2) -> None:
+    def __init__(self, channels: int = 2, dims: int = 2, cascades: int = 6, width: int = 16, levels: int = 1) -> None:
         super().__init__()
         self.networks = nn.ModuleList(unet(channels, channels, dims, width, levels) for _ in range(cascades))
         self.steps = nn.Parameter(torch.ones(cascades))  # η; 1 replaces what was measured, if A has orthonormal rows
