@@ -16,14 +16,14 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
 from bench import registry, tracking
 from bench.errors import BenchError
-from bench.request import Request, check_hyperparameters, identity, keys, parse_method
+from bench.request import Request, check_hyperparameters, identity, keys, parse_method, requested_track
 from bench.results import Result
 from bench.store import clear_scratch, runs, store, unwritable, whole_directory
 
@@ -55,6 +55,7 @@ def expand(
     seeds: Sequence[int],
     *,
     limit: int | None = None,
+    steps: int | None = None,
     label: str = "",
     devices: int = 1,
     accelerator: str = "cpu",
@@ -67,7 +68,7 @@ def expand(
             name, hyperparameters = parse_method(text)
             registry.method_file(name)
             requests += [
-                Request(track.id, name, hyperparameters, seed, seeds, limit, label, devices, accelerator)
+                Request(track.id, name, hyperparameters, seed, seeds, limit, steps, label, devices, accelerator)
                 for seed in seeds
             ]
     return requests
@@ -89,7 +90,6 @@ def plan(requests: Sequence[Request], say: Say) -> tuple[list[Job], int]:
     for request in requests:
         if request.method in broken:
             continue
-        track = registry.track(request.track)
         try:
             method = registry.load_method(request.method)
         except BenchError as error:
@@ -97,6 +97,9 @@ def plan(requests: Sequence[Request], say: Say) -> tuple[list[Job], int]:
             broken.add(request.method)
             failures += 1
             continue
+        if not method.learned:
+            request = replace(request, steps=None)
+        track = requested_track(request)
         check_hyperparameters(request.method, method, track, request.hyperparameters)
         key, _ = keys(identity(request, method, track))
         jobs[key] = Job(request, runs() / key, method.learned)
@@ -275,7 +278,7 @@ def record_death(job: Job, reason: str, seconds: float) -> None:
     """A run directory for a process that could not write its own."""
     from bench import run
 
-    track = registry.track(job.request.track)
+    track = requested_track(job.request)
     method = registry.load_method(job.request.method)
     with whole_directory(job.target) as directory:
         run.write(job.request, track, method, directory, run.Outcome("failed", reason), seconds)

@@ -53,7 +53,8 @@ class Method(LightningModule):
 class LearnedMethod(Method):
     """A method that is trained: mean squared error, Adam, a rate that warms up and falls as a cosine.
 
-    Override what your paper does otherwise. A training batch is ``(x, y, physics)``. The recipe's constants are class attributes and part of the run's key.
+    Override what your paper does otherwise. A training batch is ``(x, y, physics)``. The constants of the recipe are
+    class attributes and part of the run's key.
     """
 
     learned: ClassVar[bool] = True

@@ -8,7 +8,7 @@ import inspect
 import json
 import shlex
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from bench import provenance, registry
@@ -30,7 +30,8 @@ class Request:
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
     seeds: tuple[int, ...] = (0,)  # asked for together
-    limit: int | None = None
+    limit: int | None = None  # only so many test images
+    steps: int | None = None  # training steps other than the track's
     label: str = ""
     devices: int = 1
     accelerator: str = "cpu"
@@ -38,15 +39,16 @@ class Request:
     @property
     def protocol(self) -> bool:
         """Whether nothing was asked for beyond the track's protocol."""
-        return not self.hyperparameters and self.limit is None
+        return not self.hyperparameters and self.limit is None and self.steps is None
 
     @property
     def board_label(self) -> str:
         """The label on the board: as given, else what was asked for beyond the protocol."""
         if self.label or self.protocol:
             return self.label
-        asked = [f"{name}={value}" for name, value in self.hyperparameters.items()]
-        return ",".join(asked + ([f"limit={self.limit}"] if self.limit is not None else [])).replace("/", "-")
+        options = {"steps": self.steps, "limit": self.limit}
+        asked = {**self.hyperparameters, **{name: value for name, value in options.items() if value is not None}}
+        return ",".join(f"{name}={value}" for name, value in asked.items()).replace("/", "-")
 
     @property
     def command(self) -> str:
@@ -55,9 +57,18 @@ class Request:
         words = ["bench", "run", self.track, "-m", f"{self.method}:{asked}" if asked else self.method]
         words += ["--seed", *map(str, self.seeds)]
         words += ["--limit", str(self.limit)] if self.limit is not None else []
+        words += ["--steps", str(self.steps)] if self.steps is not None else []
         words += ["--label", self.label] if self.label else []
         words += ["--devices", str(self.devices)] if self.devices > 1 else []
         return shlex.join(words)
+
+
+def requested_track(request: Request) -> Track:
+    """The track of a request, with the training steps that it asks for."""
+    track = registry.track(request.track)
+    if request.steps is None:
+        return track
+    return replace(track, budget=replace(track.budget, steps=request.steps))
 
 
 def parse_method(text: str) -> tuple[str, dict[str, Any]]:
@@ -124,6 +135,7 @@ def identity(request: Request, method: type[Method], track: Track) -> dict[str, 
         "recipe": recipe,
         "seed": request.seed,
         "limit": request.limit,
+        "steps": request.steps,
         "label": request.label,
         "devices": request.devices,
         "accelerator": request.accelerator,

@@ -24,7 +24,7 @@ from bench.fit import Point, fit
 from bench.method import LearnedMethod, Method
 from bench.monitor import Monitor
 from bench.privacy import without_folders
-from bench.request import Request, build, check_hyperparameters, constructor_defaults, identity, keys
+from bench.request import Request, build, check_hyperparameters, constructor_defaults, identity, keys, requested_track
 from bench.results import Result
 from bench.samples import Measured
 from bench.store import runs, whole_directory
@@ -58,7 +58,7 @@ def is_first_process() -> bool:
 
 def run(request: Request, report: Report = lambda stage: None) -> Path:
     """Do one run in this process and return its directory. What fails is a directory too, with the reason in it."""
-    track = registry.track(request.track)
+    track = requested_track(request)
     method = registry.load_method(request.method)
     configuration = identity(request, method, track)
     target = runs() / keys(configuration)[0]
@@ -70,7 +70,7 @@ def run(request: Request, report: Report = lambda stage: None) -> Path:
 def perform(request: Request, directory: Path, report: Report) -> None:
     """Do one run and fill ``directory``; on further processes of the same run only take part."""
     start = time.perf_counter()
-    track = registry.track(request.track)
+    track = requested_track(request)
     method = registry.load_method(request.method)
     outcome = Outcome()
     with Monitor() as monitor:

@@ -31,7 +31,7 @@ def bsd68(sigma: int) -> Track:
         title=f"BSD68, sigma {sigma}",
         version=1,
         metrics=psnr_ssim(1.0),
-        budget=Budget(trials=12, images=10, steps=800, batch=8),
+        budget=Budget(trials=12, images=10, steps=20_000, batch=16),
         options={"images": "bsd", "sigma": sigma, "patch": 64},
         data=("bsd400", "bsd68"),
         citation="Zhang et al., Beyond a Gaussian Denoiser, IEEE TIP 26(7), 2017",

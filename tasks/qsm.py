@@ -98,7 +98,7 @@ CHALLENGE = Track(
     title="QSM challenge 2016 in vivo; learns from phantoms",
     version=1,
     metrics=QSM,
-    budget=Budget(trials=12, images=2, steps=400, batch=1),
+    budget=Budget(trials=12, images=2, steps=4_000, batch=2),
     options={"noise": 0.002, "phantoms": {"train": 12, "val": 2}},
     modality="qsm",
     dims=3,

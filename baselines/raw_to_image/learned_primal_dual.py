@@ -30,7 +30,7 @@ LAYERS = 3  # of each network, as in the paper
 class LearnedPrimalDual(LearnedMethod):
     """For any linear operator. Axes that y has beyond those of the image, such as coils, pass through Γ like a batch.
 
-    ``measured_channels``: channels of y, by default those of the image. ``memory``: images held by f, and by h.
+    ``memory``: images held by f, and by h.
     """
 
     rate: ClassVar[float] = 4e-3
@@ -39,14 +39,14 @@ class LearnedPrimalDual(LearnedMethod):
         self,
         channels: int = 1,
         dims: int = 2,
-        measured_channels: int | None = None,
+        measured_channels: int = 1,
         iterations: int = 5,
         memory: int = 4,
         width: int = 32,
     ) -> None:
         super().__init__()
         self.channels = channels
-        self.measured_channels = measured_channels or channels
+        self.measured_channels = measured_channels
         self.dims = dims
         self.copies = (1, memory, *[1] * dims)
         f, g, h = memory * channels, self.measured_channels, memory * self.measured_channels

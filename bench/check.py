@@ -1,0 +1,190 @@
+"""The contract of a method as tests that any method can be put to: ``bench check METHOD``."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import warnings
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from deepinv.physics import LinearPhysics
+from torch import Tensor
+
+from bench.method import Estimate, Method
+from bench.request import FROM_TRACK, build
+from bench.space import Choice
+from bench.toy_physics import Toy, toys
+
+BATCH_TOLERANCE = 1e-4  # of an image's largest value: single precision sums in another order
+
+
+class Outcome(NamedTuple):
+    check: str
+    passed: bool
+    message: str
+
+
+class Breach(Exception):
+    """What a method does that the contract forbids."""
+
+
+def check(method: type[Method]) -> list[Outcome]:
+    """Every check of the class, then every check on every toy operator that the method supports."""
+    outcomes = [attempt(name, lambda test=test: test(method)) for name, test in CLASS_CHECKS.items()]
+    for toy in toys():
+        reason = method.supports(toy.track)
+        if reason is not None:
+            stated = isinstance(reason, str) and bool(reason)
+            outcomes.append(Outcome(f"{toy.track.name}: unsupported", stated, str(reason)))
+            continue
+        checks = TOY_CHECKS | (LEARNED_CHECKS if method.learned else {})
+        outcomes += [
+            attempt(f"{toy.track.name}: {name}", lambda test=test, toy=toy: test(method, toy))
+            for name, test in checks.items()
+        ]
+    if all(outcome.check.endswith(": unsupported") for outcome in outcomes[len(CLASS_CHECKS) :]):
+        outcomes.append(Outcome("supports an operator", False, "none of the toy operators is supported"))
+    return outcomes
+
+
+def attempt(name: str, test: Callable[[], None]) -> Outcome:
+    try:
+        test()
+    except Breach as breach:
+        return Outcome(name, False, str(breach))
+    except Exception as error:
+        return Outcome(name, False, f"raised {type(error).__name__}: {error}".partition("\n")[0])
+    return Outcome(name, True, "")
+
+
+def opens_with_an_equation(method: type[Method]) -> None:
+    first = (sys.modules[method.__module__].__doc__ or "").partition("\n")[0]
+    if not any(sign in first for sign in ("=", "←", "min")):
+        raise Breach(f"the module's docstring must open with the equation it solves, not with {first!r}")
+
+
+def has_defaults(method: type[Method]) -> None:
+    for name, parameter in inspect.signature(method).parameters.items():
+        variadic = parameter.kind in (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+        if parameter.default is inspect.Parameter.empty and not variadic and name not in FROM_TRACK:
+            raise Breach(f"the constructor's {name!r} has no default")
+
+
+def has_a_sound_search_space(method: type[Method]) -> None:
+    parameters = inspect.signature(method).parameters
+    open_ended = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values())
+    for toy in toys():
+        for name, values in method.space(toy.track).items():
+            if name not in parameters:
+                if open_ended:
+                    continue
+                raise Breach(f"{name!r} is searched, but it is no argument of the constructor")
+            default = parameters[name].default
+            inside = default in values.values if isinstance(values, Choice) else values.low <= default <= values.high
+            if not inside:
+                raise Breach(f"the default {name}={default} lies outside of its range {values}")
+
+
+def makes_an_image(method: type[Method], toy: Toy) -> None:
+    physics = toy.physics(toy.params)
+    expected = physics.A_adjoint(toy.y)
+    image = run(make(method, toy), toy.y, physics)
+    if image.shape != expected.shape:
+        raise Breach(f"expected the shape of A_adjoint(y), {tuple(expected.shape)}, got {tuple(image.shape)}")
+    if image.dtype != toy.y.dtype or image.device != toy.y.device:
+        raise Breach(f"expected {toy.y.dtype} on {toy.y.device}, got {image.dtype} on {image.device}")
+    if not bool(torch.isfinite(image).all()):
+        raise Breach("NaN or infinite values")
+
+
+def leaves_its_input_alone(method: type[Method], toy: Toy) -> None:
+    y, physics = toy.y.clone(), toy.physics(toy.params)
+    before = {name: buffer.clone() for name, buffer in physics.named_buffers()}
+    run(make(method, toy), y, physics)
+    if not torch.equal(y, toy.y):
+        raise Breach("y was changed in place")
+    for name, buffer in physics.named_buffers():
+        if name not in before or not torch.equal(buffer, before[name]):
+            raise Breach(f"the physics' {name!r} was changed")
+
+
+def repeats_itself(method: type[Method], toy: Toy) -> None:
+    instance = make(method, toy)
+    first, second = (run(instance, toy.y, toy.physics(toy.params)) for _ in range(2))
+    if not torch.equal(first, second):
+        raise Breach(f"a second call differs by {float((first - second).abs().max()):.1e}")
+
+
+def treats_a_batch_as_its_images(method: type[Method], toy: Toy) -> None:
+    instance = make(method, toy)
+    together = run(instance, toy.y, toy.physics(toy.params))
+    alone = torch.cat([run(instance, *toy.one(index)) for index in range(len(toy.y))])
+    difference = float((together - alone).abs().max() / alone.abs().max())
+    if difference > BATCH_TOLERANCE:
+        raise Breach(f"a batch differs from its images one by one by {difference:.1e}, more than {BATCH_TOLERANCE}")
+
+
+def reaches_all_parameters(method: type[Method], toy: Toy) -> None:
+    instance = make(method, toy)
+    step(instance, toy)
+    for name, parameter in instance.named_parameters():
+        if parameter.requires_grad and (parameter.grad is None or not bool(torch.isfinite(parameter.grad).all())):
+            raise Breach(f"a training step gives {name!r} no finite gradient")
+
+
+def survives_a_checkpoint(method: type[Method], toy: Toy) -> None:
+    trained, restored = make(method, toy), make(method, toy)
+    step(trained, toy)
+    with torch.no_grad():
+        for parameter in trained.parameters():
+            parameter.add_(0.01)
+    restored.load_state_dict(trained.state_dict())
+    if not torch.equal(*(run(instance, toy.y, toy.physics(toy.params)) for instance in (trained, restored))):
+        raise Breach("its state_dict doesn't restore it")
+
+
+CLASS_CHECKS: dict[str, Callable[[type[Method]], None]] = {
+    "docstring opens with an equation": opens_with_an_equation,
+    "hyperparameters have defaults": has_defaults,
+    "search space": has_a_sound_search_space,
+}
+TOY_CHECKS: dict[str, Callable[[type[Method], Toy], None]] = {
+    "shape, dtype, device, finite": makes_an_image,
+    "y and physics unchanged": leaves_its_input_alone,
+    "deterministic": repeats_itself,
+    "batch equals images": treats_a_batch_as_its_images,
+}
+LEARNED_CHECKS: dict[str, Callable[[type[Method], Toy], None]] = {
+    "gradients of all parameters": reaches_all_parameters,
+    "state_dict round trip": survives_a_checkpoint,
+}
+
+
+def make(method: type[Method], toy: Toy) -> Method:
+    """An instance with default hyperparameters; the same weights every time."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return build(method, toy.track, {}).eval()
+
+
+def run(method: Method, y: Tensor, physics: LinearPhysics) -> Tensor:
+    """The image, made as evaluation makes it."""
+    with torch.no_grad():
+        estimate = method(y, physics)
+    image = estimate.image if isinstance(estimate, Estimate) else estimate
+    if not isinstance(image, Tensor):
+        raise Breach(f"returned {type(image).__name__}, expected a tensor")
+    return image
+
+
+def step(method: Method, toy: Toy) -> None:
+    """One backward pass of the method's own training step, outside of a trainer."""
+    method.train()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*self.log.*")
+        loss = method.training_step((toy.x, toy.y, toy.physics(toy.params)), 0)
+    loss = loss["loss"] if isinstance(loss, dict) else loss
+    loss.backward()
+    method.eval()
