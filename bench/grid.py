@@ -183,7 +183,7 @@ class Pool:
                 self.show_progress()
         finally:
             for process, _, _ in self.active.values():
-                process.terminate()
+                process.kill()  # see `end_with_parent`
                 process.join()
         return self.failures
 
@@ -336,19 +336,17 @@ def visible_device(slot: int) -> str:
 
 
 def end_with_parent(parent: int) -> None:
-    """On Linux ask the kernel to end this process with its parent, however that one ends."""
+    """On Linux ask the kernel to end this process with its parent, however that one ends.
+
+    By SIGKILL: while a method works, Lightning takes SIGTERM for a request to stop after the batch.
+    """
     if sys.platform == "linux":
         import ctypes
 
         PR_SET_PDEATHSIG = 1
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(1)
-
-
-def end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    os._exit(1)
 
 
 def launch(job: Job) -> None:
@@ -359,9 +357,7 @@ def launch(job: Job) -> None:
         environment = dict(os.environ) | {"OMP_NUM_THREADS": str(threads())}
         words = [sys.executable, "-m", "bench.worker", str(config), str(directory)]
         with (directory / "log.txt").open("w") as output:
-            process = subprocess.Popen(words, env=environment, stdout=output, stderr=subprocess.STDOUT)
-            signal.signal(signal.SIGTERM, lambda *_: end(process))
-            status = process.wait()
+            status = subprocess.run(words, env=environment, stdout=output, stderr=subprocess.STDOUT).returncode
         config.unlink()
         if not (directory / "result.json").exists():
             lines = (directory / "log.txt").read_text(errors="replace").strip().splitlines() or ["no output"]

@@ -9,6 +9,10 @@ from pathlib import Path
 
 
 def main(arguments: list[str]) -> None:
+    from bench.grid import end_with_parent
+
+    end_with_parent(os.getppid())
+
     import torch
 
     from bench.request import Request
