@@ -151,6 +151,8 @@ def _flags(group: list[Result], good: list[Result]) -> Iterator[str]:
         yield f"only the first {last.limit} test images"
     if last.requested:
         yield "hyperparameters by hand: " + ", ".join(f"{name}={value}" for name, value in last.requested.items())
+    if not last.protocol and last.training and not last.requested and last.limit is None:
+        yield f"trained for {last.training['steps']} steps, not the track's"
     lacking = _lacking(group)
     if good and lacking:
         asked = len(lacking) + len({result.seed for result in group} - set(lacking))

@@ -215,9 +215,11 @@ def data(options: argparse.Namespace) -> int:
 
 def check(options: argparse.Namespace) -> int:
     from bench import registry
+
+    registry.method_file(options.method)  # before the imports that take seconds
+
     from bench.check import check
 
-    registry.method_file(options.method)
     outcomes = check(registry.load_method(options.method))
     for name, passed, message in outcomes:
         print(f"{'ok    ' if passed else 'FAILED'}  {name}{': ' + message if message else ''}")

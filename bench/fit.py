@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from pytorch_lightning import Callback, LightningDataModule, LightningModule, Trainer
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Subset
 
 from bench.distributed import trainer
 from bench.errors import BenchError
@@ -44,11 +44,18 @@ class TrainingData(LightningDataModule):
         if budget.batch % devices:
             raise BenchError(f"{track.id} trains on batches of {budget.batch}, which {devices} devices cannot share.")
         self.problem = problem
+        self.devices = devices
         self.batch = budget.batch // devices
         self.stream = TrainingStream(track, problem, seed, budget.steps * budget.batch)
 
     def train_dataloader(self) -> DataLoader:
-        return DataLoader(self.stream, batch_size=self.batch, collate_fn=collate)
+        assert self.trainer is not None
+        return self.share(self.trainer.global_rank)
+
+    def share(self, rank: int) -> DataLoader:
+        """What one process sees of the stream: every ``devices``-th sample. Lightning's sampler would shuffle it."""
+        indices = range(rank, len(self.stream), self.devices)
+        return DataLoader(Subset(self.stream, indices), batch_size=self.batch, collate_fn=collate)
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         _, x, y, params = batch
@@ -107,7 +114,14 @@ def fit(
     budget = track.budget
     validation = Measured(track, problem, "val", budget.images, keep=True)
     chooser = BestOnValidation(track, validation, report)
-    run = trainer(accelerator, devices, max_steps=budget.steps, callbacks=[chooser], gradient_clip_val=method.clip)
+    run = trainer(
+        accelerator,
+        devices,
+        max_steps=budget.steps,
+        callbacks=[chooser],
+        gradient_clip_val=method.clip,
+        use_distributed_sampler=False,
+    )
     run.fit(method, datamodule=TrainingData(track, problem, seed, devices))
     method.load_state_dict(chooser.best_weights)
     if checkpoint is not None:

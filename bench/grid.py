@@ -177,7 +177,10 @@ class Pool:
             while self.pending or self.active:
                 while self.pending and len(self.active) < self.size:
                     self.start(self.pending.pop(0))
-                for connection in wait(list(self.active), timeout=1.0):
+                spoke = wait(list(self.active), timeout=1.0)
+                # What a method started and left behind may hold the connection of a process that has ended.
+                ended = [one for one, (process, _, _) in self.active.items() if process.exitcode is not None]
+                for connection in {*spoke, *ended}:
                     assert isinstance(connection, Connection)
                     self.hear(connection)
                 self.show_progress()
@@ -199,11 +202,14 @@ class Pool:
 
     def hear(self, connection: Connection) -> None:
         """A stage of a running job, or its end."""
+        process, job, started = self.active[connection]
         try:
+            if process.exitcode is not None and not connection.poll():
+                raise EOFError
             kind, text = connection.recv()
             (self.errors if kind == "error" else self.stages)[connection] = text
-        except EOFError:
-            process, job, started = self.active.pop(connection)
+        except (EOFError, OSError):
+            del self.active[connection]
             process.join()
             self.stages.pop(connection, None)
             self.free_slots.append(self.slots.pop(connection))
@@ -354,7 +360,8 @@ def launch(job: Job) -> None:
     with whole_directory(job.target) as directory:
         config = directory / "request.json"
         config.write_text(json.dumps(asdict(job.request)), encoding="utf-8")
-        environment = dict(os.environ) | {"OMP_NUM_THREADS": str(threads())}
+        # A safe path: `-m` would look for packages in the working directory first.
+        environment = dict(os.environ) | {"OMP_NUM_THREADS": str(threads()), "PYTHONSAFEPATH": "1"}
         words = [sys.executable, "-m", "bench.worker", str(config), str(directory)]
         with (directory / "log.txt").open("w") as output:
             status = subprocess.run(words, env=environment, stdout=output, stderr=subprocess.STDOUT).returncode

@@ -84,9 +84,21 @@ def perform(request: Request, directory: Path, report: Report) -> None:
         except (Exception, SystemExit) as error:
             outcome.status, outcome.reason = "failed", one_line(error)
             outcome.traceback = without_folders(traceback.format_exc())
+            share_failure(directory, outcome, error)
     outcome.curves += monitor.curves
     if is_first_process():
         write(request, track, method, directory, outcome, time.perf_counter() - start)
+
+
+def share_failure(directory: Path, outcome: Outcome, error: BaseException) -> None:
+    """Of several processes the one that broke knows why; to the first it is a connection that closed."""
+    note = directory / "failure.json"
+    if not is_first_process():
+        note.write_text(json.dumps([outcome.reason, outcome.traceback]))
+    elif note.exists():
+        if not isinstance(error, BenchError):
+            outcome.reason, outcome.traceback = json.loads(note.read_text())
+        note.unlink()
 
 
 def one_line(error: BaseException) -> str:

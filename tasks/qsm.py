@@ -46,7 +46,7 @@ def open_track(track: Track) -> Problem:
 
     def physics(params, device):
         voxel = tuple(params["voxel"][0].tolist())
-        return Dipole(voxel, B0, GaussianNoise(noise), device)
+        return Dipole(voxel, B0, GaussianNoise(noise), device, params["mask"])
 
     return Problem(splits, measure, physics)
 

@@ -23,7 +23,10 @@ Vector = tuple[float, float, float]
 
 
 class Dipole(CircularConvolution):
-    """``voxel``: sides of a voxel in mm; ``b0``: direction of the main field (normalised here), both by array axis."""
+    """``voxel``: sides of a voxel in mm; ``b0``: direction of the main field (normalised here), both by array axis.
+
+    ``mask`` (B, 1, D, H, W) is where the map is wanted: direct reconstructions are zero outside. It does not move ``A``.
+    """
 
     operator_norm = 2 / 3  # of |D|, attained along B0
 
@@ -33,8 +36,10 @@ class Dipole(CircularConvolution):
         b0: Vector = (0.0, 0.0, 1.0),
         noise_model: NoiseModel | None = None,
         device: torch.device | str = "cpu",
+        mask: Tensor | None = None,
     ):
         super().__init__(noise_model=noise_model or ZeroNoise(), device=device)
+        self.mask = mask
         self.voxel = tuple(float(side) for side in voxel)
         self.b0 = tuple(float(b) / math.hypot(*b0) for b in b0)
 
@@ -49,7 +54,8 @@ class Dipole(CircularConvolution):
         """
         kernel = self.transfer(y)
         truncated = torch.where(kernel >= 0, threshold, -threshold).to(kernel)
-        return self.image(self.spectrum(y) / torch.where(kernel.abs() < threshold, truncated, kernel), y)
+        x = self.image(self.spectrum(y) / torch.where(kernel.abs() < threshold, truncated, kernel), y)
+        return x if self.mask is None else x * self.mask
 
     def closed_form_l2(self, y: Tensor, regularization: float = 0.1) -> Tensor:
         """``argmin_x |A x - y|^2 + λ |∇ x|^2`` with forward differences per mm, λ = ``regularization`` in mm^2.
@@ -63,7 +69,8 @@ class Dipole(CircularConvolution):
         ]
         gradient = (squares[0] + squares[1] + squares[2]).to(y)
         # Neither the field nor the penalty sees the mean: it is set to zero.
-        return self.regularised_inverse(y, torch.where(gradient == 0, 1.0, regularization * gradient))
+        x = self.regularised_inverse(y, torch.where(gradient == 0, 1.0, regularization * gradient))
+        return x if self.mask is None else x * self.mask
 
 
 @lru_cache(maxsize=16)

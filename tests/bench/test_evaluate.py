@@ -3,8 +3,8 @@
 import math
 
 import pytest
-import toy
 import torch
+import toy
 
 from bench.errors import BenchError
 from bench.evaluate import Row, evaluate, mean_score, summary

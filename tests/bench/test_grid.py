@@ -8,14 +8,11 @@ from pathlib import Path
 import pytest
 import toy
 
-from bench import grid, registry, tracking
-from bench.cli import main
+from bench import grid, tracking
 from bench.errors import BenchError
 from bench.grid import Pool, default_jobs, expand, finished, how_it_ended, run_grid, visible_device
 from bench.request import Request
 from bench.results import Result
-
-pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 
 # name -> (what `forward` does, the reason that is told)
 BROKEN = {
@@ -31,7 +28,10 @@ BROKEN = {
     "leaves": ("os._exit(0)", "the process ended with exit status 0"),
     "quits": ("sys.exit(0)", "SystemExit: 0"),
     "killed": ("os.kill(os.getpid(), signal.SIGKILL)", "the process was killed by signal 9 (out of memory?)"),
-    "crashes": ("import faulthandler\nfaulthandler.disable()\nos.kill(os.getpid(), signal.SIGSEGV)", "the process was killed by signal 11"),
+    "crashes": (
+        "import faulthandler\nfaulthandler.disable()\nos.kill(os.getpid(), signal.SIGSEGV)",
+        "the process was killed by signal 11",
+    ),
 }
 UNIMPORTABLE = {
     "lacking": ("import absent_package\n", "method lacking needs the package 'absent_package'. Install it with pip."),
@@ -162,6 +162,17 @@ def test_a_full_disk_is_one_line_a_run_and_leaves_nothing(go, store, lines, shri
     assert list((store / "runs").iterdir()) == []
 
 
+def test_what_a_method_leaves_behind_does_not_hold_up_the_others(go, tmp_path):
+    pids = tmp_path / "pids"
+    body = "left = os.fork() or (time.sleep(60), os._exit(0))\n"
+    body += f"open({str(pids)!r}, 'a').write(f'{{left}} ')\nreturn y"
+    start = time.monotonic()
+    assert go([request(toy.method_file(tmp_path, "forks", body), limit=2)]) == 0
+    for pid in pids.read_text().split():
+        os.kill(int(pid), signal.SIGKILL)
+    assert time.monotonic() - start < 30
+
+
 def test_runs_work_side_by_side(go, tmp_path, store):
     """Each waits until the other has begun."""
     body = f"here = {str(tmp_path)!r}\nopen(here + '/' + str(os.getpid()) + '.pid', 'w').close()\n"
@@ -228,21 +239,3 @@ def test_jobs_share_processors_and_devices(monkeypatch):
     assert default_jobs("cpu", 10 * processors) == 1
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,6")
     assert [visible_device(slot) for slot in range(3)] == ["4", "6", "4"]
-
-
-def test_the_command_runs_tunes_learns_and_publishes_without_mlflow(
-    toys, store, untracked, signals, tmp_path, shrink, capsys
-):
-    network = toy.method_file(tmp_path, "net", toy.TINY_NETWORK, "LearnedMethod")
-    bad = toy.method_file(tmp_path, "bad", "return y[0]")
-    words = ["run", "toy", "-m", shrink, "-m", network, "-m", bad, "--seed", "0", "1", "--cpu", "--jobs", "2"]
-    assert main(words) == 1
-    assert main(["board", "--runs", str(store / "runs"), "--boards", str(tmp_path / "boards")]) == 0
-    assert sorted(path.name for path in (tmp_path / "boards/toy/mini").iterdir()) == [
-        "bad.json", "net.json", "shrink.json",
-    ]  # fmt: skip
-    shown = capsys.readouterr().out
-    assert "returned shape" in shown
-    assert registry.track("toy").title not in shown
-    assert main(["board", "--boards", str(tmp_path / "again")]) == 0
-    assert (tmp_path / "again/README.md").read_text() == (tmp_path / "boards/README.md").read_text()

@@ -40,6 +40,7 @@ def test_which_seeds_were_asked_for_together_changes_nothing(shrink):
     [
         {"hyperparameters": {"factor": 0.5}},
         {"limit": 2},
+        {"steps": 5},
         {"label": "other"},
         {"devices": 2},
         {"accelerator": "cuda"},
@@ -101,13 +102,13 @@ def test_unreadable_hyperparameters_are_told_how_to_be_written(text):
 
 def test_the_command_repeats_the_run(shrink):
     asked = {"factor": 0.5, "word": "two words"}
-    request = Request("toy:mini", shrink, asked, 1, (1, 2), 3, "my label", 2)
+    request = Request("toy:mini", shrink, asked, 1, (1, 2), limit=3, steps=4, label="my label", devices=2)
     words = shlex.split(request.command)
     assert words[0] == "bench"
     options = parser().parse_args(words[1:])
     assert parse_method(options.method[0]) == (shrink, asked)
     assert (options.tracks, options.seed, options.limit) == (["toy:mini"], [1, 2], 3)
-    assert (options.label, options.devices) == ("my label", 2)
+    assert (options.steps, options.label, options.devices) == (4, "my label", 2)
 
 
 @pytest.mark.parametrize(
@@ -116,6 +117,7 @@ def test_the_command_repeats_the_run(shrink):
         ({}, True, ""),
         ({"label": "x"}, True, "x"),
         ({"limit": 2}, False, "limit=2"),
+        ({"steps": 9}, False, "steps=9"),
         ({"hyperparameters": {"a": 1, "b": "u/v"}, "limit": 2}, False, "a=1,b=u-v,limit=2"),
         ({"limit": 2, "label": "x"}, False, "x"),
     ],

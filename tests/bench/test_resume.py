@@ -13,10 +13,7 @@ import toy
 from bench.cli import main
 from bench.results import Result
 
-pytestmark = [
-    pytest.mark.usefixtures("toys", "store", "untracked", "signals"),
-    pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning"),
-]
+pytestmark = pytest.mark.usefixtures("toys", "store", "untracked", "signals")
 PATIENCE = 30  # seconds until a test gives up waiting
 
 

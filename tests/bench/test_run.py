@@ -7,8 +7,8 @@ import os
 from pathlib import Path
 
 import pytest
-import toy
 import torch
+import toy
 from PIL import Image
 
 from bench import run as running
@@ -83,7 +83,7 @@ def test_per_image_scores_are_kept_in_the_result_and_as_a_table(shrink):
 
 
 def test_pictures_curves_and_documents_can_be_read(network):
-    folder, result = do(network)
+    folder, _ = do(network)
     assert sorted(path.name for path in (folder / "pictures").iterdir()) == [f"test-{i}.png" for i in range(4)]
     with Image.open(folder / "pictures" / "test-0.png") as picture:
         assert picture.width > 4 * 160
@@ -121,6 +121,9 @@ def test_tuning_spends_the_budget_defaults_first_and_uses_the_best(shrink):
     best = max(trials, key=lambda trial: trial["score"])
     assert result.hyperparameters == best["hyperparameters"]
     assert result.requested == {}
+    chosen = [[trial["hyperparameters"] for trial in read(do(shrink, seed=seed)[0], "trials.json")] for seed in (0, 1)]
+    assert chosen[0] == [trial["hyperparameters"] for trial in trials]
+    assert chosen[0] != chosen[1]
 
 
 def test_what_is_asked_for_is_not_tuned_and_needs_a_label(shrink):
@@ -134,7 +137,8 @@ def test_failed_trials_are_recorded_and_the_others_count(tmp_path):
     body = toy.SHRINK.replace("return", "assert self.factor < 0.9, 'too large'\n        return")
     folder, result = do(toy.method_file(tmp_path, "picky", body))
     trials = read(folder, "trials.json")
-    assert (trials[0]["state"], trials[0]["reason"], trials[0]["score"]) == ("failed", "AssertionError: too large", None)
+    first = trials[0]
+    assert (first["state"], first["reason"], first["score"]) == ("failed", "AssertionError: too large", None)
     assert result.status == "ok"
     assert len(trials) == 3
 
@@ -155,9 +159,9 @@ def test_a_subset_is_labelled_and_limited(shrink):
 
 
 def test_an_unsupported_pair_is_a_result_with_its_reason(tmp_path):
-    supports = "    @classmethod\n    def supports(cls, track):\n        return f'needs k-space, {track.task} has none'\n"
+    supports = "    @classmethod\n    def supports(cls, track):\n        return f'{track.task} has no k-space'\n"
     result = do(toy.method_file(tmp_path, "picky", supports))[1]
-    assert (result.status, result.reason) == ("unsupported", "needs k-space, toy has none")
+    assert (result.status, result.reason) == ("unsupported", "toy has no k-space")
     assert result.per_image == {}
 
 
@@ -202,6 +206,18 @@ def test_a_flipped_byte_in_a_data_set_is_told(tmp_path, monkeypatch):
     result = do("direct", "denoising:bsd68-s25", limit=2)[1]
     assert result.status == "failed"
     assert f"{first.name} is corrupt" in result.reason
+
+
+def test_the_process_that_broke_tells_the_first_why(tmp_path, monkeypatch):
+    lost = running.Outcome("failed", "RuntimeError: Connection closed by peer")
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    running.share_failure(tmp_path, running.Outcome("failed", "on image b: NaN", traceback="..."), BenchError("NaN"))
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    running.share_failure(tmp_path, lost, RuntimeError())
+    assert (lost.reason, lost.traceback) == ("on image b: NaN", "...")
+    assert list(tmp_path.iterdir()) == []
+    running.share_failure(tmp_path, lost, RuntimeError())
+    assert lost.reason == "on image b: NaN"
 
 
 @pytest.mark.parametrize("where", ["write", "make_result"])

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-import toy
 import torch
+import toy
 
 from bench.samples import Measured, TrainingStream, collate, digest, generator, single
 from bench.task import Images, Problem

@@ -90,7 +90,7 @@ def test_when_all_trials_fail_the_first_reason_is_told():
     def objective(chosen):
         raise BenchError("on image val-0 the method returned NaN or infinite values.")
 
-    with pytest.raises(BenchError, match="all 6 tuning trials failed; the first: .*on image val-0"):
+    with pytest.raises(BenchError, match=r"all 6 tuning trials failed; the first: .*on image val-0"):
         best(search(objective), maximise=True)
 
 

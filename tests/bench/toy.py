@@ -1,11 +1,9 @@
-"""A task of tiny random images, installed as another distribution would be: through the entry point `reconbench.tasks`."""
+"""A task of tiny random images, found as one of another distribution is: by the entry point `reconbench.tasks`."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from bench.errors import BenchError
-from bench.space import Float
 from bench.task import Budget, Images, Metric, Problem, Task, Track
 
 SIZE = 16

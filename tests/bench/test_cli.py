@@ -1,0 +1,223 @@
+"""The command line: one line and exit status 2 for what is wrong, and listings that programs can read."""
+
+import errno
+import json
+import os
+import shlex
+import subprocess
+import sys
+from importlib.metadata import entry_points
+
+import pytest
+import toy
+
+from bench import grid, registry
+from bench.cli import EPILOG, main, parser
+
+
+def refused(capsys, words) -> str:
+    """The one line on stderr of a command that is wrong."""
+    assert main(words) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith("bench: ")
+    assert shown.err.count("\n") == 1
+    return shown.err
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["run", "denoisin", "-m", "tv"], "no task is called 'denoisin'. Did you mean denoising"),
+        (["run", "ct:aapm12-6", "-m", "tv"], "no track of ct is called 'aapm12-6'. Did you mean aapm12-60"),
+        (["run", "zz*", "-m", "tv"], "no track matches 'zz*'."),
+        (["run", "ct", "-m", "vt"], "no method is called 'vt'. Did you mean "),
+        (["run", "ct", "-m", "tv", "-m", "unett"], "no method is called 'unett'. Did you mean unet"),
+        (["run", "ct", "-m", "no/file.py"], "no method file 'no/file.py'."),
+        (["check", "unett"], "Did you mean unet"),
+        (["data", "check", "bsd86"], "Did you mean bsd68"),
+        (["board", "--runs", "no/folder"], "no folder no/folder."),
+        (["import", "no/archive.tar.gz"], "no/archive.tar.gz"),
+        (["export", "runs.tar.gz"], "no finished runs in "),
+    ],
+)
+def test_a_wrong_name_is_one_line(capsys, store, words, hint):
+    assert hint in refused(capsys, words)
+
+
+@pytest.mark.parametrize(
+    ("method", "hint"),
+    [
+        ("tv:lamb=0.1", "no hyperparameter of tv is called 'lamb'. Did you mean lam?"),
+        ("tv:lam=strong", "tv:lam=strong is not a number"),
+        ("tv:lam", "Write METHOD:name=value"),
+    ],
+)
+def test_a_wrong_hyperparameter_is_one_line_before_anything_runs(capsys, store, untracked, signals, method, hint):
+    assert hint in refused(capsys, ["run", "denoising", "-m", "direct", "-m", method, "--cpu"])
+    assert not list((store / "runs").glob("*"))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["fly"],
+        ["run", "ct"],
+        ["run", "-m", "tv"],
+        ["run", "ct", "-m", "tv", "--limit", "0"],
+        ["run", "ct", "-m", "tv", "--devices", "-1"],
+        ["run", "ct", "-m", "tv", "--seed", "one"],
+        ["list", "metrics"],
+    ],
+)
+def test_a_wrong_command_exits_with_two(capsys, words):
+    with pytest.raises(SystemExit) as caught:
+        main(words)
+    assert caught.value.code == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_tasks_are_listed_for_programs(capsys):
+    assert main(["list", "tasks", "--json"]) == 0
+    listing = json.loads(capsys.readouterr().out)
+    assert set(listing) == {"tasks"}
+    tracks = {track.id: track for track in registry.all_tracks()}
+    assert [entry["track"] for entry in listing["tasks"]] == list(tracks)
+    for entry in listing["tasks"]:
+        track = tracks[entry["track"]]
+        assert entry["version"] == track.version
+        assert entry["metrics"] == [metric.name for metric in track.metrics]
+        assert entry["data"] == list(track.data)
+        assert entry["title"] == track.title
+
+
+def test_methods_are_listed_for_programs(capsys):
+    assert main(["list", "methods", "--json"]) == 0
+    listing = json.loads(capsys.readouterr().out)
+    assert set(listing) == {"methods"}
+    assert {entry["name"]: entry["family"] for entry in listing["methods"]} == {
+        name: file.family for name, file in registry.methods().items()
+    }
+    assert all(set(entry) == {"name", "family", "summary"} for entry in listing["methods"])
+
+
+def test_everything_is_listed_for_readers(capsys):
+    assert main(["list", "--json"]) == 0
+    assert set(json.loads(capsys.readouterr().out)) == {"tasks", "methods"}
+    assert main(["list"]) == 0
+    shown = capsys.readouterr().out
+    for name in [*(track.id for track in registry.all_tracks()), *registry.methods()]:
+        assert f"  {name} " in shown
+
+
+@pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["board", "--help"]])
+def test_help_is_given(capsys, words):
+    with pytest.raises(SystemExit) as caught:
+        main(words)
+    assert caught.value.code == 0
+    assert "usage: bench" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("line", [line for line in EPILOG.splitlines() if line.startswith("  bench")])
+def test_the_examples_can_be_typed(line):
+    words = shlex.split(line.strip().partition("  ")[0])
+    options = parser().parse_args(words[1:])
+    if words[1] == "run":
+        assert registry.select_tracks(options.tracks)
+
+
+def test_the_version_says_what_a_machine_without_git_must_state(capsys):
+    from bench import provenance
+
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert f":{provenance.source_hash()}\n" in capsys.readouterr().out
+
+
+@pytest.fixture
+def ready(toys, store, untracked, signals):
+    return store
+
+
+def run(tmp_path, *words, body="return y"):
+    return main(["run", "toy", "-m", toy.method_file(tmp_path, "mine", body), "--cpu", "--jobs", "1", *words])
+
+
+def test_a_run_that_fails_makes_the_exit_status_one(ready, tmp_path, capsys):
+    assert run(tmp_path) == 0
+    assert run(tmp_path, body="return y[0]") == 1
+
+
+def test_missing_data_is_a_row_that_tells_the_remedy(ready, tmp_path, capsys):
+    path = toy.method_file(tmp_path, "mine", "return y")
+    assert main(["run", "toy:absent", "toy", "-m", path, "--cpu", "--jobs", "1"]) == 1
+    shown = capsys.readouterr().out.splitlines()
+    assert len(shown) == 2
+    assert shown[0].endswith("FAILED: data set 'toys' lacks one.png: run `bench data get toys`.")
+    assert "psnr" in shown[1]
+
+
+def test_the_command_runs_tunes_learns_and_publishes_without_mlflow(ready, tmp_path, capsys):
+    shrink = toy.method_file(tmp_path, "shrink", toy.SHRINK)
+    network = toy.method_file(tmp_path, "net", toy.TINY_NETWORK, "LearnedMethod")
+    bad = toy.method_file(tmp_path, "bad", "return y[0]")
+    words = ["run", "toy", "-m", shrink, "-m", network, "-m", bad, "--seed", "0", "1", "--cpu", "--jobs", "2"]
+    assert main(words) == 1
+    assert main(["board", "--runs", str(ready / "runs"), "--boards", str(tmp_path / "boards")]) == 0
+    assert sorted(path.name for path in (tmp_path / "boards/toy/mini").iterdir()) == [
+        "bad.json", "net.json", "shrink.json",
+    ]  # fmt: skip
+    shown = capsys.readouterr().out
+    assert "returned shape" in shown
+    assert main(["board", "--boards", str(tmp_path / "again")]) == 0
+    assert (tmp_path / "again/README.md").read_text() == (tmp_path / "boards/README.md").read_text()
+
+
+def test_options_reach_the_run(ready, tmp_path, capsys):
+    assert run(tmp_path, "--limit", "2", "--label", "few", "--seed", "3") == 0
+    (path,) = (ready / "runs").glob("*/result.json")
+    result = json.loads(path.read_text())
+    assert (result["limit"], result["label"], result["seed"], len(result["per_image"])) == (2, "few", 3, 2)
+    assert "mine.py@few  seed 3" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.EROFS])
+def test_a_store_that_cannot_be_made_is_one_line(ready, tmp_path, capsys, monkeypatch, number):
+    def refuse(*arguments, **options):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("pathlib.Path.mkdir", refuse)
+    path = toy.method_file(tmp_path, "mine", "return y")
+    told = refused(capsys, ["run", "toy", "-m", path, "--cpu"])
+    assert f"{os.strerror(number)}. Set BENCH_STORE to a writable folder." in told
+
+
+def test_a_store_that_is_a_file_is_one_line(ready, tmp_path, capsys, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("BENCH_STORE", str(tmp_path / "file"))
+    path = toy.method_file(tmp_path, "mine", "return y")
+    assert "cannot write to " in refused(capsys, ["run", "toy", "-m", path, "--cpu"])
+
+
+def test_an_interrupt_says_that_nothing_is_lost(ready, tmp_path, capsys, monkeypatch):
+    def interrupt(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(grid, "run_grid", interrupt)
+    assert run(tmp_path) == 130
+    assert "finished runs are kept" in capsys.readouterr().err
+
+
+def test_a_reader_that_left_is_no_error():
+    words = [sys.executable, "-c", "from bench.cli import main; raise SystemExit(main(['list']))"]
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(words, stdout=writer, stderr=subprocess.PIPE, text=True)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_command_is_installed():
+    (point,) = entry_points(group="console_scripts", name="bench")
+    assert point.load() is main

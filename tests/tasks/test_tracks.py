@@ -1,0 +1,195 @@
+"""The contract of a track, put to every track that is found; those on real data where the data are."""
+
+import json
+import subprocess
+import sys
+from dataclasses import asdict, replace
+from functools import cache
+
+import pytest
+import torch
+
+from bench import registry
+from bench.data import check
+from bench.evaluate import scorer
+from bench.operators import direct
+from bench.samples import Measured, TrainingStream, collate, digest
+from bench.space import Choice, Float, Int
+from bench.task import SPLITS, Problem, Sample, Track
+
+TRACKS = {track.id: track for track in registry.all_tracks()}
+EXACT = 1e-4  # relative, of single precision sums
+CPU = torch.device("cpu")
+LARGEST_RESIDUAL = 0.6  # of a measurement, by noise and by the finer grid it was made on
+
+
+@cache
+def lacking(name: str) -> bool:
+    return any(problem.endswith("is missing") for problem in check(name))
+
+
+@cache
+def opened(name: str) -> Problem:
+    track = TRACKS[name]
+    return registry.load_task(track.task).open(track)
+
+
+@cache
+def sample(name: str, split: str) -> Sample:
+    return Measured(TRACKS[name], opened(name), split, 1)[0]
+
+
+def batched(name: str, split: str = "test"):
+    """A sample as methods meet it: x in single precision, y, and the physics."""
+    _, x, y, params = collate([sample(name, split)])
+    return x.float(), y, opened(name).physics(params, CPU)
+
+
+@pytest.fixture(params=TRACKS)
+def track(request) -> Track:
+    return TRACKS[request.param]
+
+
+@pytest.fixture(params=TRACKS)
+def open_track(request) -> Track:
+    """A track whose data are on this machine."""
+    track = TRACKS[request.param]
+    missing = [name for name in track.data if lacking(name)]
+    if missing:
+        pytest.skip(f"needs {', '.join(missing)}: set BENCH_DATA or run `bench data get`")
+    return track
+
+
+def test_tracks_are_found():
+    assert len(TRACKS) >= 7
+    assert {track.task for track in TRACKS.values()} == set(registry.tasks())
+
+
+def test_a_track_is_plain_data(track):
+    assert json.loads(json.dumps(asdict(track)))["name"] == track.name
+    assert track.version >= 1
+    assert len({metric.name for metric in track.metrics}) == len(track.metrics) >= 1
+    assert all(metric.name == metric.name.lower() for metric in track.metrics)
+    assert all(callable(registry.resolve(metric.function)) for metric in track.metrics)
+    assert min(track.budget.trials, track.budget.images, track.budget.steps, track.budget.batch) >= 1
+
+
+def test_the_fingerprint_follows_what_is_declared(track):
+    metric = replace(track.primary, options={**track.primary.options, "invented": 1})
+    others = [
+        replace(track, version=track.version + 1),
+        replace(track, options={**track.options, "invented": 1}),
+        replace(track, metrics=(metric, *track.metrics[1:])),
+    ]
+    assert len({one.fingerprint() for one in (track, *others)}) == 4
+
+
+def test_fingerprints_are_the_same_in_another_process():
+    code = "from bench import registry\nfor track in registry.all_tracks(): print(track.id, track.fingerprint())"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert dict(line.split() for line in shown.splitlines()) == {n: track.fingerprint() for n, track in TRACKS.items()}
+
+
+def test_splits_share_no_image(open_track):
+    images = opened(open_track.id).images
+    assert set(images) == set(SPLITS)
+    ids = [name for split in SPLITS for name in images[split].ids]
+    assert all(len(images[split]) for split in SPLITS)
+    assert len(set(ids)) == len(ids)
+    assert not any(set("/\\ ") & set(name) for name in ids)  # pictures are named by them
+    assert len(images["val"]) >= open_track.budget.images
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_a_sample_has_the_declared_shape_and_precision(open_track, split):
+    image = sample(open_track.id, split)
+    assert image.x.dtype == torch.float64
+    assert image.y.dtype in (torch.float32, torch.complex64)
+    assert image.x.shape[0] == open_track.channels
+    assert image.x.ndim == 1 + open_track.dims
+    assert image.y.shape[0] == open_track.measured_channels
+    for tensor in (image.x, image.y, *image.params.values()):
+        assert bool(torch.isfinite(tensor).all())
+        assert tensor.dtype not in (torch.float64, torch.complex128) or tensor is image.x
+    assert float(image.x.std()) > 0
+    assert float(image.y.abs().max()) > 0
+
+
+def test_the_measurement_of_an_image_has_the_same_bits_again(open_track):
+    again = Measured(open_track, registry.load_task(open_track.task).open(open_track), "test", 1)[0]
+    first = sample(open_track.id, "test")
+    assert (digest(again.x), digest(again.y)) == (digest(first.x), digest(first.y))
+    assert {key: digest(value) for key, value in again.params.items()} == {
+        key: digest(value) for key, value in first.params.items()
+    }
+
+
+def test_physics_maps_the_image_to_what_was_measured(open_track):
+    x, y, physics = batched(open_track.id)
+    exact = physics.A(x)
+    assert exact.shape == y.shape
+    assert exact.dtype == y.dtype
+    assert float((exact - y).norm() / y.norm()) < LARGEST_RESIDUAL
+    assert hasattr(physics, "noise_model")
+
+
+def test_physics_has_its_adjoint(open_track):
+    x, y, physics = batched(open_track.id)
+    generator = torch.Generator().manual_seed(0)
+    u, v = (torch.randn(tensor.shape, generator=generator, dtype=tensor.dtype) for tensor in (x, y))
+    adjoint = physics.A_adjoint(v)
+    assert (adjoint.shape, adjoint.dtype) == (x.shape, x.dtype)
+    forward = physics.A(u)
+    left, right = (float((a.conj() * b).real.double().sum()) for a, b in ((forward, v), (u, adjoint)))
+    assert abs(left - right) <= EXACT * float(forward.norm() * v.norm())
+
+
+def test_physics_is_fresh_and_is_not_changed_by_its_use(open_track):
+    _, _, _, params = collate([sample(open_track.id, "test")])
+    x, _, _ = batched(open_track.id)
+    problem = opened(open_track.id)
+    first, second = problem.physics(params, CPU), problem.physics(params, CPU)
+    assert first is not second
+    before = second.A(x)
+    direct(first.A(2 * x), first)
+    assert torch.equal(second.A(x), before)
+
+
+def test_direct_can_be_scored_and_a_better_image_scores_better(open_track):
+    x, y, physics = batched(open_track.id)
+    image = sample(open_track.id, "test")
+    x_hat = direct(y, physics)
+    assert x_hat.shape == x.shape
+    score = scorer(open_track)
+    params = {key: value[None] for key, value in image.params.items()}
+    scores = score(image.id, x_hat, image.x[None], params)
+    better = score(image.id, image.x[None] + 0.1 * (x_hat.double() - image.x[None]), image.x[None], params)
+    assert list(scores) == [metric.name for metric in open_track.metrics]
+    for metric in open_track.metrics:
+        gain = better[metric.name] - scores[metric.name]
+        assert (gain if metric.higher_is_better else -gain) > 0, metric.name
+
+
+def test_direct_takes_the_hyperparameters_that_the_track_declares(open_track):
+    x, y, physics = batched(open_track.id, "val")
+    for name, values in open_track.direct.items():
+        match values:
+            case Choice(options):
+                tried = options
+            case Float(low, high) | Int(low, high):
+                tried = (low, high)
+        found = [direct(y, physics, **{name: value}) for value in tried]
+        assert all(x_hat.shape == x.shape and bool(torch.isfinite(x_hat).all()) for x_hat in found)
+        assert not torch.equal(found[0], found[-1]), f"{name} changes nothing"
+
+
+def test_training_samples_make_a_batch(open_track):
+    problem = opened(open_track.id)
+    stream = TrainingStream(open_track, problem, 0, 2)
+    _, x, y, params = collate([stream[0], stream[1]])
+    assert x.dtype == torch.float32
+    assert x.shape[:2] == (2, open_track.channels)
+    physics = problem.physics(params, CPU)
+    assert physics.A(x).shape == y.shape
+    assert physics.A_adjoint(y).shape == x.shape
+    assert not torch.equal(y[0], y[1])

@@ -1,0 +1,106 @@
+"""Imports run one way, tasks -> bench <- baselines, and what only names things imports nothing heavy."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+FORBIDDEN = {"bench": {"tasks", "baselines"}, "tasks": {"baselines"}, "baselines": {"tasks"}}
+HEAVY = ("torch", "mlflow", "pytorch_lightning", "deepinv", "optuna", "pandas", "scipy", "skimage", "numpy")
+FILES = sorted(path for package in FORBIDDEN for path in (ROOT / package).rglob("*.py"))
+
+
+def imported(path: Path, top_level: bool = False) -> Iterator[str]:
+    """The modules that a file imports, everywhere in it or when it is imported itself."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in at_import(tree) if top_level else ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively; write the package's name"
+            assert node.module is not None
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def at_import(tree: ast.Module) -> Iterator[ast.AST]:
+    """Nodes outside of functions and of what only type checkers read."""
+    pending: list[ast.AST] = [tree]
+    while pending:
+        node = pending.pop()
+        yield node
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            pending += node.orelse
+        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            pending += ast.iter_child_nodes(node)
+
+
+def name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def tops(modules: Iterator[str]) -> set[str]:
+    return {module.partition(".")[0] for module in modules}
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
+def test_packages_import_one_way(path):
+    assert not tops(imported(path)) & FORBIDDEN[path.relative_to(ROOT).parts[0]]
+
+
+def test_only_tracking_imports_mlflow():
+    assert {name(path) for path in FILES if "mlflow" in tops(imported(path))} == {"bench/tracking.py"}
+
+
+def test_tracking_imports_mlflow_only_where_it_is_used():
+    assert "mlflow" not in tops(imported(ROOT / "bench/tracking.py", top_level=True))
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if path.parent == ROOT / "tasks"], ids=name)
+def test_a_task_declares_its_tracks_without_heavy_imports(path):
+    assert not tops(imported(path, top_level=True)) & set(HEAVY)
+
+
+def test_the_referee_names_no_task_and_no_method():
+    """It reaches them through the registry: no name of one stands in its code."""
+    from bench import registry
+
+    names = {*registry.tasks(), *registry.methods()} - {"direct"}  # also a word of `bench.operators`
+    kinds_of_operators = {"toy_physics.py"}
+    for path in (path for path in (ROOT / "bench").glob("*.py") if path.name not in kinds_of_operators):
+        strings = {node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)}
+        assert not strings & names, path
+
+
+def loaded(code: str) -> set[str]:
+    """The heavy modules in a fresh interpreter after ``code``."""
+    words = [sys.executable, "-c", f"import sys\n{code}\nprint('LOADED', *sys.modules)"]
+    shown = subprocess.run(words, capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    return set(HEAVY) & set(shown.rpartition("LOADED")[2].split())
+
+
+@pytest.mark.parametrize(
+    "line", ["list", "list --json", "--help", "run --help", "--version", "run denoisng -m tv", "run ct -m vt"]
+)
+def test_listing_helping_and_refusing_import_nothing_heavy(line):
+    code = f"from bench.cli import main\ntry:\n    main({line.split()!r})\nexcept SystemExit: pass"
+    assert loaded(code) == set()
+
+
+def test_the_board_imports_neither_torch_nor_mlflow(tmp_path):
+    (tmp_path / "runs").mkdir()
+    words = ["board", "--runs", str(tmp_path / "runs"), "--boards", str(tmp_path / "boards")]
+    found = loaded(f"from bench.cli import main\nmain({words!r})")
+    assert not found & {"torch", "mlflow", "pytorch_lightning", "deepinv"}
+
+
+def test_names_that_need_torch_are_imported_when_they_are_used():
+    import bench
+
+    assert loaded("import bench") == set()
+    assert all(getattr(bench, word).__name__ == word for word in bench.__all__ if word != "Range")
+    with pytest.raises(AttributeError, match="'bench' has no attribute 'Metod'"):
+        bench.Metod  # noqa: B018
