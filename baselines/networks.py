@@ -18,45 +18,34 @@ CONV_TRANSPOSE = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
 
 
 class Network(nn.Module):
-    """Channels in, channels out, same size: folds the image, runs ``body`` on it, unfolds, and crops."""
+    """Channels in, channels out, same size: folds the image, runs its layers, unfolds, and crops."""
 
-    def __init__(self, dims: int, multiple: int, body: nn.Sequential) -> None:
+    def __init__(
+        self, channels: int, out_channels: int, dims: int, width: int, hidden: nn.Module, halvings: int
+    ) -> None:
         super().__init__()
-        self.dims = dims
-        self.multiple = multiple  # what the body needs the sides of an image to be divisible by
-        self.body = body
-        nn.init.zeros_(body[-1].weight)
-        nn.init.zeros_(body[-1].bias)
+        self.multiple = 2 ** (halvings + 1)  # of which the sides of an image are made
+        last = CONV[dims](width, out_channels * 2**dims, 3, padding=1)
+        for parameter in last.parameters():
+            nn.init.zeros_(parameter)
+        self.body = nn.Sequential(CONV[dims](channels * 2**dims, width, 3, padding=1), nn.ReLU(), hidden, last)
 
     def forward(self, x: Tensor) -> Tensor:  # (B, C, ...)
-        size = x.shape[2:]
         out = unfold(self.body(fold(extend(x, self.multiple))))
-        return out[(..., *(slice(n) for n in size))]
+        for axis in range(2, x.ndim):
+            out = out.narrow(axis, 0, x.shape[axis])
+        return out
 
 
 def unet(channels: int, out_channels: int, dims: int, width: int, levels: int) -> Network:
     """A U-Net of ``levels`` halvings after the folding; the width doubles with each."""
-    conv, blocks = CONV[dims], 2**dims
-    body = nn.Sequential(
-        conv(channels * blocks, width, 3, padding=1),
-        nn.ReLU(),
-        Level(dims, width, levels),
-        conv(width, out_channels * blocks, 3, padding=1),
-    )
-    return Network(dims, 2 ** (levels + 1), body)
+    return Network(channels, out_channels, dims, width, Level(dims, width, levels), levels)
 
 
 def convnet(channels: int, out_channels: int, dims: int, width: int, layers: int) -> Network:
-    """A plain stack of convolutions after the folding."""
-    conv, blocks = CONV[dims], 2**dims
-    hidden = [module for _ in range(layers - 2) for module in (conv(width, width, 3, padding=1), nn.ReLU())]
-    body = nn.Sequential(
-        conv(channels * blocks, width, 3, padding=1),
-        nn.ReLU(),
-        *hidden,
-        conv(width, out_channels * blocks, 3, padding=1),
-    )
-    return Network(dims, 2, body)
+    """A plain stack of ``layers`` convolutions after the folding."""
+    hidden = [module for _ in range(layers - 2) for module in (CONV[dims](width, width, 3, padding=1), nn.ReLU())]
+    return Network(channels, out_channels, dims, width, nn.Sequential(*hidden), 0)
 
 
 class Level(nn.Module):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -32,7 +33,7 @@ class Breach(Exception):
 
 def check(method: type[Method]) -> list[Outcome]:
     """Every check of the class, then every check on every toy operator that the method supports."""
-    outcomes = [attempt(name, lambda test=test: test(method)) for name, test in CLASS_CHECKS.items()]
+    outcomes = [attempt(name, partial(test, method)) for name, test in CLASS_CHECKS.items()]
     for toy in toys():
         reason = method.supports(toy.track)
         if reason is not None:
@@ -40,10 +41,7 @@ def check(method: type[Method]) -> list[Outcome]:
             outcomes.append(Outcome(f"{toy.track.name}: unsupported", stated, str(reason)))
             continue
         checks = TOY_CHECKS | (LEARNED_CHECKS if method.learned else {})
-        outcomes += [
-            attempt(f"{toy.track.name}: {name}", lambda test=test, toy=toy: test(method, toy))
-            for name, test in checks.items()
-        ]
+        outcomes += [attempt(f"{toy.track.name}: {name}", partial(test, method, toy)) for name, test in checks.items()]
     if all(outcome.check.endswith(": unsupported") for outcome in outcomes[len(CLASS_CHECKS) :]):
         outcomes.append(Outcome("supports an operator", False, "none of the toy operators is supported"))
     return outcomes
@@ -185,6 +183,8 @@ def step(method: Method, toy: Toy) -> None:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*self.log.*")
         loss = method.training_step((toy.x, toy.y, toy.physics(toy.params)), 0)
-    loss = loss["loss"] if isinstance(loss, dict) else loss
+    loss = loss["loss"] if isinstance(loss, Mapping) else loss
+    if not isinstance(loss, Tensor):
+        raise Breach(f"training_step returned {type(loss).__name__}, expected a loss")
     loss.backward()
     method.eval()

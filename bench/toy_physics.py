@@ -41,7 +41,8 @@ class Rays(LinearPhysics):
     def A_adjoint(self, y: Tensor, **kwargs: object) -> Tensor:
         rows = y.shape[-1]
         views = (y[..., i, :].unsqueeze(-2).expand(*y.shape[:-2], rows, rows) for i in range(len(self.SHEARS)))
-        return sum(self.shear(view, -shear) for view, shear in zip(views, self.SHEARS, strict=True))
+        parts = [self.shear(view, -shear) for view, shear in zip(views, self.SHEARS, strict=True)]
+        return torch.stack(parts).sum(0)
 
     @staticmethod
     def shear(x: Tensor, shear: int) -> Tensor:
@@ -76,7 +77,7 @@ class Dipole(DecomposablePhysics):
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         k = torch.meshgrid(*(torch.fft.fftfreq(n) for n in shape), indexing="ij")
-        square = sum(axis**2 for axis in k).clamp(min=1e-6)
+        square = torch.stack(k).square().sum(0).clamp(min=1e-6)
         super().__init__(mask=(1 / 3 - k[-1] ** 2 / square)[None, None])
 
     def U(self, x: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ Vector = tuple[float, float, float]
 
 
 class Dipole(CircularConvolution):
-    """``voxel``: sides of a voxel in mm; ``b0``: direction of the main field (normalised here), both by array axis.
+    """``voxel``: sides of a voxel in mm; ``b0``: direction of the main field, normalised here; both by array axis.
 
     ``mask`` (B, 1, D, H, W) is where the map is wanted: direct reconstructions are zero outside. It does not move ``A``.
     """

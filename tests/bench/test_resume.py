@@ -102,7 +102,8 @@ def test_a_command_that_was_killed_goes_on_where_it_was(command, store, capsys, 
     assert capsys.readouterr().out == "6 of 6 done, 0 to go\n"
 
 
-def test_a_method_that_hangs_holds_up_no_other_and_ends_with_the_command(tmp_path, store, typed):
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
+def test_a_method_that_hangs_holds_up_no_other_and_ends_with_the_command(tmp_path, store, typed, number, status):
     pid = tmp_path / "pid"
     body = f"open({str(pid)!r}, 'w').write(str(os.getpid()))\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
     hangs = toy.method_file(tmp_path, "hangs", body + "while True:\n    time.sleep(1)")
@@ -111,8 +112,8 @@ def test_a_method_that_hangs_holds_up_no_other_and_ends_with_the_command(tmp_pat
     process = typed(words)
     until(lambda: len(list((store / "runs").glob("[!.]*/result.json"))) == 2 and pid.exists() and pid.read_text())
     assert alive(int(pid.read_text()))
-    os.kill(process.pid, signal.SIGINT)
+    os.kill(process.pid, number)
     process.join(PATIENCE)
-    assert process.exitcode == 130
-    assert not alive(int(pid.read_text()))
-    assert not list((store / "runs").glob(".tmp-*"))
+    assert process.exitcode == status
+    until(lambda: not alive(int(pid.read_text())))
+    assert number == signal.SIGKILL or not list((store / "runs").glob(".tmp-*"))

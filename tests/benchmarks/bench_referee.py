@@ -1,4 +1,4 @@
-"""What does the referee cost? Its evaluation over a bare loop that measures, reconstructs and scores the same images."""
+"""What does the referee cost? Its evaluation over a bare loop that measures, reconstructs and scores as much."""
 
 from __future__ import annotations
 
