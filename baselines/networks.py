@@ -1,8 +1,8 @@
 """Convolutional networks for images of any size, in 2D and 3D.
 
-They work on half-resolution images: `fold` packs each 2x2 (2x2x2) block into channels, which makes every layer four
-(eight) times cheaper and doubles its reach. The last layer starts at zero, so that a residual network starts as the
-identity.
+Their last layer starts at zero, so that a residual network starts as the identity. They may work on folded images:
+`fold` packs each 2x2 (2x2x2) block into channels, which makes a layer four (eight) times cheaper and doubles its reach,
+at some cost in the finest detail.
 
 O. Ronneberger, P. Fischer, T. Brox, U-Net, MICCAI 2015.
 W. Shi et al., Real-time super-resolution with an efficient sub-pixel network, CVPR 2016 (the folding).
@@ -18,34 +18,37 @@ CONV_TRANSPOSE = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
 
 
 class Network(nn.Module):
-    """Channels in, channels out, same size: folds the image, runs its layers, unfolds, and crops."""
+    """Channels in, channels out, same size: ``hidden`` between two convolutions, on the image or on the folded image."""
 
     def __init__(
-        self, channels: int, out_channels: int, dims: int, width: int, hidden: nn.Module, halvings: int
+        self, channels: int, out_channels: int, dims: int, width: int, hidden: nn.Module, halvings: int, folded: bool
     ) -> None:
         super().__init__()
-        self.multiple = 2 ** (halvings + 1)  # of which the sides of an image are made
-        last = CONV[dims](width, out_channels * 2**dims, 3, padding=1)
+        self.folded = folded
+        self.multiple = 2 ** (halvings + folded)  # of which the sides of an image are made
+        block = 2**dims if folded else 1
+        last = CONV[dims](width, out_channels * block, 3, padding=1)
         for parameter in last.parameters():
             nn.init.zeros_(parameter)
-        self.body = nn.Sequential(CONV[dims](channels * 2**dims, width, 3, padding=1), nn.ReLU(), hidden, last)
+        self.body = nn.Sequential(CONV[dims](channels * block, width, 3, padding=1), nn.ReLU(), hidden, last)
 
     def forward(self, x: Tensor) -> Tensor:  # (B, C, ...)
-        out = unfold(self.body(fold(extend(x, self.multiple))))
+        whole = extend(x, self.multiple)
+        out = unfold(self.body(fold(whole))) if self.folded else self.body(whole)
         for axis in range(2, x.ndim):
             out = out.narrow(axis, 0, x.shape[axis])
         return out
 
 
-def unet(channels: int, out_channels: int, dims: int, width: int, levels: int) -> Network:
-    """A U-Net of ``levels`` halvings after the folding; the width doubles with each."""
-    return Network(channels, out_channels, dims, width, Level(dims, width, levels), levels)
+def unet(channels: int, out_channels: int, dims: int, width: int, levels: int, folded: bool = False) -> Network:
+    """A U-Net of ``levels`` halvings; the width doubles with each."""
+    return Network(channels, out_channels, dims, width, Level(dims, width, levels), levels, folded)
 
 
-def convnet(channels: int, out_channels: int, dims: int, width: int, layers: int) -> Network:
-    """A plain stack of ``layers`` convolutions after the folding."""
+def convnet(channels: int, out_channels: int, dims: int, width: int, layers: int, folded: bool = False) -> Network:
+    """A plain stack of ``layers`` convolutions."""
     hidden = [module for _ in range(layers - 2) for module in (CONV[dims](width, width, 3, padding=1), nn.ReLU())]
-    return Network(channels, out_channels, dims, width, nn.Sequential(*hidden), 0)
+    return Network(channels, out_channels, dims, width, nn.Sequential(*hidden), 0, folded)
 
 
 class Level(nn.Module):

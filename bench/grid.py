@@ -222,7 +222,8 @@ class Pool:
         """Tell how a run ended; ``death`` is why its process could not write a result."""
         self.ended += 1
         request = job.request
-        name = f"{request.track}  {request.method}{'@' if request.board_label else ''}{request.board_label}"
+        label = f"@{request.board_label}" if request.board_label else ""
+        name = f"{request.track}  {Path(request.method).stem}{label}"
         line = f"[{self.ended}/{self.total}] {name}  seed {request.seed}"
         self.clear_line()
         try:

@@ -25,7 +25,7 @@ Vector = tuple[float, float, float]
 class Dipole(CircularConvolution):
     """``voxel``: sides of a voxel in mm; ``b0``: direction of the main field, normalised here; both by array axis.
 
-    ``mask`` (B, 1, D, H, W) is where the map is wanted: direct reconstructions are zero outside. It does not move ``A``.
+    ``mask`` (B, 1, D, H, W) is where the map is wanted: direct reconstructions are zero outside; ``A`` ignores it.
     """
 
     operator_norm = 2 / 3  # of |D|, attained along B0
