@@ -18,7 +18,7 @@ CONV_TRANSPOSE = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
 
 
 class Network(nn.Module):
-    """Channels in, channels out, same size: ``hidden`` between two convolutions, on the image or on the folded image."""
+    """Channels in, channels out, same size: ``hidden`` between two convolutions, on the image or its folding."""
 
     def __init__(
         self, channels: int, out_channels: int, dims: int, width: int, hidden: nn.Module, halvings: int, folded: bool

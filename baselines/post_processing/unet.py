@@ -1,7 +1,7 @@
 """x_hat = d + N(d),   d = D(y) the direct reconstruction, N a U-Net
 
 N is zero before training, so that x_hat starts as d, and is trained on min E ‖x_hat − x‖². It sees d in units of its
-root mean square and without its smooth phase.
+root mean square, without its mean and its smooth phase.
 
 K. Jin, M. McCann, E. Froustey, M. Unser, Deep convolutional neural network for inverse problems in imaging, IEEE TIP
 2017.
@@ -21,15 +21,20 @@ from bench.operators import direct
 
 
 class UNet(LearnedMethod):
-    """``width`` channels at half resolution, doubled at each of ``levels`` further halvings."""
+    """``width`` channels, doubled at each of ``levels`` halvings. Volumes are folded in place of the finest level."""
 
     rate: ClassVar[float] = 4e-3
 
-    def __init__(self, channels: int = 1, dims: int = 2, width: int = 32, levels: int = 2) -> None:
+    def __init__(self, channels: int = 1, dims: int = 2, width: int = 16, levels: int = 3) -> None:
         super().__init__()
-        self.network = unet(channels, channels, dims, width, levels)
+        if dims == 3:
+            self.network = unet(channels, channels, dims, 2 * width, levels - 1, folded=True)
+        else:
+            self.network = unet(channels, channels, dims, width, levels)
 
     def forward(self, y: Tensor, physics: LinearPhysics) -> Tensor:
         d = direct(y, physics)
         frame = Frame(d)
-        return d + frame.leave(self.network(frame.enter(d)))
+        z = frame.enter(d)
+        z = z - z.mean(dim=tuple(range(2, z.ndim)), keepdim=True)
+        return d + frame.leave(self.network(z))

@@ -50,8 +50,12 @@ class LearnedPrimalDual(LearnedMethod):
         self.dims = dims
         self.copies = (1, memory, *[1] * dims)
         f, g, h = memory * channels, self.measured_channels, memory * self.measured_channels
-        self.dual = nn.ModuleList(convnet(h + 2 * g, h, dims, width, LAYERS) for _ in range(iterations))
-        self.primal = nn.ModuleList(convnet(f + channels, f, dims, width, LAYERS) for _ in range(iterations))
+
+        def networks(inputs: int, outputs: int) -> nn.ModuleList:
+            return nn.ModuleList(convnet(inputs, outputs, dims, width, LAYERS, folded=True) for _ in range(iterations))
+
+        self.dual = networks(h + 2 * g, h)
+        self.primal = networks(f + channels, f)
         self.theta = nn.Parameter(torch.full((iterations,), 0.5))  # σ/(1 + σ) for σ = τ = 1
         self.tau = nn.Parameter(torch.ones(iterations))
 

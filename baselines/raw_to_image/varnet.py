@@ -23,13 +23,15 @@ from bench.task import Track
 
 
 class VarNet(LearnedMethod):
-    """For MRI: one coil or several, complex or real images. ``width`` and ``levels`` are those of each U-Net."""
+    """For MRI: one coil or several, complex or real images. ``width``, ``levels``: of each U-Net, which is folded."""
 
     rate: ClassVar[float] = 4e-3
 
     def __init__(self, channels: int = 2, dims: int = 2, cascades: int = 6, width: int = 16, levels: int = 1) -> None:
         super().__init__()
-        self.networks = nn.ModuleList(unet(channels, channels, dims, width, levels) for _ in range(cascades))
+        self.networks = nn.ModuleList(
+            unet(channels, channels, dims, width, levels, folded=True) for _ in range(cascades)
+        )
         self.steps = nn.Parameter(torch.ones(cascades))  # η; 1 replaces what was measured, if A has orthonormal rows
 
     @classmethod

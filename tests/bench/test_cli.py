@@ -179,7 +179,7 @@ def test_options_reach_the_run(ready, tmp_path, capsys):
     (path,) = (ready / "runs").glob("*/result.json")
     result = json.loads(path.read_text())
     assert (result["limit"], result["label"], result["seed"], len(result["per_image"])) == (2, "few", 3, 2)
-    assert "mine.py@few  seed 3" in capsys.readouterr().out
+    assert "mine@few  seed 3" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.EROFS])

@@ -192,8 +192,8 @@ def test_a_run_has_one_thread_whatever_the_machine(go, tmp_path, store, monkeypa
 def test_learned_methods_start_first(go, tmp_path, lines, shrink):
     network = toy.method_file(tmp_path, "net", toy.TINY_NETWORK, "LearnedMethod")
     assert go([request(shrink), request(network)], jobs=1) == 0
-    assert "net.py" in lines[0]
-    assert "shrink.py" in lines[1]
+    assert "  net  " in lines[0]
+    assert "  shrink  " in lines[1]
 
 
 def test_progress_is_told_where_there_is_no_terminal(toys, store, untracked, lines, tmp_path, monkeypatch):
