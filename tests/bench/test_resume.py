@@ -107,7 +107,7 @@ def test_a_command_that_was_killed_goes_on_where_it_was(command, store, capsys, 
 def test_a_method_that_hangs_holds_up_no_other_and_ends_with_the_command(tmp_path, store, typed, number, status):
     pid = tmp_path / "pid"
     body = f"open({str(pid)!r}, 'w').write(str(os.getpid()))\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
-    hangs = toy.method_file(tmp_path, "hangs", body + "for _ in range(60):\n    time.sleep(1)")
+    hangs = toy.method_file(tmp_path, "hangs", body + f"time.sleep(4 * {PATIENCE})")
     good = toy.method_file(tmp_path, "good", "return y")
     words = ["run", "toy", "-m", hangs, "-m", good, "--seed", "0", "1", "--jobs", "3", "--cpu"]
     process = typed(words)
