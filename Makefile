@@ -14,7 +14,9 @@ YARDSTICKS := $(VENV)/.yardsticks
 
 demo: $(STAMP)
 	@status=0; \
-	$(BIN)/bench run '*:mini' -m direct -m tv -m unet -m learned_primal_dual -m varnet || status=$$?; \
+	$(BIN)/bench run '*:mini' -m direct -m tv -m unet || status=$$?; \
+	$(BIN)/bench run ct mri -m learned_primal_dual || status=$$?; \
+	$(BIN)/bench run mri -m varnet || status=$$?; \
 	$(BIN)/bench board --boards .bench/leaderboards; \
 	echo; echo "Review the runs:  $(BIN)/bench ui   then open http://127.0.0.1:5000"; \
 	exit $$status
