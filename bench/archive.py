@@ -21,7 +21,7 @@ from typing import IO
 
 from bench.errors import BenchError
 from bench.privacy import without_folders
-from bench.results import Result
+from bench.results import Result, finished
 from bench.store import whole_directory
 from bench.tracking import MARKER
 
@@ -77,20 +77,13 @@ def unpack(path: Path, runs_dir: Path) -> list[Path]:
 
 
 def _add(run_dir: Path, target: Path) -> Path:
-    if not _finished(target) and run_dir.resolve() != target.resolve():
+    if not finished(target) and run_dir.resolve() != target.resolve():
         with whole_directory(target) as scratch:
             for file in _files(run_dir):
                 copy = scratch / file.relative_to(run_dir)
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(file, copy)
     return target
-
-
-def _finished(run_dir: Path) -> bool:
-    try:
-        return Result.read(run_dir / "result.json").status != "failed"
-    except BenchError:
-        return False
 
 
 def _checked(run_dir: Path) -> Result:

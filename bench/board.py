@@ -1,8 +1,9 @@
 """Results -> entries -> `leaderboards/`: what is published of a method on a track.
 
 The results of one method on one track fall into groups that differ by seed alone. Which group is published never
-depends on a test score: it is the newest that is complete, else the newest. A group is complete when every seed that
-was asked for together has ended well, or is unsupported.
+depends on a test score: a complete group goes before an incomplete one, committed code before changed code, more seeds
+before fewer, and then the newer. A group is complete when every seed that was asked for together has ended well, or is
+unsupported.
 """
 
 from __future__ import annotations
@@ -78,8 +79,10 @@ def _published(results: list[Result]) -> list[Result]:
     """The group of one method's results on one track that its entry shows; an old version never hides a new one."""
     groups = _split(results, attrgetter("group")).values()
 
-    def precedence(group: list[Result]) -> tuple[int, bool, str]:
-        return group[0].task_version, not _lacking(group), max(result.date for result in group)
+    def precedence(group: list[Result]) -> tuple[int, bool, bool, int, str]:
+        clean = not any(result.dirty for result in group)
+        date = max(result.date for result in group)
+        return group[0].task_version, not _lacking(group), clean, len(group), date
 
     return max(groups, key=precedence)
 
@@ -184,10 +187,10 @@ def _mean(values: Sequence[float]) -> float:
     return math.fsum(values) / len(values)  # exact, so that it does not depend on the order of images
 
 
-def _precedence(entry: Entry) -> tuple[int, bool, str]:
+def _precedence(entry: Entry) -> tuple[int, bool, bool, int, str]:
     """The rule by which groups are chosen, between an entry on disk and a new one."""
     complete = entry.status != "failed" and not any(flag.startswith(INCOMPLETE) for flag in entry.flags)
-    return entry.task_version, complete, entry.date
+    return entry.task_version, complete, not entry.dirty, len(entry.seeds), entry.date
 
 
 def _write(path: Path, text: str) -> None:

@@ -72,6 +72,8 @@ def has_defaults(method: type[Method]) -> None:
 
 def has_a_sound_search_space(method: type[Method]) -> None:
     parameters = inspect.signature(method).parameters
+    if method.learned and any(method.space(toy.track) for toy in toys()):
+        raise Breach("a method that learns has one declared recipe: it can have no search space")
     open_ended = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values())
     for toy in toys():
         for name, values in method.space(toy.track).items():

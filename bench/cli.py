@@ -241,7 +241,7 @@ def ui(options: argparse.Namespace) -> int:
 
 def export(options: argparse.Namespace) -> int:
     from bench import archive
-    from bench.grid import finished
+    from bench.results import finished
     from bench.store import runs
 
     directories = sorted(path for path in runs().glob("[0-9a-f]*") if finished(path))
@@ -260,7 +260,7 @@ def import_(options: argparse.Namespace) -> int:
     if tracking.available():
         for directory in directories:
             grid.log(directory, print)
-    print(f"{len(directories)} runs added to {runs()}")
+    print(f"{len(directories)} runs are in {runs()}")
     return 0
 
 

@@ -76,11 +76,13 @@ class BestOnValidation(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         step, steps = trainer.global_step, self.track.budget.steps
-        if step % max(1, steps // CURVE_POINTS) == 0 or step % FINITE_EVERY == 0:
+        wanted = step % -(-steps // CURVE_POINTS) == 0
+        if wanted or step % FINITE_EVERY == 0:
             loss = float(outputs["loss"])
             if not math.isfinite(loss):
                 raise BenchError(f"the training loss became {loss} at step {step}. Lower the step size `rate`.")
-            self.curves.append(Point("train_loss", step, time.time(), loss))
+            if wanted:
+                self.curves.append(Point("train_loss", step, time.time(), loss))
         if step % max(1, steps // VALIDATIONS) == 0 or step == steps:
             self.validate(trainer, pl_module, step)
         self.report(f"training {step}/{steps}")

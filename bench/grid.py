@@ -24,7 +24,7 @@ from typing import Any
 from bench import registry, tracking
 from bench.errors import BenchError
 from bench.request import Request, check_hyperparameters, identity, keys, parse_method, requested_track
-from bench.results import Result
+from bench.results import Result, finished
 from bench.store import clear_scratch, runs, store, unwritable, whole_directory
 
 Say = Callable[[str], None]
@@ -37,6 +37,7 @@ def prepare(*, cpu: bool) -> str:
     import bench.run  # noqa: F401
     from bench import provenance
 
+    threads()
     tracking.preload()
     return "cpu" if cpu else provenance.accelerator()
 
@@ -45,7 +46,10 @@ def default_jobs(accelerator: str, devices: int) -> int:
     """As many runs at a time as there are GPUs, or processors, for them."""
     import torch
 
-    available = torch.cuda.device_count() if accelerator == "cuda" else len(os.sched_getaffinity(0))
+    if accelerator == "cuda":
+        available = torch.cuda.device_count()
+    else:
+        available = len(os.sched_getaffinity(0)) // threads()
     return max(1, available // devices)
 
 
@@ -60,7 +64,7 @@ def expand(
     devices: int = 1,
     accelerator: str = "cpu",
 ) -> list[Request]:
-    """All requests of a command line. Wrong names and hyperparameters raise a `BenchError` before anything runs."""
+    """All requests of a command line. A wrong name raises a `BenchError` before anything runs."""
     requests = []
     seeds = tuple(dict.fromkeys(seeds))
     for track in registry.select_tracks(tracks):
@@ -104,14 +108,6 @@ def plan(requests: Sequence[Request], say: Say) -> tuple[list[Job], int]:
         key, _ = keys(identity(request, method, track))
         jobs[key] = Job(request, runs() / key, method.learned)
     return list(jobs.values()), failures
-
-
-def finished(target: Path) -> bool:
-    """Whether a run directory holds an outcome that need not be sought again: failed is not finished."""
-    try:
-        return Result.read(target / "result.json").status != "failed"
-    except BenchError:
-        return False
 
 
 def run_grid(requests: Sequence[Request], *, jobs: int, force: bool = False, say: Say = print) -> int:
@@ -230,7 +226,7 @@ class Pool:
             if death:
                 record_death(job, death, seconds)
             result = Result.read(job.target / "result.json")
-        except BenchError as error:
+        except Exception as error:  # whatever keeps this run from being recorded, the others go on
             self.failures += 1
             self.say(f"{line}  FAILED: {death or error}")
             return
@@ -297,8 +293,8 @@ def child(job: Job, slot: int, sender: Connection, parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it and ends its children
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.environ.setdefault("PYTHONHASHSEED", "0")
-    if job.request.accelerator == "cuda" and job.request.devices == 1:
-        os.environ["CUDA_VISIBLE_DEVICES"] = visible_device(slot)
+    if job.request.accelerator == "cuda":
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(visible_devices(slot, job.request.devices))
     last = [0.0]
 
     def report(stage: str) -> None:
@@ -330,16 +326,19 @@ def child(job: Job, slot: int, sender: Connection, parent: int) -> None:
 
 def threads() -> int:
     """Threads of one run on the CPU: one by default, so that scores do not depend on the machine's size."""
-    return max(1, int(os.environ.get("BENCH_THREADS", "1")))
+    text = os.environ.get("BENCH_THREADS") or "1"
+    if not text.isdecimal() or int(text) < 1:
+        raise BenchError(f"BENCH_THREADS={text} is not a positive whole number.")
+    return int(text)
 
 
-def visible_device(slot: int) -> str:
-    """The GPU of a slot, among those that the user made visible."""
+def visible_devices(slot: int, count: int) -> list[str]:
+    """The GPUs of a slot, ``count`` of those that the user made visible."""
     import torch
 
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     names = visible.split(",") if visible else [str(index) for index in range(torch.cuda.device_count())]
-    return names[slot % len(names)]
+    return [names[index % len(names)] for index in range(slot * count, (slot + 1) * count)]
 
 
 def end_with_parent(parent: int) -> None:

@@ -112,7 +112,8 @@ def device_name(kind: str) -> str:
     import torch
 
     if kind == "cuda":
-        return torch.cuda.get_device_name(0)
+        # A process that has not initialised CUDA may have to fork, and must not do so here.
+        return torch.cuda.get_device_name(0) if torch.cuda.is_initialized() else "cuda"
     model = platform.processor() or platform.machine()
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()

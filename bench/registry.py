@@ -70,6 +70,9 @@ def method_file(name: str) -> MethodFile:
         path = Path(name).absolute()
         if not path.is_file():
             raise BenchError(f"no method file {name!r}. Give the path of a Python file that holds one Method.")
+        own = methods().get(path.stem)
+        if own is not None and own.path != path:
+            raise BenchError(f"{name!r} would pass for the method {path.stem!r} of the suite. Rename the file.")
         family = path.parent.name if path.parent.name in FAMILIES else "external"
         return MethodFile(path.stem, family, path)
     found = methods()

@@ -6,6 +6,8 @@ import ast
 import hashlib
 import inspect
 import json
+import math
+import os
 import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -60,6 +62,7 @@ class Request:
         words += ["--steps", str(self.steps)] if self.steps is not None else []
         words += ["--label", self.label] if self.label else []
         words += ["--devices", str(self.devices)] if self.devices > 1 else []
+        words += ["--cpu"] if self.accelerator == "cpu" and provenance.accelerator() == "cuda" else []
         return shlex.join(words)
 
 
@@ -97,8 +100,8 @@ def check_hyperparameters(name: str, method: type[Method], track: Track, asked: 
             raise unknown(f"hyperparameter of {name}", key, known)
         default = parameters[key].default if key in parameters else None
         number = isinstance(default, (int, float)) and not isinstance(default, bool)
-        if number and (isinstance(value, bool) or not isinstance(value, (int, float))):
-            raise BenchError(f"{name}:{key}={value} is not a number, as its default {default} is.")
+        if number and (isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value)):
+            raise BenchError(f"{name}:{key}={value} is not a finite number, as its default {default} is.")
 
 
 def build(method: type[Method], track: Track, hyperparameters: Mapping[str, Any]) -> Method:
@@ -140,7 +143,14 @@ def identity(request: Request, method: type[Method], track: Track) -> dict[str, 
         "devices": request.devices,
         "accelerator": request.accelerator,
         "versions": provenance.versions(),
+        **threads_if_several(),
     }
+
+
+def threads_if_several() -> dict[str, str]:
+    """Sums in another order may differ in their last bits: runs on several threads have keys of their own."""
+    threads = os.environ.get("BENCH_THREADS") or "1"
+    return {} if threads == "1" else {"threads": threads}
 
 
 def keys(configuration: Mapping[str, Any]) -> tuple[str, str]:

@@ -68,7 +68,7 @@ class Result(Record):
     peak_memory_bytes: int | None
     device: str
     devices: int
-    environment: dict[str, str]  # versions, what peak memory means, threads
+    environment: dict[str, str]  # versions, what peak memory means
     data_hash: str  # of the test measurements' bits
     commit: str
     dirty: bool
@@ -84,6 +84,14 @@ class Result(Record):
 
     def mean(self, metric: str) -> float:
         return sum(scores[metric] for scores in self.per_image.values()) / len(self.per_image)
+
+
+def finished(run_dir: Path) -> bool:
+    """Whether a run directory holds an outcome that need not be sought again: failed is not finished."""
+    try:
+        return Result.read(run_dir / "result.json").status != "failed"
+    except BenchError:
+        return False
 
 
 @dataclass(frozen=True)

@@ -168,6 +168,10 @@ def choose(
     space = {name: values for name, values in method.space(track).items() if name not in request.hyperparameters}
     if not space:
         return dict(request.hyperparameters)
+    if method.learned:
+        raise BenchError(
+            f"{request.method} learns and has a search space: a method that learns has one declared recipe."
+        )
     chosen = directory / "chosen.json"
     if not is_first_process():
         return json.loads(chosen.read_text())
@@ -214,7 +218,8 @@ def write(
         "data.json": declared,
     }
     for name, document in documents.items():
-        (directory / name).write_text(json.dumps(document, indent=1, default=str) + "\n", encoding="utf-8")
+        text = without_folders(json.dumps(document, indent=1, default=str))
+        (directory / name).write_text(text + "\n", encoding="utf-8")
     write_curves(directory / "curves.csv", [p for p in outcome.curves if not p.name.startswith("system/")])
     write_curves(directory / "system.csv", [p for p in outcome.curves if p.name.startswith("system/")])
     if outcome.evaluation is not None:
@@ -285,7 +290,7 @@ def make_result(
         data_hash=evaluation.data_hash if evaluation else "",
         commit=commit,
         dirty=dirty,
-        command=request.command,
+        command=without_folders(request.command),
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         seconds=round(seconds, 3),
         limit=request.limit,

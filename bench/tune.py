@@ -96,4 +96,4 @@ def best(trials: list[Trial], maximise: bool) -> Trial:
     scored = [trial for trial in trials if trial.score is not None]
     if not scored:
         raise BenchError(f"all {len(trials)} tuning trials failed; the first: {trials[0].reason}")
-    return (max if maximise else min)(scored, key=lambda trial: (trial.score, 0))
+    return (max if maximise else min)(scored, key=lambda trial: trial.score or 0.0)

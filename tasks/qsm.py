@@ -30,11 +30,15 @@ def open_track(track: Track) -> Problem:
     from tasks.data.families import family
     from tasks.data.head import head
     from tasks.data.qsm2016 import qsm2016
+    from tasks.physics import convolution
+    from tasks.physics import qsm as dipole
     from tasks.physics.qsm import Dipole
 
     noise = track.options["noise"]
     counts = track.options["phantoms"]
-    splits = {split: family(split, count, head, 2 * SIZE, coarse) for split, count in counts.items()}
+    splits = {
+        split: family(split, count, head, 2 * SIZE, coarse, (convolution, dipole)) for split, count in counts.items()
+    }
     if track.data:
         splits["test"] = Images(("qsm2016",), lambda name: in_vivo(qsm2016()))
 

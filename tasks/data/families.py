@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 from numpy.typing import NDArray
@@ -23,13 +24,15 @@ def family(
     generator: Callable[..., Any],
     size: int,
     arrays: Callable[..., Arrays] = lambda made: {"image": made},
+    modules: tuple[ModuleType, ...] = (),
 ) -> Images:
     """``count`` phantoms ``generator(seed, index, size)``, seeded by the split, as the ``arrays`` made of each.
 
-    Ids are ``<generator>-<split>-<index>``. The cache holds them under a hash of the code that makes them.
+    Ids are ``<generator>-<split>-<index>``. The cache holds them under a hash of the code that makes them: the generator,
+    ``arrays``, and the further ``modules`` that these use.
     """
     name = generator.__name__
-    version = code_hash(sys.modules[generator.__module__], phantoms, sys.modules[arrays.__module__])
+    version = code_hash(sys.modules[generator.__module__], phantoms, sys.modules[arrays.__module__], *modules)
 
     def load(image: str) -> Arrays:
         index = int(image.rpartition("-")[2])
