@@ -19,7 +19,9 @@ INTRODUCTION = """\
 Rendered by `bench board` from the entries beside this page; edits here are lost. A higher rank is a better mean of the
 first metric over the test images. Methods share a rank when a paired t-test over the test images (5 %, Holm-corrected
 over all pairs) does not tell them from the best of their rank. Brackets are 95 % intervals of the mean over images,
-given from 5 images on; ± is the standard deviation over seeds. Times hold for the device they were measured on.
+given from 5 images on; ± is the standard deviation over seeds. Both take the test images as independent, which crops of
+one photograph (the `mini` tracks of photographs) and slices of one subject are not quite: there they are too narrow.
+Times hold for the device they were measured on.
 """
 
 

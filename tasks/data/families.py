@@ -28,8 +28,8 @@ def family(
 ) -> Images:
     """``count`` phantoms ``generator(seed, index, size)``, seeded by the split, as the ``arrays`` made of each.
 
-    Ids are ``<generator>-<split>-<index>``. The cache holds them under a hash of the code that makes them: the generator,
-    ``arrays``, and the further ``modules`` that these use.
+    Ids are ``<generator>-<split>-<index>``. The cache holds them under a hash of the code that makes them: the
+    generator, ``arrays``, and the further ``modules`` that these use.
     """
     name = generator.__name__
     version = code_hash(sys.modules[generator.__module__], phantoms, sys.modules[arrays.__module__], *modules)
