@@ -49,7 +49,7 @@ def test_a_wrong_name_is_one_line(capsys, store, words, hint):
     ("method", "hint"),
     [
         ("tv:lamb=0.1", "no hyperparameter of tv is called 'lamb'. Did you mean lam?"),
-        ("tv:lam=strong", "tv:lam=strong is not a number"),
+        ("tv:lam=strong", "tv:lam=strong is not a finite number"),
         ("tv:lam", "Write METHOD:name=value"),
     ],
 )

@@ -16,6 +16,7 @@ from bench.run import perform
 
 pytestmark = pytest.mark.usefixtures("toys", "store", "untracked", "signals")
 
+PATIENCE = 60  # seconds until a test gives up waiting
 FIXED = toy.TINY_NETWORK.replace("super().__init__()", "super().__init__()\n        torch.manual_seed(5)")
 
 
@@ -41,7 +42,8 @@ def together(method: str, folder: Path, processes: int) -> Result:
     for rank in ranks:
         rank.start()
     for rank in ranks:
-        rank.join()
+        rank.join(PATIENCE)
+        rank.kill()
     return Result.read(folder / "result.json")
 
 

@@ -10,9 +10,9 @@ import toy
 
 from bench import grid, tracking
 from bench.errors import BenchError
-from bench.grid import Pool, default_jobs, expand, finished, how_it_ended, run_grid, visible_device
+from bench.grid import Pool, default_jobs, expand, how_it_ended, run_grid, visible_devices
 from bench.request import Request
-from bench.results import Result
+from bench.results import Result, finished
 
 # name -> (what `forward` does, the reason that is told)
 BROKEN = {
@@ -187,6 +187,10 @@ def test_a_run_has_one_thread_whatever_the_machine(go, tmp_path, store, monkeypa
     assert go([request(path)]) == 0
     monkeypatch.setenv("BENCH_THREADS", "3")
     assert grid.threads() == 3
+    for text in ("0", "-1", "many"):
+        monkeypatch.setenv("BENCH_THREADS", text)
+        with pytest.raises(BenchError, match="is not a positive whole number"):
+            grid.threads()
 
 
 def test_learned_methods_start_first(go, tmp_path, lines, shrink):
@@ -238,4 +242,5 @@ def test_jobs_share_processors_and_devices(monkeypatch):
     assert default_jobs("cpu", 1) == processors
     assert default_jobs("cpu", 10 * processors) == 1
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,6")
-    assert [visible_device(slot) for slot in range(3)] == ["4", "6", "4"]
+    assert [visible_devices(slot, 1) for slot in range(3)] == [["4"], ["6"], ["4"]]
+    assert visible_devices(0, 2) == ["4", "6"]

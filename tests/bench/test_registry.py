@@ -88,6 +88,10 @@ def test_a_file_is_a_method_from_its_path(tmp_path):
     assert registry.method_file(path).family == "external"
 
 
+def test_a_file_must_not_pass_for_a_method_of_the_suite(tmp_path):
+    assert "Rename the file." in refusal(registry.load_method, toy.method_file(tmp_path, "tv", "return y"))
+
+
 def test_a_family_folder_elsewhere_counts_as_the_family(tmp_path):
     folder = tmp_path / "handcrafted"
     folder.mkdir()

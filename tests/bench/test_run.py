@@ -126,6 +126,13 @@ def test_tuning_spends_the_budget_defaults_first_and_uses_the_best(shrink):
     assert chosen[0] != chosen[1]
 
 
+def test_a_method_that_learns_is_not_tuned(tmp_path):
+    body = "    search_space = {'width': Choice((2, 4))}\n" + toy.TINY_NETWORK
+    result = do(toy.method_file(tmp_path, "greedy", body, "LearnedMethod"))[1]
+    assert result.status == "failed"
+    assert "one declared recipe" in result.reason
+
+
 def test_what_is_asked_for_is_not_tuned_and_needs_a_label(shrink):
     folder, result = do(shrink, hyperparameters={"factor": 0.5})
     assert read(folder, "trials.json") == []

@@ -94,7 +94,7 @@ def method_file(folder: Path, name: str, body: str, base: str = "Method") -> str
     if not body.startswith(("    ", "\n    ")):
         body = "    def forward(self, y, physics):\n        " + body.replace("\n", "\n        ")
     head = "import os\nimport signal\nimport sys\nimport time\n\nimport torch\n\n"
-    head += "from bench import Estimate, Float, LearnedMethod, Method\n\n\n"
+    head += "from bench import Choice, Estimate, Float, LearnedMethod, Method\n\n\n"
     path = folder / f"{name}.py"
     path.write_text(f'"""{name}, a toy"""\n\n{head}class Toy({base}):\n{body}\n')
     return str(path)
