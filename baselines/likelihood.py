@@ -1,0 +1,201 @@
+"""F(z) = −σ² log p(y | z) + const, what the noise says about the exact measurement z = Ax.
+
+σ² is the mean variance of the noise in this y, so that a regulariser's λ plays one role whatever the noise:
+
+    Gaussian, none, unknown   ½(z − y)²
+    photon, after the log     ½w(z − y)²,             w = exp(−μy) of mean one   (Sauer and Bouman 1993)
+    Laplace(b)                2b|z − y|,              σ² = 2b²
+    salt and pepper           ⅔|z − y| for 0 < y < 1, nothing elsewhere          (Nikolova 2004; Chan et al. 2005)
+    Poisson(gain γ)           ȳ(z − y log z),         σ² = γȳ, ȳ the mean of y
+    speckle Gamma(L)          c(z − y log z),         c = σ²L/ȳ, σ² = mean(y²)/(L + 1)   (Steidl and Teuber 2010)
+    Rician(σ)                 ½(z − y)² − σ² log(e^{−t} I₀(t)),   t = zy/σ², z ≥ 0       (Getreuer et al. 2011)
+
+summed over the measurement. Three are not the likelihood to the letter. Salt and pepper leaves a pixel between the
+extremes exact and makes one at an extreme worthless: here stands the exact penalty of the constraint z = y on the
+former, as of Laplace noise with the variance (p + s)/3 and the mean modulus (p + s)/2 that values spread evenly over
+[0, 1] suffer. Speckle's L(log z + y/z) is convex for z < 2y alone; the divergence has its sign of slope, so its
+minimiser over flat regions, and its slope at z = ȳ. Photon noise is expanded about y. The Rician F is not convex where
+z < 0.82σ, but F' is, so what the proximal map looks for is unique from z > 0 on.
+
+K. Sauer, C. Bouman, A local update strategy for iterative reconstruction from projections, IEEE TSP 41(2), 1993.
+M. Nikolova, A variational approach to remove outliers and impulse noise, J. Math. Imaging Vis. 20, 2004.
+R. Chan, C.-W. Ho, M. Nikolova, Salt-and-pepper noise removal by median-type noise detectors, IEEE TIP 14(10), 2005.
+G. Steidl, T. Teuber, Removing multiplicative noise by Douglas-Rachford splitting, J. Math. Imaging Vis. 36, 2010.
+P. Getreuer, M. Tong, L. Vese, A variational model for the restoration of MR images corrupted by blur and Rician noise,
+ISVC 2011.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from deepinv.physics import GammaNoise, LaplaceNoise, LogPoissonNoise, PoissonNoise, RicianNoise, SaltPepperNoise
+from deepinv.physics.noise import NoiseModel
+from torch import Tensor
+
+IMPULSE = 2 / 3  # σ²/b of salt and pepper on values spread evenly over [0, 1]
+CONVEX = 0.8246  # of σ, where Rician F gets convex whatever y is: 0.8246² = max t²(I₁/I₀)'(t); Getreuer et al. 2011
+NEWTON = 8  # steps of the Rician proximal map: the error of 2e5 random y, z, σ, steps is below 3e-8 σ
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """F for one batch of measurements ``y`` (B, C, ...); infinite outside its domain, z >= 0 for some."""
+
+    y: Tensor
+
+    @property
+    def lipschitz(self) -> float | None:
+        """A bound on the curvature of F from above; None where there is none."""
+        return None
+
+    def value(self, z: Tensor) -> Tensor:
+        """F(z) of each image, (B,)."""
+        return self.pointwise(z).flatten(1).sum(1)
+
+    def pointwise(self, z: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def prox(self, z: Tensor, step: float | Tensor) -> Tensor:
+        """argmin_v step F(v) + ½|v − z|², of the shape of z; ``step`` is a number or broadcasts."""
+        raise NotImplementedError
+
+    def gradient(self, z: Tensor) -> Tensor:
+        """F'(z), of the shape of z."""
+        raise NotImplementedError(f"{type(self).__name__} has no gradient")
+
+
+@dataclass(frozen=True)
+class LeastSquares(Likelihood):
+    """½w|z − y|²."""
+
+    weight: Tensor | float = 1.0  # w, broadcasts to y
+
+    @property
+    def lipschitz(self) -> float:
+        return float(torch.as_tensor(self.weight).max())
+
+    def pointwise(self, z: Tensor) -> Tensor:
+        return 0.5 * self.weight * (z - self.y).abs().square()
+
+    def prox(self, z: Tensor, step: float | Tensor) -> Tensor:
+        pull = step * self.weight
+        return (z + pull * self.y) / (1 + pull)
+
+    def gradient(self, z: Tensor) -> Tensor:
+        return self.weight * (z - self.y)
+
+
+@dataclass(frozen=True)
+class Modulus(Likelihood):
+    """w|z − y|, whose proximal map shrinks z − y."""
+
+    weight: Tensor  # w, broadcasts to y
+
+    def pointwise(self, z: Tensor) -> Tensor:
+        return self.weight * (z - self.y).abs()
+
+    def prox(self, z: Tensor, step: float | Tensor) -> Tensor:
+        reach = step * self.weight
+        return z - (z - self.y).clamp(min=-reach, max=reach)
+
+
+@dataclass(frozen=True)
+class Divergence(Likelihood):
+    """c(z − y log z) for z >= 0, whose proximal map solves a quadratic equation."""
+
+    scale: Tensor  # c, broadcasts to y
+
+    def pointwise(self, z: Tensor) -> Tensor:
+        return torch.where(z < 0, torch.inf, self.scale * (z - torch.xlogy(self.y, z)))
+
+    def prox(self, z: Tensor, step: float | Tensor) -> Tensor:
+        pull = step * self.scale
+        b, c = z - pull, pull * self.y  # v² − bv − c = 0
+        root = (b.square() + 4 * c).sqrt()
+        return torch.where(b < 0, 2 * c / (root - b), (b + root) / 2)  # nothing cancels
+
+    def gradient(self, z: Tensor) -> Tensor:
+        return self.scale * (1 - self.y / z)
+
+
+@dataclass(frozen=True)
+class Rician(Likelihood):
+    """½z² − σ² log I₀(zy/σ²) for z >= 0, up to ½y²."""
+
+    variance: Tensor  # σ² of the real and of the imaginary part, broadcasts to y
+
+    @property
+    def lipschitz(self) -> float:
+        return 1.0
+
+    def pointwise(self, z: Tensor) -> Tensor:
+        log_bessel = torch.special.i0e(z * self.y / self.variance).log()
+        return torch.where(z < 0, torch.inf, 0.5 * (z - self.y).square() - self.variance * log_bessel)
+
+    def prox(self, z: Tensor, step: float | Tensor) -> Tensor:
+        """By Newton's method from the right of the root, whence it descends, as F' is convex.
+
+        Where z <= 0 there may be no root, or one that is no better than v = 0.
+        """
+        v = ((z + step * self.y) / (1 + step)).clamp(min=0)
+        for _ in range(NEWTON):
+            t = v * self.y / self.variance
+            ratio = bessel_ratio(t)
+            curvature = 1 - self.y.square() / self.variance * bessel_ratio_slope(t, ratio)
+            newton = v - (v - z + step * (v - self.y * ratio)) / (1 + step * curvature)
+            v = torch.where(1 + step * curvature > 0, newton, 0).clamp(min=0)
+        gain = step * (self.pointwise(v) - self.pointwise(torch.zeros_like(v))) + v * (0.5 * v - z)
+        return torch.where((z <= 0) & (gain >= 0), 0, v)
+
+    def gradient(self, z: Tensor) -> Tensor:
+        return z - self.y * bessel_ratio(z * self.y / self.variance)
+
+
+def bessel_ratio(t: Tensor) -> Tensor:
+    """I₁(t)/I₀(t)."""
+    return torch.special.i1e(t) / torch.special.i0e(t)
+
+
+def bessel_ratio_slope(t: Tensor, ratio: Tensor) -> Tensor:
+    """Its derivative 1 − ratio² − ratio/t, for t >= 0, within the bounds that rounding breaks at large t."""
+    slope = torch.where(t > 0, 1 - ratio.square() - ratio / t, 0.5)
+    return slope.clamp(min=0).minimum((CONVEX / t).square())
+
+
+def likelihood(y: Tensor, noise_model: NoiseModel | None, kind: str = "matched") -> Likelihood:
+    """F of ``y`` (B, C, ...) under the noise that ``physics.noise_model`` declares, or least squares for ``gaussian``.
+
+    Poisson noise is of ``normalize=True``: y in the unit of z.
+    """
+    if kind not in ("matched", "gaussian"):
+        raise ValueError(f"the data term is 'matched' or 'gaussian', not {kind!r}")
+    if kind == "gaussian":
+        return LeastSquares(y)
+    match noise_model:
+        case LogPoissonNoise():
+            counts = torch.exp(-broadcast(noise_model.mu, y) * y)
+            return LeastSquares(y, counts / mean(counts))
+        case LaplaceNoise():
+            return Modulus(y, 2 * broadcast(noise_model.b, y))
+        case SaltPepperNoise():
+            return Modulus(y, IMPULSE * ((y > 0) & (y < 1)).to(y))
+        case PoissonNoise():
+            return Divergence(y, mean(y))
+        case GammaNoise():
+            looks = broadcast(noise_model.l, y)
+            return Divergence(y, mean(y.square()) * looks / (looks + 1) / mean(y))
+        case RicianNoise():
+            return Rician(y, broadcast(noise_model.sigma, y).square())
+    return LeastSquares(y)
+
+
+def mean(y: Tensor) -> Tensor:
+    """Of each image, (B, 1, ...)."""
+    return y.mean(tuple(range(1, y.ndim)), keepdim=True)
+
+
+def broadcast(parameter: Tensor, y: Tensor) -> Tensor:
+    """A parameter of the noise, one number or one an image."""
+    return parameter.to(y)[(..., *(None,) * (y.ndim - 1))]
