@@ -11,6 +11,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from baselines.regulariser import Regulariser, sum_of
+
 
 def gradient_norm_squared(dims: int) -> float:
     """An upper bound of ‖∇‖², tight for large images (Chambolle 2004, theorem 3.1)."""
@@ -48,3 +50,19 @@ def magnitude(p: Tensor) -> Tensor:
     for component in p[1:]:
         squared.addcmul_(component, component)
     return squared.sum(1, keepdim=True).sqrt_() if squared.shape[1] > 1 else squared.sqrt_()
+
+
+def total_variation(lam: float | Tensor, dims: int) -> Regulariser:
+    """λ Σ |∇x|, ``lam`` a number or a map of weights (B, 1, ...)."""
+
+    def project(p: Tensor, sigma: float) -> Tensor:
+        """On the fields of pointwise length at most λ."""
+        return p.div_(magnitude(p).div_(lam).clamp_(min=1))
+
+    return Regulariser(
+        K=gradient,
+        K_adjoint=gradient_adjoint,
+        K_norm=gradient_norm_squared(dims) ** 0.5,
+        value=lambda p: sum_of(lam * magnitude(p)),
+        prox_dual=project,
+    )

@@ -1,12 +1,12 @@
-"""min_x f(x) + g(Kx) with f(x) = ½‖Ax − y‖²/‖A‖², by over-relaxed primal-dual iterations.
+"""min_v f(v) + g(Kv) by over-relaxed primal-dual iterations.
 
-    x⁺ = prox_{τf}(x − τKᵀp),   p⁺ = prox_{σg*}(p + σK(2x⁺ − x)),   (x, p) ← (x, p) + ρ(x⁺ − x, p⁺ − p)
+    v⁺ = prox_{τf}(v − τKᵀp),   p⁺ = prox_{σg*}(p + σK(2v⁺ − v)),   (v, p) ← (v, p) + ρ(v⁺ − v, p⁺ − p)
 
-with τσ‖K‖² = 1. Where prox_{τf} has no closed form, the data term gets a dual variable q of its own, which holds the
-residual: x⁺ = x − τ(Kᵀp + Aᵀq) is then a plain step.
+with τσ‖K‖² = 1. Where prox_{τf} has no closed form, f = h(A·) gets a dual variable q of its own: v⁺ = v − τ(Kᵀp + Aᵀq)
+is then a plain step.
 
 What a few hundred iterations reach depends on τ/σ, the ``ratio`` here after K and A are scaled to norm one: the
-squared distance that x has to go, over that of p. Both scale with the image, so one ratio serves all units.
+squared distance that v has to go, over that of p. Both scale with the image, so one ratio serves all units.
 
 A. Chambolle, T. Pock, A first-order primal-dual algorithm for convex problems, J. Math. Imaging Vis. 2011.
 L. Condat, A primal-dual splitting method for convex optimization, J. Optim. Theory Appl. 2013 (relaxation by ρ).
@@ -15,10 +15,11 @@ L. Condat, A primal-dual splitting method for convex optimization, J. Optim. The
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from deepinv.physics import DecomposablePhysics, LinearPhysics
 from torch import Tensor
+
+from baselines.data_fit import DataFit
+from baselines.regulariser import Regulariser
 
 RELAXATION = 1.9  # ρ; Condat 2013, theorem 3.3, converges below 2
 
@@ -29,78 +30,54 @@ RATIO_DUAL = 30.0  # and those without one
 WELL_POSED = 0.1  # of the smallest to the largest squared singular value
 
 
-@dataclass(frozen=True)
-class Regulariser:
-    """g(Kx): ``K``, its adjoint and norm, and ``project``, prox_{σg*}, which may overwrite its argument.
-
-    g is a norm, so prox_{σg*} is the projection on its dual ball whatever σ is.
-    """
-
-    K: Callable[[Tensor], Tensor]
-    K_adjoint: Callable[[Tensor], Tensor]
-    K_norm: float
-    project: Callable[[Tensor], Tensor]
+def best_ratio(f: DataFit) -> float:
+    """τ/σ, by what is known of f."""
+    if f.prox is None:
+        return RATIO_DUAL
+    return RATIO_WELL_POSED if f.convexity > WELL_POSED else RATIO_PROX
 
 
-def has_closed_form_prox(physics: LinearPhysics) -> bool:
-    """Whether the operator brings its own ``prox_l2``; deepinv's default runs conjugate gradients."""
-    return type(physics).prox_l2 is not LinearPhysics.prox_l2
+def pdhg(start: Tensor, f: DataFit, g: Regulariser, iterations: int, watch: Callable[[Tensor], None]) -> Tensor:
+    """The minimiser, by whichever of the two iterations suits f; ``watch`` is shown every iterate."""
+    iterate = by_dual if f.prox is None else by_prox
+    return iterate(start, f, g, iterations, best_ratio(f), watch)
 
 
-def convexity(physics: LinearPhysics, norm: float) -> float:
-    """The strong convexity of f, the smallest over the largest squared singular value of A; 0 where it isn't known."""
-    if isinstance(physics, DecomposablePhysics):
-        return (float(physics.mask.abs().min()) / norm) ** 2
-    return 0.0
-
-
-def solve(
-    x: Tensor,  # (B, C, ...), where the iterations start
-    y: Tensor,
-    physics: LinearPhysics,
-    norm: float,  # of A
-    g: Regulariser,
-    iterations: int,
+def by_prox(
+    v: Tensor, f: DataFit, g: Regulariser, iterations: int, ratio: float, watch: Callable[[Tensor], None]
 ) -> Tensor:
-    """The minimiser, by whichever of the two iterations suits the operator."""
-    if not has_closed_form_prox(physics):
-        return solve_by_dual(x, y, physics, norm, g, iterations, RATIO_DUAL)
-    well_posed = convexity(physics, norm) > WELL_POSED
-    return solve_by_prox(x, y, physics, norm, g, iterations, RATIO_WELL_POSED if well_posed else RATIO_PROX)
-
-
-def solve_by_prox(
-    x: Tensor, y: Tensor, physics: LinearPhysics, norm: float, g: Regulariser, iterations: int, ratio: float
-) -> Tensor:
-    """With one ``prox_l2`` an iteration."""
+    """With one prox of f an iteration."""
+    assert f.prox is not None
     tau, sigma = ratio**0.5 / g.K_norm, ratio**-0.5 / g.K_norm
-    x_new, x = x, x.clone()
-    p = g.K(x).zero_()
+    v_new, v = v, v.clone()
+    p = g.K(v).zero_()
     for _ in range(iterations):
-        x_new = physics.prox_l2(x - tau * g.K_adjoint(p), y, tau / norm**2)
-        p_new = g.project(g.K(2 * x_new - x).mul_(sigma).add_(p))
-        x.lerp_(x_new, RELAXATION)
+        v_new = f.prox(v - tau * g.K_adjoint(p), tau)
+        p_new = g.prox_dual(g.K(2 * v_new - v).mul_(sigma).add_(p), sigma)
+        v.lerp_(v_new, RELAXATION)
         p.lerp_(p_new, RELAXATION)
-    return x_new
+        watch(v_new)
+    return v_new
 
 
-def solve_by_dual(
-    x: Tensor, y: Tensor, physics: LinearPhysics, norm: float, g: Regulariser, iterations: int, ratio: float
+def by_dual(
+    v: Tensor, f: DataFit, g: Regulariser, iterations: int, ratio: float, watch: Callable[[Tensor], None]
 ) -> Tensor:
-    """With one ``A`` and one ``A_adjoint`` an iteration.
+    """With one A and one Aᵀ an iteration.
 
     The dual step of each block is divided by the block's squared norm, so that neither K nor A limits the other's step.
     """
     tau, sigma = (ratio / 2) ** 0.5, (ratio * 2) ** -0.5
-    x_new, x = x, x.clone()
-    p = g.K(x).zero_()
-    q = (physics.A(x) - y) / norm  # optimal for this x
+    v_new, v = v, v.clone()
+    p = g.K(v).zero_()
+    q = f.A(v).zero_()
     for _ in range(iterations):
-        x_new = x - tau * (g.K_adjoint(p) + physics.A_adjoint(q) / norm)
-        x_bar = 2 * x_new - x
-        p_new = g.project(g.K(x_bar).mul_(sigma / g.K_norm**2).add_(p))
-        q_new = (q + (sigma / norm) * (physics.A(x_bar) - y)) / (1 + sigma)
-        x.lerp_(x_new, RELAXATION)
+        v_new = v - tau * (g.K_adjoint(p) + f.A_adjoint(q))
+        v_bar = 2 * v_new - v
+        p_new = g.prox_dual(g.K(v_bar).mul_(sigma / g.K_norm**2).add_(p), sigma / g.K_norm**2)
+        q_new = f.prox_dual(f.A(v_bar).mul_(sigma).add_(q), sigma)
+        v.lerp_(v_new, RELAXATION)
         p.lerp_(p_new, RELAXATION)
         q.lerp_(q_new, RELAXATION)
-    return x_new
+        watch(v_new)
+    return v_new

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
 from deepinv.physics import LinearPhysics
@@ -48,6 +48,14 @@ class Method(LightningModule):
     def forward(self, y: Tensor, physics: LinearPhysics) -> Tensor | Estimate:
         """Reconstruction of the shape of ``physics.A_adjoint(y)``, finite, on the device and in the dtype of ``y``."""
         raise NotImplementedError
+
+
+@runtime_checkable
+class Convergent(Protocol):
+    """What a method that minimises may offer; the curve of the first test image is kept with the run."""
+
+    def convergence(self, y: Tensor, physics: LinearPhysics) -> list[float]:
+        """The objective after each iteration, its mean over the batch."""
 
 
 class LearnedMethod(Method):

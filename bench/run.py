@@ -21,12 +21,12 @@ from bench import pictures, provenance, registry
 from bench.errors import BenchError
 from bench.evaluate import Evaluation, evaluate, mean_score
 from bench.fit import Point, fit
-from bench.method import LearnedMethod, Method
+from bench.method import Convergent, LearnedMethod, Method
 from bench.monitor import Monitor
 from bench.privacy import without_folders
 from bench.request import Request, build, check_hyperparameters, constructor_defaults, identity, keys, requested_track
 from bench.results import Result
-from bench.samples import Measured
+from bench.samples import Measured, collate, to_device
 from bench.store import runs, whole_directory
 from bench.task import Problem, Track
 from bench.tune import Trial, best, defaults, tune
@@ -153,6 +153,18 @@ def compete(
             report=report,
         )
         outcome.peak_memory = monitor.peak_memory()
+        if is_first_process():
+            report("objective per iteration")
+            outcome.curves += convergence(method, track, problem, torch.device(request.accelerator))
+
+
+def convergence(method: Method, track: Track, problem: Problem, device: torch.device) -> list[Point]:
+    """The objective per iteration on the first test image, of a method that tells it."""
+    if not isinstance(method, Convergent):
+        return []
+    _, _, y, params = collate([Measured(track, problem, "test", 1)[0]])
+    values = method.to(device).convergence(y.to(device), problem.physics(to_device(params, device), device))
+    return [Point("objective", step, time.time(), value) for step, value in enumerate(values, 1)]
 
 
 def choose(

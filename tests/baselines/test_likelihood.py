@@ -7,7 +7,6 @@ from deepinv.physics import (
     GammaNoise,
     GaussianNoise,
     LaplaceNoise,
-    LogPoissonNoise,
     PoissonNoise,
     RicianNoise,
     SaltPepperNoise,
@@ -18,7 +17,7 @@ from scipy.optimize import minimize_scalar
 
 from baselines.likelihood import CONVEX, LeastSquares, bessel_ratio, bessel_ratio_slope, likelihood
 
-GAIN, SCALE, LOOKS, SIGMA, PHOTONS = 0.1, 0.12, 10.0, 0.16, 1e6
+GAIN, SCALE, LOOKS, SIGMA = 0.1, 0.12, 10.0, 0.16
 NOISES = {
     "gaussian": GaussianNoise(SIGMA),
     "poisson": PoissonNoise(GAIN),
@@ -26,9 +25,8 @@ NOISES = {
     "speckle": GammaNoise(LOOKS),
     "laplace": LaplaceNoise(SCALE),
     "rician": RicianNoise(SIGMA),
-    "photon": LogPoissonNoise(PHOTONS, 1.0),
 }
-SMOOTH = ("gaussian", "poisson", "speckle", "rician", "photon")
+SMOOTH = ("gaussian", "poisson", "speckle", "rician")
 NON_NEGATIVE = ("poisson", "speckle", "rician")
 
 
@@ -100,7 +98,7 @@ def test_gradient_is_that_of_the_value(name):
     assert torch.allclose(F.gradient(z), gradient, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", ["gaussian", "rician", "photon"])
+@pytest.mark.parametrize("name", ["gaussian", "rician"])
 def test_the_curvature_stays_below_its_bound(name):
     y, z = draw(name)
     F = likelihood(y, NOISES[name])
@@ -146,20 +144,6 @@ def test_speckle_has_the_slope_of_the_gamma_density_at_the_mean_and_its_minimise
     )  # the variance is estimated
     flat = minimize_scalar(lambda z: minus_log_density(z).sum(), bounds=(0.1, 1.0), method="bounded").x
     assert float(F.gradient(torch.full(y.shape, flat).double()).mean()) == pytest.approx(0, abs=1e-5)
-
-
-def test_photon_noise_has_the_curvature_of_the_poisson_density():
-    rng = np.random.default_rng(0)
-    counts = rng.poisson(PHOTONS * np.exp(-rng.uniform(0, 4, (1, 1, 5, 6))))
-    y, h = -np.log(counts / PHOTONS), 1e-2
-    F = likelihood(torch.from_numpy(y), NOISES["photon"])
-    variance = 1 / (PHOTONS * np.exp(-y).mean())
-
-    def minus_log_density(z):
-        return -stats.poisson.logpmf(counts, PHOTONS * np.exp(-z))
-
-    curvature = (minus_log_density(y + h) - 2 * minus_log_density(y) + minus_log_density(y - h)) / h**2
-    np.testing.assert_allclose(F.weight.numpy(), variance * curvature, rtol=1e-3)
 
 
 def test_salt_and_pepper_speaks_of_pixels_between_the_extremes():

@@ -1,0 +1,98 @@
+"""f(v) = F(A D v; y) / ‖A‖²,   F = −σ² log p(y | ·) the likelihood of the noise, D a synthesis with D Dᵀ = 1
+
+The data term of a variational model, as the algorithms ask for it. Divided by ‖A‖² its gradient has Lipschitz constant
+one for Gaussian noise, whatever the unit of the measurement. D is the identity until `compose` brings one: a wavelet
+synthesis, or the choice of the image among further unknowns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from deepinv.physics import DecomposablePhysics, Denoising, LinearPhysics
+from torch import Tensor
+
+from baselines.likelihood import LeastSquares, Likelihood, likelihood
+from bench.operators import operator_norm
+
+Map = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class DataFit:
+    """``A`` and its adjoint are divided by ``norm``; ``F`` takes the measurement in its own unit.
+
+    ``prox``, of (v, step), is None where it has no closed form. ``convexity``: the strong convexity of f in units of
+    its Lipschitz constant, 0 where it isn't known.
+    """
+
+    A: Map
+    A_adjoint: Map
+    F: Likelihood
+    norm: float
+    prox: Callable[[Tensor, float], Tensor] | None
+    convexity: float = 0.0
+
+    @property
+    def least_squares(self) -> bool:
+        """Whether f is ½‖Av − y‖²/‖A‖²."""
+        return isinstance(self.F, LeastSquares)
+
+    def value(self, v: Tensor) -> Tensor:
+        """f of each image of a batch, (B,)."""
+        return self.F.value(self.norm * self.A(v)) / self.norm**2
+
+    def gradient(self, v: Tensor) -> Tensor:
+        return self.A_adjoint(self.F.gradient(self.norm * self.A(v))) / self.norm
+
+    def prox_dual(self, q: Tensor, sigma: float) -> Tensor:
+        """prox_{σh*}(q) of h(z) = F(‖A‖z)/‖A‖², by Moreau's identity from that of F."""
+        return q - (sigma / self.norm) * self.F.prox(q * (self.norm / sigma), 1 / sigma)
+
+    def compose(self, synthesis: Map, analysis: Map) -> DataFit:
+        """f ∘ D, with ``synthesis`` D and ``analysis`` Dᵀ; its prox needs no more than that of f since D Dᵀ = 1."""
+        inner = self.prox
+
+        def prox(v: Tensor, step: float) -> Tensor:
+            assert inner is not None
+            x = synthesis(v)
+            return v + analysis(inner(x, step) - x)
+
+        return replace(
+            self,
+            A=lambda v: self.A(synthesis(v)),
+            A_adjoint=lambda q: analysis(self.A_adjoint(q)),
+            prox=prox if inner is not None else None,
+        )
+
+
+def data_fit(physics: LinearPhysics, y: Tensor, data: str = "matched") -> DataFit:
+    """The data term of ``y``; ``data`` is "matched" to the noise that the physics declares, or "gaussian"."""
+    norm = operator_norm(physics, y)
+    F = likelihood(y, getattr(physics, "noise_model", None), data)
+
+    def by_likelihood(x: Tensor, step: float) -> Tensor:
+        return F.prox(x, step)
+
+    def by_physics(x: Tensor, step: float) -> Tensor:
+        return physics.prox_l2(x, y, step / norm**2)
+
+    prox = None
+    if isinstance(physics, Denoising):
+        prox = by_likelihood
+    elif (
+        isinstance(F, LeastSquares) and type(physics).prox_l2 is not LinearPhysics.prox_l2
+    ):  # deepinv's default iterates
+        prox = by_physics
+    convexity = 0.0
+    if isinstance(F, LeastSquares) and isinstance(physics, DecomposablePhysics):
+        convexity = (float(physics.mask.abs().min()) / norm) ** 2
+    return DataFit(
+        A=lambda x: physics.A(x) / norm,
+        A_adjoint=lambda q: physics.A_adjoint(q) / norm,
+        F=F,
+        norm=norm,
+        prox=prox,
+        convexity=convexity,
+    )

@@ -1,0 +1,48 @@
+"""min_v f(v) + g(v), f with a gradient of Lipschitz constant L, by iterative shrinkage-thresholding.
+
+ISTA:   v⁺ = prox_{g/L}(v − ∇f(v)/L)
+FISTA:  the same at w = v + (t − 1)/t⁺ (v − v_last), t⁺ = (1 + √(1 + 4t²))/2
+
+I. Daubechies, M. Defrise, C. De Mol, An iterative thresholding algorithm for linear inverse problems, CPAM 2004.
+A. Beck, M. Teboulle, A fast iterative shrinkage-thresholding algorithm, SIAM J. Imaging Sci. 2009.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor
+
+from baselines.data_fit import DataFit
+from baselines.regulariser import Regulariser
+
+
+def ista(v: Tensor, f: DataFit, g: Regulariser, iterations: int, watch: Callable[[Tensor], None]) -> Tensor:
+    """The minimiser, g being taken with K = 1; ``watch`` is shown every iterate."""
+    L = lipschitz(f)
+    for _ in range(iterations):
+        v = g.prox(v - f.gradient(v) / L, 1 / L)
+        watch(v)
+    return v
+
+
+def fista(v: Tensor, f: DataFit, g: Regulariser, iterations: int, watch: Callable[[Tensor], None]) -> Tensor:
+    """As `ista`, with Nesterov's extrapolation."""
+    L = lipschitz(f)
+    w, t = v, 1.0
+    for _ in range(iterations):
+        v_new = g.prox(w - f.gradient(w) / L, 1 / L)
+        t_new = (1 + (1 + 4 * t * t) ** 0.5) / 2
+        w = v_new + ((t - 1) / t_new) * (v_new - v)
+        v, t = v_new, t_new
+        watch(v)
+    return v
+
+
+def lipschitz(f: DataFit) -> float:
+    if f.F.lipschitz is None:
+        raise ValueError(
+            f"ISTA and FISTA need a data term with a Lipschitz gradient, which {type(f.F).__name__} has not: "
+            "choose algorithm=pdhg or admm, or data=gaussian."
+        )
+    return f.F.lipschitz

@@ -1,0 +1,38 @@
+"""g(Kv), with g convex and K linear: what the algorithms need to know of a regulariser.
+
+Fields Kv are stacked on a new first axis where K has several components.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Regulariser:
+    """``value`` gives g(p) of each image; ``prox_dual`` prox_{σg*} of (p, σ), and may overwrite p."""
+
+    K: Callable[[Tensor], Tensor]
+    K_adjoint: Callable[[Tensor], Tensor]
+    K_norm: float
+    value: Callable[[Tensor], Tensor]
+    prox_dual: Callable[[Tensor, float], Tensor]
+
+    def prox(self, p: Tensor, step: float) -> Tensor:
+        """prox_{step g}(p), by Moreau's identity."""
+        return p - step * self.prox_dual(p / step, 1 / step)
+
+
+def sum_of(x: Tensor, batch_axis: int = 0) -> Tensor:
+    """The sum over all but the batch, (B,)."""
+    return x.sum(dim=[axis for axis in range(x.ndim) if axis != batch_axis])
+
+
+def shrinkage(x: Tensor, threshold: float | Tensor) -> Tensor:
+    """Soft thresholding of the length over the channels, (B, C, ...): x (1 − t/|x|)₊; a complex image has C = 2."""
+    length = torch.linalg.vector_norm(x, dim=1, keepdim=True)
+    return x * (1 - threshold / length.clamp(min=torch.finfo(x.dtype).tiny)).clamp_(min=0)
