@@ -60,6 +60,7 @@ class Track:
     metrics: tuple[Metric, ...]  # the primary metric first
     budget: Budget
     options: Mapping[str, Any]  # physics, noise, sizes, seeds: all that `Task.open` reads
+    noise: str = "gaussian"  # its law, which the options hold: gaussian, photon, poisson, rician, ..., or none
     modality: str = "photograph"  # what forms the measurement: photograph, ct, mri, qsm
     channels: int = 1  # of an image: 2 where it is complex
     dims: int = 2  # spatial dimensions of an image
@@ -80,10 +81,14 @@ class Track:
         return self.metrics[0]
 
     def fingerprint(self) -> str:
-        """Hash of all that the track declares, and of the manifests of the data sets it reads."""
+        """Hash of all that the track declares, and of the manifests of the data sets it reads.
+
+        Without ``noise``, which follows from the options.
+        """
         from bench.data import manifest
 
-        declared = {"track": asdict(self), "files": {name: dict(manifest(name).files) for name in self.data}}
+        track = {name: value for name, value in asdict(self).items() if name != "noise"}
+        declared = {"track": track, "files": {name: dict(manifest(name).files) for name in self.data}}
         return hashlib.sha256(json.dumps(declared, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 

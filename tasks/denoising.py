@@ -1,27 +1,43 @@
-"""Denoising: y = x + n, with n white and Gaussian of standard deviation sigma / 255 on images in [0, 1]."""
+"""Denoising: y = x + n, with n white and Gaussian of standard deviation sigma / 255 on images in [0, 1].
+
+The other tracks have noise of another law (`tasks.physics.noise`), as strong as that of sigma 25 or stronger.
+"""
 
 from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
 
 from bench.task import Budget, Problem, Task, Track
 from tasks.data.scores import psnr_ssim
 
+LEVELS: dict[str, tuple[str, dict[str, float]]] = {
+    "poisson": ("10 photons at white", {"peak": 10}),
+    "impulse": ("30 % salt and pepper", {"probability": 0.3}),
+    "speckle": ("speckle of 10 looks", {"looks": 10}),
+    "laplace": ("Laplace noise, sigma 30", {"sigma": 30}),
+    "rician": ("Rician noise, sigma 40", {"sigma": 40}),
+}
+
 
 def open_track(track: Track) -> Problem:
     import torch
-    from deepinv.physics import Denoising, GaussianNoise
+    from deepinv.physics import Denoising
 
     from tasks.data.natural import augment, images
+    from tasks.physics.noise import NOISES
 
-    sigma = track.options["sigma"] / 255
+    options = track.options
+    level = {name: value for name, value in options.items() if name not in ("images", "patch", "noise")}
+    noise = NOISES[options.get("noise", "gaussian")](**level)
 
     def measure(image, rng):
-        x = torch.from_numpy(image)[None]
-        return x, x + sigma * torch.from_numpy(rng.standard_normal(x.shape)), {}
+        return torch.from_numpy(image)[None], torch.from_numpy(noise.draw(image[None], rng)), {}
 
     def physics(params, device):
-        return Denoising(GaussianNoise(sigma)).to(device)
+        return Denoising(noise.model()).to(device)
 
-    return Problem(images(track.options["images"]), measure, physics, augment(track.options["patch"]))
+    return Problem(images(options["images"]), measure, physics, augment(options["patch"]))
 
 
 def bsd68(sigma: int) -> Track:
@@ -49,4 +65,29 @@ MINI = Track(
     split_unit="scene",
 )
 
-TASK = Task("denoising", "Removal of white Gaussian noise", (MINI, bsd68(15), bsd68(25), bsd68(50)), open_track)
+
+def with_noise(track: Track, prefix: str, set_title: str, noise: str) -> Track:
+    """The images and the budget of a track of Gaussian noise, under another law."""
+    title, level = LEVELS[noise]
+    options: dict[str, Any] = {name: value for name, value in track.options.items() if name != "sigma"}
+    return replace(
+        track,
+        name=f"{prefix}-{noise}",
+        title=f"{set_title}, {title}",
+        options={**options, "noise": noise, **level},
+        noise=noise,
+        citation="",
+    )
+
+
+TASK = Task(
+    "denoising",
+    "Removal of noise",
+    (
+        MINI,
+        *(with_noise(MINI, "mini", "Photographs", noise) for noise in LEVELS),
+        *(bsd68(sigma) for sigma in (15, 25, 50)),
+        *(with_noise(bsd68(25), "bsd68", "BSD68", noise) for noise in LEVELS),
+    ),
+    open_track,
+)
