@@ -55,17 +55,18 @@ def nlm_of_side(
     sums = side**dims  # pixels of a patch: distances are sums here, not means
     sigma2 = sigma.reshape(-1, *(1 for _ in y.shape[1:])) ** 2
     bias, decay = 2 * sums * sigma2, -1 / (sums * h**2 * sigma2)
-    weight = spread(torch.ones_like(y), side)  # of Q = P
-    total = weight * x
+    seen = torch.stack([x, torch.ones_like(x)])  # beside the image a one, whose weighted sum is that of the weights
+    sums = spread(torch.ones_like(y), side) * seen  # of Q = P
     for shift in half_window(radius, y.shape[2:]):
-        p, q = apart(x, shift)
-        distance = box_sum((p - q).square_(), side)
+        p, q = apart(seen, shift)
+        distance = box_sum((p[0] - q[0]).square_(), side)
         w = spread(distance.sub_(bias).clamp_(min=0).mul_(decay).exp_(), side)
-        for here, there in ((0, 1), (1, 0)):
-            apart(total, shift)[here].addcmul_(w, (p, q)[there])
-            apart(weight, shift)[here].add_(w)
+        sums_p, sums_q = apart(sums, shift)
+        sums_p.addcmul_(w, q)
+        sums_q.addcmul_(w, p)
     inside = (..., *(slice(reach, reach + n) for n in y.shape[2:]))
-    return total[inside] / weight[inside]
+    total, weight = sums[inside]
+    return total / weight
 
 
 def half_window(radius: int, shape: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
@@ -75,9 +76,9 @@ def half_window(radius: int, shape: tuple[int, ...]) -> Iterator[tuple[int, ...]
 
 
 def apart(x: Tensor, shift: tuple[int, ...]) -> tuple[Tensor, Tensor]:
-    """Views of all pixels p and p + ``shift`` that are both in ``x`` (B, C, ...)."""
+    """Views of all pixels p and p + ``shift`` that are both in ``x``, whose last axes are those of the shift."""
     p = q = x
-    for axis, t in enumerate(shift, start=2):
+    for axis, t in enumerate(shift, start=x.ndim - len(shift)):
         n = x.shape[axis] - abs(t)
         p, q = p.narrow(axis, max(-t, 0), n), q.narrow(axis, max(t, 0), n)
     return p, q
