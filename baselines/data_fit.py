@@ -13,10 +13,13 @@ from dataclasses import dataclass, replace
 from deepinv.physics import DecomposablePhysics, Denoising, LinearPhysics
 from torch import Tensor
 
+from baselines.conjugate_gradient import conjugate_gradient
 from baselines.likelihood import LeastSquares, Likelihood, likelihood
 from bench.operators import operator_norm
 
 Map = Callable[[Tensor], Tensor]
+
+PROX_STEPS = 20  # conjugate gradients in place of a closed form
 
 
 @dataclass(frozen=True)
@@ -96,3 +99,19 @@ def data_fit(physics: LinearPhysics, y: Tensor, data: str = "matched") -> DataFi
         prox=prox,
         convexity=convexity,
     )
+
+
+def has_closed_form_prox(physics: LinearPhysics) -> bool:
+    """Whether the operator brings its own ``prox_l2``; deepinv's default iterates."""
+    return type(physics).prox_l2 is not LinearPhysics.prox_l2
+
+
+def prox_l2(physics: LinearPhysics, z: Tensor, y: Tensor, nu: float) -> Tensor:
+    """``argmin_x ½‖Ax − y‖² + ν/2 ‖x − z‖²``: in closed form where the operator has one, else iterated from z."""
+    if has_closed_form_prox(physics):
+        return physics.prox_l2(z, y, 1 / nu)
+
+    def system(x: Tensor) -> Tensor:
+        return physics.A_adjoint(physics.A(x)) + nu * x
+
+    return conjugate_gradient(system, physics.A_adjoint(y) + nu * z, z, PROX_STEPS)

@@ -1,0 +1,84 @@
+"""x_k = argmin_x ½‖Ax − y‖²/‖A‖² + ν_k/2 ‖x − z_k‖²,   z_{k+1} = D(x_k; σ_k),   ν_k = (σ/σ_k)²,   x_hat = z_{K+1}
+
+Half-quadratic splitting with a denoiser D of white Gaussian noise for the prior. z_1 is the direct reconstruction, σ_k
+falls geometrically from ``start`` to σ. Both are in units of the image's root mean square (`baselines.frame`), so one
+range serves attenuations, ppm and grey values. Where y is the image plus white Gaussian noise of known σ, there is
+nothing to split or to tune: x_hat = D(y; σ).
+
+S. Venkatakrishnan, C. Bouman, B. Wohlberg, Plug-and-play priors for model based reconstruction, GlobalSIP 2013.
+K. Zhang et al., Plug-and-play image restoration with deep denoiser prior, IEEE TPAMI 2022 (the schedule of σ_k).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import ClassVar
+
+import torch
+from deepinv.physics import Denoising, GaussianNoise, LinearPhysics
+from torch import Tensor
+
+from baselines.data_fit import prox_l2
+from baselines.frame import Frame
+from bench.method import Method
+from bench.operators import direct, operator_norm
+from bench.space import Float, Range
+from bench.task import Track
+
+TINY = 1e-6  # a noise of zero
+
+
+class PlugAndPlay(Method):
+    """Subclasses write `denoise`. ``sigma``, ``start``: the last and the first σ_k, in units of the image's rms."""
+
+    search_space: ClassVar[Mapping[str, Range]] = {
+        "sigma": Float(0.003, 0.3, log=True),
+        "start": Float(0.05, 1.0, log=True),
+    }
+
+    def __init__(self, sigma: float = 0.03, start: float = 0.3, iterations: int = 8) -> None:
+        super().__init__()
+        self.sigma = sigma
+        self.start = start
+        self.iterations = iterations  # as Zhang et al. for deblurring
+
+    @classmethod
+    def space(cls, track: Track) -> Mapping[str, Range]:
+        """Nothing where the measurement is the image and white Gaussian noise of known strength."""
+        known = getattr(track, "identity", False) and getattr(track, "noise", "gaussian") == "gaussian"
+        return {} if known else cls.search_space
+
+    def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """Images ``x`` (B, 1, ...) without their white noise of standard deviation ``sigma`` (B,), in the unit of x."""
+        raise NotImplementedError
+
+    def denoise_once(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """`denoise` inside the splitting: one pass of a denoiser that would iterate by itself."""
+        return self.denoise(x, sigma)
+
+    @torch.no_grad()
+    def forward(self, y: Tensor, physics: LinearPhysics) -> Tensor:
+        if isinstance(physics, Denoising) and isinstance(physics.noise_model, GaussianNoise):
+            sigma = physics.noise_model.sigma.to(y).flatten().clamp(min=TINY)
+            return by_channel(self.denoise, y, sigma.expand(len(y)))
+        x = direct(y, physics)
+        frame, norm = Frame(x), operator_norm(physics, y)
+        z = frame.enter(x)
+        y = y / frame.scale.reshape(-1, *(1 for _ in y.shape[1:]))
+        for sigma_k in self.schedule():
+            nu = (self.sigma / sigma_k) ** 2
+            x = frame.unwind(prox_l2(physics, frame.wind(z), y, nu * norm**2))
+            z = by_channel(self.denoise_once, x, x.new_full((len(x),), sigma_k))
+        return frame.leave(z)
+
+    def schedule(self) -> list[float]:
+        """σ_1 > ... > σ_K = σ; never below σ."""
+        ratio = max(self.start / self.sigma, 1.0)
+        last = max(self.iterations - 1, 1)
+        return [self.sigma * ratio ** (1 - k / last) for k in range(self.iterations)]
+
+
+def by_channel(denoise: Callable[[Tensor, Tensor], Tensor], x: Tensor, sigma: Tensor) -> Tensor:
+    """Each channel (B, C, ...) as an image of its own: real and imaginary part after the phase is gone."""
+    flat = denoise(x.flatten(0, 1).unsqueeze(1), sigma.repeat_interleave(x.shape[1]))
+    return flat.reshape(x.shape)

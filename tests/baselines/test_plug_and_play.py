@@ -1,0 +1,118 @@
+"""Plug-and-play with linear denoisers, whose iterates have a closed form, by either route of the data term."""
+
+import pytest
+import torch
+from deepinv.physics import BlurFFT, Denoising, GaussianNoise, LinearPhysics
+
+from baselines.conjugate_gradient import conjugate_gradient
+from baselines.frame import rms
+from baselines.plug_and_play import PlugAndPlay
+
+SHAPE = (16, 20)
+
+
+class Wiener(PlugAndPlay):
+    """D(x; σ) = F^H S/(S + σ²) F x: the posterior mean of images whose power spectrum is S."""
+
+    spectrum = 1 / (0.05 + torch.fft.fftfreq(16, dtype=torch.float64)[:, None].abs() + torch.fft.fftfreq(20).abs())
+
+    def denoise(self, x, sigma):
+        gain = self.spectrum / (self.spectrum + sigma[:, None, None, None] ** 2)
+        return torch.fft.ifft2(gain * torch.fft.fft2(x)).real
+
+
+class Opaque(LinearPhysics):
+    """An operator that hides its closed-form prox, which leaves conjugate gradients."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def A(self, x, **kwargs):
+        return self.inner.A(x)
+
+    def A_adjoint(self, y, **kwargs):
+        return self.inner.A_adjoint(y)
+
+
+class Turn(LinearPhysics):
+    """A complex image times i."""
+
+    operator_norm = 1.0
+
+    def A(self, x, **kwargs):
+        return torch.stack([-x[:, 1], x[:, 0]], 1)
+
+    def A_adjoint(self, y, **kwargs):
+        return -self.A(y)
+
+
+def images(*shape):
+    return torch.rand(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+
+
+def blur():
+    kernel = torch.outer(torch.tensor([1.0, 2, 1]), torch.tensor([1.0, 3, 1])).double()
+    return BlurFFT((1, *SHAPE), (kernel / kernel.sum())[None, None])  # of norm one, at frequency zero
+
+
+@pytest.mark.parametrize("hide", [False, True], ids=["closed form", "conjugate gradients"])
+def test_iterates_follow_the_recursion_of_each_frequency(hide):
+    y, sigmas = blur().A(images(2, 1, *SHAPE)), [0.4, 0.2, 0.1]
+    physics = Opaque(blur()) if hide else blur()
+    physics.operator_norm = 1.0
+    x_hat = Wiener(sigma=0.1, start=0.4, iterations=3)(y, physics)
+
+    transfer = torch.fft.fft2(blur().A(torch.eye(320, dtype=torch.float64)[:1].reshape(1, 1, *SHAPE)))
+    start = blur().A_adjoint(y)
+    data, z = torch.fft.fft2(y / rms(start)), torch.fft.fft2(start / rms(start))
+    for sigma in sigmas:
+        nu = (0.1 / sigma) ** 2
+        x = (transfer.conj() * data + nu * z) / (transfer.abs() ** 2 + nu)
+        z = Wiener.spectrum / (Wiener.spectrum + sigma**2) * x
+    expected = torch.fft.ifft2(z).real * rms(start)
+    assert torch.allclose(x_hat, expected, atol=1e-5 if hide else 1e-9)
+
+
+def test_many_iterations_at_one_sigma_find_the_posterior_mean():
+    """The fixed point of z = D(prox(z)), where σ_k = σ, solves a ridge regression: H*y = (|H|² + (H² + 1)σ²/S) z."""
+    y, physics = blur().A(images(1, 1, *SHAPE)), blur()
+    physics.operator_norm = 1.0
+    scale = rms(physics.A_adjoint(y))
+    z = torch.fft.fft2(Wiener(sigma=0.2, start=0.05, iterations=500)(y, physics) / scale)
+    transfer = torch.fft.fft2(blur().A(torch.eye(320, dtype=torch.float64)[:1].reshape(1, 1, *SHAPE)))
+    ratio = 0.2**2 / Wiener.spectrum
+    left = transfer.conj() * torch.fft.fft2(y / scale)
+    assert torch.allclose(left, (transfer.abs() ** 2 + (transfer.abs() ** 2 + 1) * ratio) * z, atol=1e-5)
+
+
+@pytest.mark.parametrize("sigma", [0.3, torch.tensor([0.1, 0.5])[:, None, None, None]], ids=["one", "per image"])
+def test_known_noise_is_one_call_of_the_denoiser(sigma):
+    y = images(2, 1, *SHAPE)
+    x_hat = Wiener()(y, Denoising(GaussianNoise(sigma)))
+    expected = Wiener().denoise(y, torch.as_tensor(sigma).flatten().expand(2).double())
+    assert torch.equal(x_hat, expected)
+
+
+def test_the_unit_of_the_image_does_not_matter():
+    y, physics = blur().A(images(1, 1, *SHAPE)), blur()
+    physics.operator_norm = 1.0
+    assert torch.allclose(Wiener()(1e-6 * y, physics) * 1e6, Wiener()(y, physics), rtol=1e-9)
+
+
+def test_the_phase_of_a_complex_image_does_not_matter():
+    """A turned measurement gives the turned image."""
+    y, physics = images(1, 2, *SHAPE) - 0.2, Turn()
+    turned = torch.stack([-y[:, 1], y[:, 0]], 1)
+    x_hat, x_hat_turned = Wiener()(y, physics), Wiener()(turned, physics)
+    assert torch.allclose(torch.stack([-x_hat[:, 1], x_hat[:, 0]], 1), x_hat_turned, atol=1e-6)
+
+
+def test_conjugate_gradients_end_after_as_many_steps_as_there_are_eigenvalues():
+    """And go on unharmed; each image of a batch as if alone, whatever its scale."""
+    diagonal = 1 + torch.arange(12, dtype=torch.float64).reshape(1, 1, 3, 4) % 5
+    b = images(2, 1, 3, 4) * torch.tensor([1.0, 1e-8])[:, None, None, None]
+    for steps in (5, 50):
+        x = conjugate_gradient(lambda x: diagonal * x, b, torch.zeros_like(b), steps)
+        assert torch.allclose(x, b / diagonal, rtol=1e-9, atol=0)
+    assert not torch.allclose(conjugate_gradient(lambda x: diagonal * x, b, torch.zeros_like(b), 4), b / diagonal)
