@@ -80,9 +80,11 @@ def collaborate(
     rows, columns = (min(n - SIDE + 1, WINDOW // 2 - STEP) for n in guide.shape[2:])  # of candidates in a corner
     count = min(count, 1 << (rows * columns).bit_length() - 1)
     index = match(guide, SIDE, STEP, WINDOW, count)[0][0].T
-    in_block = np.kron(transform, transform)
-    forward, inverse, along = (
-        torch.from_numpy(matrix).to(guide) for matrix in (in_block.T, np.linalg.inv(in_block).T, wavelet(count, HAAR))
+    window = np.kaiser(SIDE, KAISER)
+    backward = window[:, None] * np.linalg.inv(transform)
+    forward, inverse, along, window = (
+        torch.from_numpy(matrix).to(guide)
+        for matrix in (np.kron(transform, transform).T, np.kron(backward, backward), wavelet(count, HAAR), window)
     )
     tables = [blocks(image, SIDE)[0] @ forward for image in images]
     total, weights = torch.zeros_like(tables[0]), tables[0].new_zeros(len(tables[0]))
@@ -93,8 +95,7 @@ def collaborate(
         estimate = along.T @ (estimate * weight[:, None]).view(count, -1)
         accumulate(total, members, estimate.view(-1, SIDE**2))
         accumulate(weights, members, weight.repeat(count))
-    kaiser = torch.kaiser_window(SIDE, periodic=False, beta=KAISER, dtype=guide.dtype, device=guide.device)
-    return aggregate((total @ inverse)[None], weights[None], guide.shape[2:], torch.outer(kaiser, kaiser))
+    return aggregate((inverse @ total.T)[None], weights[None], guide.shape[2:], window)
 
 
 def threshold(noisy: Tensor) -> tuple[Tensor, Tensor]:
