@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, fold, pad
 
 TILE = 8  # references a side that share a product: on a CPU 4, 6 and 10 are no faster
-TILES = {"cpu": 4, "cuda": 1024}  # at once: few, so that a CPU's cache holds them
+CACHED = 4  # tiles at once on a CPU, whose cache then holds them
 
 
 def match(
@@ -41,21 +41,38 @@ def match_in(image: Tensor, side: int, step: int, window: int, count: int) -> tu
     image = image - image.mean()  # which the distances lose and their precision gains
     down, across = (Axis(n - side + 1, step, window, image.device) for n in image.shape)
     norms = side**2 * avg_pool2d(image.square()[None], side, 1)[0]
-    place, distance = search(image, norms, side, step, window, count, down, across)
+    product, place = search(image, norms, side, step, window, count, down, across)
 
+    distance = (product + norms[down.place][:, across.place, None]).clamp(min=0)
     row = down.nominal[:, None, None] - window // 2 + place // window
     column = across.nominal[:, None] - window // 2 + place % window
     own = down.place[:, None, None] * across.length + across.place[:, None]
-    distance = (distance + norms[down.place][:, across.place, None]).clamp(min=0)
     index = torch.where(distance.isinf(), own, row * across.length + column)
     index, distance = (t[: down.count, : across.count].flatten(0, 1) for t in (index, distance))
     return index, distance
 
 
+class Axis:
+    """The grid of references along an axis with ``length`` positions of blocks, continued to whole tiles.
+
+    From the end on, the reference is the last one, in a window that stays with the ``nominal`` grid.
+    """
+
+    def __init__(self, length: int, step: int, window: int, device: torch.device) -> None:
+        radius = window // 2
+        self.length = length
+        self.count = -(-(length - 1) // step) + 1
+        self.tiles = -(-self.count // TILE)
+        self.nominal = torch.arange(0, self.tiles * TILE * step, step, device=device)
+        self.place = self.nominal.clamp(max=length - 1)
+        self.own = (self.place - self.nominal + radius).clamp(min=0)  # place of the reference in its window
+        self.border = (radius, (self.tiles * TILE - 1) * step + 1 + radius - length)
+
+
 def search(
     image: Tensor, norms: Tensor, side: int, step: int, window: int, count: int, down: Axis, across: Axis
 ) -> tuple[Tensor, Tensor]:
-    """Places in the window, and ‖Z_Q‖² − 2⟨Z_P, Z_Q⟩, of the N best of each reference of the grid in whole tiles."""
+    """The N least ‖Z_Q‖² − 2⟨Z_P, Z_Q⟩ of each reference, and the places of Q in its window: (rows, columns, N)."""
     grid = (down.tiles, TILE, across.tiles, TILE)
     references = image.unfold(0, side, 1).unfold(1, side, 1)[down.place][:, across.place]
     references = references.reshape(*grid, side**2).transpose(1, 2).flatten(2, 3)
@@ -68,36 +85,20 @@ def search(
         strip = image[i * stride : i * stride + span + side - 1]
         strip = strip.unfold(1, span + side - 1, stride).unfold(0, span, 1).unfold(2, span, 1).transpose(0, 1)
         norm = norms[i * stride : i * stride + span].unfold(1, span, stride).transpose(0, 1)
-        tiles = TILES[image.device.type]
-        for areas, n, P, reference in zip(*(t.split(tiles) for t in (strip, norm, references[i], own[i])), strict=True):
-            product = torch.baddbmm(n.reshape(-1, 1, span**2), P, areas.reshape(-1, side**2, span**2), alpha=-2)
-            # Of the area of a tile, the window of each of its references.
-            shape = (len(P), TILE, TILE, window, window)
+        together = CACHED if image.device.type == "cpu" else across.tiles
+        parts = zip(*(t.split(together) for t in (references[i], own[i], strip, norm)), strict=True)
+        for Z_P, itself, Z_Q, Z_Q_norm in parts:
+            product = torch.baddbmm(Z_Q_norm.reshape(-1, 1, span**2), Z_P, Z_Q.reshape(-1, side**2, span**2), alpha=-2)
+            # Of the area of a tile, the window of each reference.
+            shape = (len(Z_P), TILE, TILE, window, window)
             strides = (TILE**2 * span**2, TILE * span**2 + step * span, span**2 + step, span, 1)
-            distance = product.as_strided(shape, strides).flatten(3).scatter_(3, reference, -torch.inf)
-            best.append(distance.topk(count, largest=False))
-    distance, place = (
-        torch.cat(t).view(down.tiles, across.tiles, TILE, TILE, count).transpose(1, 2).flatten(0, 1).flatten(1, 2)
-        for t in zip(*best, strict=True)
+            product = product.as_strided(shape, strides).flatten(3).scatter_(3, itself, -torch.inf)
+            best.append(product.topk(count, largest=False))
+    tiles = (down.tiles, across.tiles, TILE, TILE, count)
+    product, place = (
+        torch.cat(t).view(tiles).transpose(1, 2).flatten(2, 3).flatten(0, 1) for t in zip(*best, strict=True)
     )
-    return place, distance
-
-
-class Axis:
-    """The grid of references along one axis with ``length`` positions, continued to whole tiles.
-
-    Beyond the end the references are the last one again, in windows that stay with the ``nominal`` grid.
-    """
-
-    def __init__(self, length: int, step: int, window: int, device: torch.device) -> None:
-        radius = window // 2
-        self.length = length
-        self.count = -(-(length - 1) // step) + 1
-        self.tiles = -(-self.count // TILE)
-        self.nominal = torch.arange(0, self.tiles * TILE * step, step, device=device)
-        self.place = self.nominal.clamp(max=length - 1)
-        self.own = (self.place - self.nominal + radius).clamp(min=0)  # of the reference in its window
-        self.border = (radius, (self.tiles * TILE - 1) * step + 1 + radius - length)
+    return product, place
 
 
 def blocks(image: Tensor, side: int) -> Tensor:
@@ -114,7 +115,7 @@ def accumulate(table: Tensor, index: Tensor, rows: Tensor) -> None:
 
 
 def aggregate(
-    total: Tensor,  # (B, side², L): at each position, the sum of its blocks' estimates times their weights and the window
+    total: Tensor,  # (B, side², L): at each position, the sum of estimates times their weights times the window
     weight: Tensor,  # (B, L): the sum of the weights
     shape: tuple[int, int],  # (H, W)
     window: Tensor,  # (side,): the weight of a pixel within a block, by its row times by its column
