@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, conv_transpose2d, fold, pad
+from torch.nn.functional import avg_pool2d, fold, pad
 
 TILE = 8  # references a side that share a product: on a CPU 4, 6 and 10 are no faster
+CACHED = 4  # tiles at once on a CPU, whose cache then holds them
 
 
 def match(
@@ -38,55 +39,66 @@ def match(
 def match_in(image: Tensor, side: int, step: int, window: int, count: int) -> tuple[Tensor, Tensor]:
     """`match` in one image (H, W), so that an image's matches do not depend on its batch."""
     image = image - image.mean()  # which the distances lose and their precision gains
-    radius, stride, span = window // 2, TILE * step, (TILE - 1) * step + window
-    down, across = (Axis(n - side + 1, step, radius, image.device) for n in image.shape)
+    down, across = (Axis(n - side + 1, step, window, image.device) for n in image.shape)
+    norms = side**2 * avg_pool2d(image.square()[None], side, 1)[0]
+    product, place = search(image, norms, side, step, window, count, down, across)
 
-    references = image.unfold(0, side, 1).unfold(1, side, 1)[down.place][:, across.place]
-    references = references.reshape(down.tiles, TILE, across.tiles, TILE, side**2).transpose(1, 2).flatten(2, 3)
-    own = down.own[:, None] * window + across.own
-    border = (*across.border, *down.border)
-    norms = pad(side**2 * avg_pool2d(image.square()[None], side, 1)[0], border, value=torch.inf)
-    pixels = pad(image, border)
-
-    indices, distances = [], []
-    for i in range(down.tiles):
-        strip = pixels[i * stride : i * stride + span + side - 1]
-        strip = strip.unfold(1, span + side - 1, stride).unfold(0, span, 1).unfold(2, span, 1)
-        candidates = strip.transpose(0, 1).reshape(across.tiles, side**2, span**2)
-        norm = norms[i * stride : i * stride + span].unfold(1, span, stride).transpose(0, 1).flatten(1).unsqueeze(1)
-        product = torch.baddbmm(norm, references[i], candidates, alpha=-2)
-        # Of the tile's whole area, the window of each reference.
-        shape = (across.tiles, TILE, TILE, window, window)
-        strides = (TILE**2 * span**2, TILE * span**2 + step * span, span**2 + step, span, 1)
-        distance = product.as_strided(shape, strides).transpose(0, 1).reshape(TILE, len(across.place), window**2)
-        rows = slice(i * TILE, (i + 1) * TILE)
-        distance.scatter_(2, own[rows, :, None], -torch.inf)
-        distance, place = distance.topk(count, largest=False)
-        square = references[i].square().sum(-1).view(across.tiles, TILE, TILE).transpose(0, 1).flatten(1)
-        distance = (distance + square[..., None]).clamp(min=0)
-        row = down.nominal[rows, None, None] - radius + place // window
-        column = across.nominal[:, None] - radius + place % window
-        reference = down.place[rows, None, None] * across.length + across.place[:, None]
-        indices.append(torch.where(distance.isinf(), reference, row * across.length + column))
-        distances.append(distance)
-    index, distance = (torch.cat(t)[: down.count, : across.count].flatten(0, 1) for t in (indices, distances))
+    distance = (product + norms[down.place][:, across.place, None]).clamp(min=0)
+    row = down.nominal[:, None, None] - window // 2 + place // window
+    column = across.nominal[:, None] - window // 2 + place % window
+    own = down.place[:, None, None] * across.length + across.place[:, None]
+    index = torch.where(distance.isinf(), own, row * across.length + column)
+    index, distance = (t[: down.count, : across.count].flatten(0, 1) for t in (index, distance))
     return index, distance
 
 
 class Axis:
-    """The grid of references along one axis with ``length`` positions, continued to whole tiles.
+    """The grid of references along an axis with ``length`` positions of blocks, continued to whole tiles.
 
-    Beyond the end the references are the last one again, in windows that stay with the ``nominal`` grid.
+    From the end on, the reference is the last one, in a window that stays with the ``nominal`` grid.
     """
 
-    def __init__(self, length: int, step: int, radius: int, device: torch.device) -> None:
+    def __init__(self, length: int, step: int, window: int, device: torch.device) -> None:
+        radius = window // 2
         self.length = length
         self.count = -(-(length - 1) // step) + 1
         self.tiles = -(-self.count // TILE)
         self.nominal = torch.arange(0, self.tiles * TILE * step, step, device=device)
         self.place = self.nominal.clamp(max=length - 1)
-        self.own = (self.place - self.nominal + radius).clamp(min=0)  # of the reference in its window
+        self.own = (self.place - self.nominal + radius).clamp(min=0)  # place of the reference in its window
         self.border = (radius, (self.tiles * TILE - 1) * step + 1 + radius - length)
+
+
+def search(
+    image: Tensor, norms: Tensor, side: int, step: int, window: int, count: int, down: Axis, across: Axis
+) -> tuple[Tensor, Tensor]:
+    """The N least ‖Z_Q‖² − 2⟨Z_P, Z_Q⟩ of each reference, and the places of Q in its window: (rows, columns, N)."""
+    grid = (down.tiles, TILE, across.tiles, TILE)
+    references = image.unfold(0, side, 1).unfold(1, side, 1)[down.place][:, across.place]
+    references = references.reshape(*grid, side**2).transpose(1, 2).flatten(2, 3)
+    own = (down.own[:, None] * window + across.own).view(*grid, 1).transpose(1, 2)
+    border, stride, span = (*across.border, *down.border), TILE * step, (TILE - 1) * step + window
+    image, norms = pad(image, border), pad(norms, border, value=torch.inf)
+
+    best = []
+    for i in range(down.tiles):
+        strip = image[i * stride : i * stride + span + side - 1]
+        strip = strip.unfold(1, span + side - 1, stride).unfold(0, span, 1).unfold(2, span, 1).transpose(0, 1)
+        norm = norms[i * stride : i * stride + span].unfold(1, span, stride).transpose(0, 1)
+        together = CACHED if image.device.type == "cpu" else across.tiles
+        parts = zip(*(t.split(together) for t in (references[i], own[i], strip, norm)), strict=True)
+        for Z_P, itself, Z_Q, Z_Q_norm in parts:
+            product = torch.baddbmm(Z_Q_norm.reshape(-1, 1, span**2), Z_P, Z_Q.reshape(-1, side**2, span**2), alpha=-2)
+            # Of the area of a tile, the window of each reference.
+            shape = (len(Z_P), TILE, TILE, window, window)
+            strides = (TILE**2 * span**2, TILE * span**2 + step * span, span**2 + step, span, 1)
+            product = product.as_strided(shape, strides).flatten(3).scatter_(3, itself, -torch.inf)
+            best.append(product.topk(count, largest=False))
+    tiles = (down.tiles, across.tiles, TILE, TILE, count)
+    product, place = (
+        torch.cat(t).view(tiles).transpose(1, 2).flatten(2, 3).flatten(0, 1) for t in zip(*best, strict=True)
+    )
+    return product, place
 
 
 def blocks(image: Tensor, side: int) -> Tensor:
@@ -103,13 +115,13 @@ def accumulate(table: Tensor, index: Tensor, rows: Tensor) -> None:
 
 
 def aggregate(
-    total: Tensor,  # (B, L, side²): at each position, the sum of its blocks' estimates times their weights
-    weight: Tensor,  # (B, L): the sum of their weights
+    total: Tensor,  # (B, side², L): at each position, the sum of estimates times their weights times the window
+    weight: Tensor,  # (B, L): the sum of the weights
     shape: tuple[int, int],  # (H, W)
-    window: Tensor,  # (side, side): the weight of a pixel within a block
+    window: Tensor,  # (side,): the weight of a pixel within a block, by its row times by its column
 ) -> Tensor:
     """Images (B, 1, H, W): of each pixel, the mean of all its estimates by weight."""
-    side = len(window)
-    numerator = fold((total * window.flatten()).transpose(1, 2), shape, side)
-    weight = weight.reshape(-1, 1, shape[0] - side + 1, shape[1] - side + 1)
-    return numerator / conv_transpose2d(weight, window[None, None])
+    (height, width), side = shape, len(window)
+    by_row = fold(weight[:, None] * window[:, None], (height, width - side + 1), (side, 1))
+    denominator = fold(by_row.flatten(2) * window[:, None], shape, (1, side))
+    return fold(total, shape, side).div_(denominator)
