@@ -11,7 +11,7 @@ K. Zhang et al., Plug-and-play image restoration with deep denoiser prior, IEEE 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import ClassVar
 
 import torch
@@ -54,21 +54,17 @@ class PlugAndPlay(Method):
 
     @torch.no_grad()
     def forward(self, y: Tensor, physics: LinearPhysics) -> Tensor:
-        sigma = white_noise(physics, y)
-        if sigma is not None:
-            return self.denoise_channels(y, sigma)
-        sigmas = self.schedule()
-        return self.split(y, physics, [((self.sigma / s) ** 2, y.new_full((len(y),), s)) for s in sigmas])
-
-    def split(self, y: Tensor, physics: LinearPhysics, levels: Iterable[tuple[float, Tensor]]) -> Tensor:
-        """The iteration with (ν_k, σ_k) as given, σ_k (B,) in units of the image's rms."""
+        if isinstance(physics, Denoising) and isinstance(physics.noise_model, GaussianNoise):
+            sigma = physics.noise_model.sigma.to(y).flatten().clamp(min=TINY)
+            return self.denoise_channels(y, sigma.expand(len(y)))
         x = direct(y, physics)
         frame, norm = Frame(x), operator_norm(physics, y)
         z = frame.enter(x)
         y = y / frame.scale.reshape(-1, *(1 for _ in y.shape[1:]))
-        for nu, sigma in levels:
+        for sigma_k in self.schedule():
+            nu = (self.sigma / sigma_k) ** 2
             x = frame.unwind(prox_l2(physics, frame.wind(z), y, nu * norm**2))
-            z = self.denoise_channels(x, sigma)
+            z = self.denoise_channels(x, x.new_full((len(x),), sigma_k))
         return frame.leave(z)
 
     def schedule(self) -> list[float]:
@@ -81,10 +77,3 @@ class PlugAndPlay(Method):
         """Each channel (B, C, ...) as an image of its own: real and imaginary part after the phase is gone."""
         flat = self.denoise(x.flatten(0, 1).unsqueeze(1), sigma.repeat_interleave(x.shape[1]))
         return flat.reshape(x.shape)
-
-
-def white_noise(physics: LinearPhysics, y: Tensor) -> Tensor | None:
-    """Its standard deviation for each image, (B,), where ``y`` is the image and white Gaussian noise; else None."""
-    if isinstance(physics, Denoising) and isinstance(physics.noise_model, GaussianNoise):
-        return physics.noise_model.sigma.to(y).flatten().clamp(min=TINY).expand(len(y))
-    return None
