@@ -11,7 +11,7 @@ K. Zhang et al., Plug-and-play image restoration with deep denoiser prior, IEEE 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 import torch
@@ -52,11 +52,15 @@ class PlugAndPlay(Method):
         """Images ``x`` (B, 1, ...) without their white noise of standard deviation ``sigma`` (B,), in the unit of x."""
         raise NotImplementedError
 
+    def denoise_once(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """`denoise` inside the splitting: one pass of a denoiser that would iterate by itself."""
+        return self.denoise(x, sigma)
+
     @torch.no_grad()
     def forward(self, y: Tensor, physics: LinearPhysics) -> Tensor:
         if isinstance(physics, Denoising) and isinstance(physics.noise_model, GaussianNoise):
             sigma = physics.noise_model.sigma.to(y).flatten().clamp(min=TINY)
-            return self.denoise_channels(y, sigma.expand(len(y)))
+            return by_channel(self.denoise, y, sigma.expand(len(y)))
         x = direct(y, physics)
         frame, norm = Frame(x), operator_norm(physics, y)
         z = frame.enter(x)
@@ -64,7 +68,7 @@ class PlugAndPlay(Method):
         for sigma_k in self.schedule():
             nu = (self.sigma / sigma_k) ** 2
             x = frame.unwind(prox_l2(physics, frame.wind(z), y, nu * norm**2))
-            z = self.denoise_channels(x, x.new_full((len(x),), sigma_k))
+            z = by_channel(self.denoise_once, x, x.new_full((len(x),), sigma_k))
         return frame.leave(z)
 
     def schedule(self) -> list[float]:
@@ -73,7 +77,8 @@ class PlugAndPlay(Method):
         last = max(self.iterations - 1, 1)
         return [self.sigma * ratio ** (1 - k / last) for k in range(self.iterations)]
 
-    def denoise_channels(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """Each channel (B, C, ...) as an image of its own: real and imaginary part after the phase is gone."""
-        flat = self.denoise(x.flatten(0, 1).unsqueeze(1), sigma.repeat_interleave(x.shape[1]))
-        return flat.reshape(x.shape)
+
+def by_channel(denoise: Callable[[Tensor, Tensor], Tensor], x: Tensor, sigma: Tensor) -> Tensor:
+    """Each channel (B, C, ...) as an image of its own: real and imaginary part after the phase is gone."""
+    flat = denoise(x.flatten(0, 1).unsqueeze(1), sigma.repeat_interleave(x.shape[1]))
+    return flat.reshape(x.shape)

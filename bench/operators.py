@@ -26,7 +26,9 @@ def operator_norm(physics: LinearPhysics, y: Tensor) -> float:
     stated = getattr(physics, "operator_norm", None)
     if stated is not None:
         return float(stated)
-    x = torch.randn(physics.A_adjoint(y).shape, generator=torch.Generator().manual_seed(0)).to(y)
+    shape = physics.A_adjoint(y).shape
+    # One image for the whole batch, so that an image alone finds what it finds in a batch.
+    x = torch.randn(shape[1:], generator=torch.Generator().manual_seed(0)).to(y).expand(shape)
     norm = 1.0
     for _ in range(POWER_ITERATIONS):
         x = physics.A_adjoint(physics.A(x / x.norm()))
