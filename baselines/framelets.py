@@ -33,11 +33,12 @@ class Framelets:
     Levels stop, after the first, where the taps would spread over more than the shortest side.
     """
 
-    def __init__(self, image: Tensor, order: int = 2, levels: int = 3) -> None:
+    def __init__(self, image: Tensor, order: int = 2, levels: int = 2) -> None:
         self.dims = image.ndim - 2
         levels = max(1, min(levels, int(log2(min(image.shape[2:]) / order))))
         self.filters = bspline_filters(order)
         self.dilations = [2**level for level in range(levels)]
+        self.samples = [[mirror(n, order, d).to(image.device) for n in image.shape[2:]] for d in self.dilations]
         norms = band_norms(self.filters, self.dilations, self.dims)
         self.weights = image.new_tensor([0, *norms[1:]]).reshape(-1, *[1] * image.ndim)
 
@@ -45,9 +46,9 @@ class Framelets:
         """Wx of ``x`` (B, C, ...)."""
         details: list[Tensor] = []
         bands = x[None]
-        for dilation in self.dilations:
-            for axis in range(self.dims):
-                bands = filter_axis(bands, axis + 3, self.filters, dilation)
+        for dilation, samples in zip(self.dilations, self.samples, strict=True):
+            for axis, index in enumerate(samples, start=3):
+                bands = filter_axis(bands, axis, self.filters, dilation, index)
             details.insert(0, bands[1:])
             bands = bands[:1]
         return torch.cat([bands, *details])
@@ -55,18 +56,18 @@ class Framelets:
     def adjoint(self, c: Tensor) -> Tensor:
         """Wᵀc, the inverse on the range of W."""
         bands, details = c[:1], c[1:].chunk(len(self.dilations))
-        for dilation, detail in zip(reversed(self.dilations), details, strict=True):
+        for level, detail in zip(reversed(range(len(self.dilations))), details, strict=True):
             bands = torch.cat([bands, detail])
-            for axis in reversed(range(self.dims)):
-                bands = filter_axis_adjoint(bands, axis + 3, self.filters, dilation)
+            for axis, index in reversed(list(enumerate(self.samples[level], start=3))):
+                bands = filter_axis_adjoint(bands, axis, self.filters, self.dilations[level], index)
         return bands[0]
 
 
 def bspline_filters(order: int) -> list[list[float]]:
     """The taps of h_0, ..., h_m: √(m choose l) 2^{−m} (1 + z)^{m−l} (1 − z)^l. Signs are a matter of convention."""
     low, high = np.poly1d([1, 1]), np.poly1d([1, -1])
-    taps = [sqrt(comb(order, l)) / 2**order * low ** (order - l) * high**l for l in range(order + 1)]  # noqa: E741
-    return [h.coeffs.tolist() for h in taps]
+    scales = [sqrt(comb(order, number)) / 2**order for number in range(order + 1)]
+    return [(scale * low ** (order - number) * high**number).coeffs.tolist() for number, scale in enumerate(scales)]
 
 
 def band_norms(filters: list[list[float]], dilations: list[int], dims: int) -> list[float]:
@@ -91,33 +92,34 @@ def upsample(taps: list[float], dilation: int) -> np.ndarray:
     return upsampled
 
 
-def filter_axis(x: Tensor, axis: int, filters: list[list[float]], dilation: int) -> Tensor:
+def filter_axis(x: Tensor, axis: int, filters: list[list[float]], dilation: int, samples: Tensor) -> Tensor:
     """Every band of ``x`` (n, B, C, ...) through all filters along an axis: (n (m+1), B, C, ...).
 
     Sums of shifted slices: as fast on a CPU as one n-dimensional convolution, and its adjoint three times faster.
     """
     n = x.shape[axis]
-    extended = x.index_select(axis, mirror(n, len(filters) - 1, dilation).to(x.device))
+    extended = x.index_select(axis, samples)
     out = x.new_zeros(len(x), len(filters), *x.shape[1:])
-    for band, taps in enumerate(filters):
+    for number, taps in enumerate(filters):
+        band = out[:, number]
         for k, tap in enumerate(taps):
             if tap:
-                out[:, band].add_(extended.narrow(axis, k * dilation, n), alpha=tap)
+                band.add_(extended.narrow(axis, k * dilation, n), alpha=tap)
     return out.flatten(0, 1)
 
 
-def filter_axis_adjoint(c: Tensor, axis: int, filters: list[list[float]], dilation: int) -> Tensor:
+def filter_axis_adjoint(c: Tensor, axis: int, filters: list[list[float]], dilation: int, samples: Tensor) -> Tensor:
     """The adjoint of `filter_axis`: (n (m+1), B, C, ...) to (n, B, C, ...)."""
     n = c.shape[axis]
     c = c.unflatten(0, (-1, len(filters)))
-    index = mirror(n, len(filters) - 1, dilation).to(c.device)
     shape = list(c[:, 0].shape)
-    extended = c.new_zeros(*shape[:axis], len(index), *shape[axis + 1 :])
-    for band, taps in enumerate(filters):
+    extended = c.new_zeros(*shape[:axis], len(samples), *shape[axis + 1 :])
+    for number, taps in enumerate(filters):
+        band = c[:, number]
         for k, tap in enumerate(taps):
             if tap:
-                extended.narrow(axis, k * dilation, n).add_(c[:, band], alpha=tap)
-    return c.new_zeros(shape).index_add_(axis, index, extended)
+                extended.narrow(axis, k * dilation, n).add_(band, alpha=tap)
+    return c.new_zeros(shape).index_add_(axis, samples, extended)
 
 
 def mirror(n: int, order: int, dilation: int) -> Tensor:
