@@ -66,6 +66,12 @@ class RealKspace(LinearPhysics):
         return torch.fft.ifft2(kspace, norm="ortho").real[:, None]
 
 
+class Blur(BlurFFT):
+    """With a kernel that is nowhere negative and sums to one."""
+
+    operator_norm = 1.0
+
+
 class Coils(MultiCoilMRI):
     """With normalised coils."""
 
@@ -106,7 +112,7 @@ def toys() -> list[Toy]:
     return [
         toy(rng, "denoising", "photograph", plane, {}, lambda p: Denoising()),
         toy(rng, "odd-sided", "photograph", odd, {}, lambda p: Denoising()),
-        toy(rng, "blur", "photograph", plane, {}, lambda p: BlurFFT((1, *plane), kernel)),
+        toy(rng, "blur", "photograph", plane, {}, lambda p: Blur((1, *plane), kernel)),
         toy(rng, "inpainting", "photograph", plane, pixels, lambda p: Inpainting((1, *plane), p["mask"])),
         toy(rng, "rays", "ct", plane, {}, lambda p: Rays()),
         toy(rng, "mri", "mri", plane, kspace, lambda p: MRI(p["mask"]), channels=2),

@@ -1,0 +1,53 @@
+"""x_hat = Dc,   c = argmin f(Dc) + λ Σ_details |c|,   D the synthesis from orthonormal wavelets
+
+The image is made of few wavelets: the synthesis form. For denoising this is soft thresholding in one step (Donoho and
+Johnstone 1994). Both parts of a complex coefficient are shrunk together, the approximation is left alone.
+
+I. Daubechies, M. Defrise, C. De Mol, An iterative thresholding algorithm for linear inverse problems, CPAM 2004.
+A. Beck, M. Teboulle, A fast iterative shrinkage-thresholding algorithm, SIAM J. Imaging Sci. 2009.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from deepinv.physics import LinearPhysics
+from torch import Tensor
+
+from baselines.data_fit import data_fit
+from baselines.sparsity import sparsity
+from baselines.variational import Model, Variational
+from baselines.wavelets import Wavelets
+from bench.operators import direct
+from bench.space import Float
+
+
+class Wavelet(Variational):
+    """``lam``: λ in the unit of the image; ``wavelet``: a name of PyWavelets (haar, db2, ..., sym8).
+
+    ISTA and FISTA need a smooth data term, the primal-dual default takes any. Its 100 iterations end within 0.03 dB of
+    the minimiser for photographs and MRI; CT takes 300.
+    """
+
+    algorithms: ClassVar = ("fista", "ista", "admm", "pdhg")
+    search_space: ClassVar = {"lam": Float(1e-4, 0.3, log=True)}
+
+    def __init__(
+        self,
+        lam: float = 0.01,
+        wavelet: str = "sym4",
+        levels: int = 4,
+        algorithm: str = "pdhg",
+        iterations: int = 100,
+        data: str = "matched",
+    ) -> None:
+        super().__init__(algorithm, iterations, data)
+        self.lam = lam
+        self.wavelet = wavelet
+        self.levels = levels
+
+    def model(self, y: Tensor, physics: LinearPhysics) -> Model:
+        x = direct(y, physics)
+        W = Wavelets(x, self.wavelet, self.levels)
+        f = data_fit(physics, y, self.data).compose(W.synthesis, W.synthesis_adjoint)
+        return Model(f, sparsity(self.lam, W.weights), W.analysis(x), W.synthesis)

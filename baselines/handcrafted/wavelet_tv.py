@@ -1,0 +1,76 @@
+"""min_x f(x) + λ₁ Σ_details |Ψx| + λ₂ TV(x),   Ψ orthonormal wavelets
+
+Sparse MRI: wavelets for the texture, total variation for the edges, and against the blocks and ripples that shrunk
+wavelets leave. Lengths run over the channels: both parts of a complex image together. Where sides have to be extended
+for Ψ it is by zeros, which keeps ΨᵀΨ = 1 (`baselines.wavelets`).
+
+M. Lustig, D. Donoho, J. Pauly, Sparse MRI: the application of compressed sensing for rapid MR imaging, MRM 2007.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from deepinv.physics import LinearPhysics
+from torch import Tensor
+
+from baselines.data_fit import data_fit
+from baselines.gradient import gradient, gradient_adjoint, gradient_norm_squared, magnitude
+from baselines.regulariser import Regulariser, sum_of
+from baselines.sparsity import length, project_lengths
+from baselines.variational import Model, Variational
+from baselines.wavelets import Wavelets, corner
+from bench.operators import direct
+from bench.space import Float
+
+
+class WaveletTV(Variational):
+    """``lam`` and ``lam_tv``: λ₁ and λ₂ in the unit of the image; ``wavelet``: a name of PyWavelets, here with the four
+    taps of Lustig et al.
+    """
+
+    search_space: ClassVar = {"lam": Float(1e-4, 0.3, log=True), "lam_tv": Float(1e-4, 0.3, log=True)}
+
+    def __init__(
+        self,
+        lam: float = 0.01,
+        lam_tv: float = 0.01,
+        wavelet: str = "db2",
+        levels: int = 4,
+        algorithm: str = "pdhg",
+        iterations: int = 150,
+        data: str = "matched",
+    ) -> None:
+        super().__init__(algorithm, iterations, data)
+        self.lam = lam
+        self.lam_tv = lam_tv
+        self.wavelet = wavelet
+        self.levels = levels
+
+    def model(self, y: Tensor, physics: LinearPhysics) -> Model:
+        x = direct(y, physics)
+        return Model(data_fit(physics, y, self.data), self.regulariser(Wavelets(x, self.wavelet, self.levels)), x)
+
+    def regulariser(self, W: Wavelets) -> Regulariser:
+        """On fields (dims + 1, B, C, ...): ∇x, then Ψx, which may be larger."""
+        dims = len(W.shape)
+
+        def K(x: Tensor) -> Tensor:
+            p = x.new_zeros(dims + 1, *x.shape[:2], *W.padded)
+            p[:dims][corner(W.shape)] = gradient(x)
+            p[dims] = W.synthesis_adjoint(x)
+            return p
+
+        def K_adjoint(p: Tensor) -> Tensor:
+            return gradient_adjoint(p[:dims][corner(W.shape)]).add_(W.synthesis(p[dims]))
+
+        def value(p: Tensor) -> Tensor:
+            wavelets = sum_of(W.weights * length(p[dims], 1))
+            return self.lam * wavelets + self.lam_tv * sum_of(magnitude(p[:dims]))
+
+        def project(p: Tensor, sigma: float) -> Tensor:
+            p[:dims].div_(magnitude(p[:dims]).div_(self.lam_tv).clamp_(min=1))
+            project_lengths(p[dims], self.lam * W.weights, 1)
+            return p
+
+        return Regulariser(K, K_adjoint, (gradient_norm_squared(dims) + 1) ** 0.5, value, project)
