@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 
@@ -30,9 +29,3 @@ class Regulariser:
 def sum_of(x: Tensor, batch_axis: int = 0) -> Tensor:
     """The sum over all but the batch, (B,)."""
     return x.sum(dim=[axis for axis in range(x.ndim) if axis != batch_axis])
-
-
-def shrinkage(x: Tensor, threshold: float | Tensor) -> Tensor:
-    """Soft thresholding of the length over the channels, (B, C, ...): x (1 − t/|x|)₊; a complex image has C = 2."""
-    length = torch.linalg.vector_norm(x, dim=1, keepdim=True)
-    return x * (1 - threshold / length.clamp(min=torch.finfo(x.dtype).tiny)).clamp_(min=0)

@@ -2,10 +2,15 @@
 
 - ``direct(y, **hyperparameters)``: what is done first in practice (FBP, TKD, Wiener, zero-filled, interpolation).
 - ``filter(y, window)``: the measurement-domain filter of a filtered backprojection.
+- ``closed_form_l2(y, lam)``: the minimiser of ``‖Ax − y‖² + lam ‖∇x‖²``.
+- ``rays(views, bins)``: A of a part of the measurement (see `Rays`).
 - ``operator_norm``: the largest singular value of ``A``, where it is known.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from deepinv.physics import DecomposablePhysics, LinearPhysics
@@ -14,11 +19,40 @@ from torch import Tensor
 POWER_ITERATIONS = 30
 
 
+@dataclass(frozen=True)
+class Rays:
+    """A for the rays y[..., views, bins] alone: ``of`` picks them from a measurement."""
+
+    A: Callable[[Tensor], Tensor]
+    A_adjoint: Callable[[Tensor], Tensor]
+    views: slice
+    bins: slice
+
+    def of(self, y: Tensor) -> Tensor:
+        return y[..., self.views, self.bins]
+
+
 def direct(y: Tensor, physics: LinearPhysics, **hyperparameters: float | str) -> Tensor:
     """The operator's direct reconstruction of ``y``; the adjoint where it offers none."""
     if hasattr(physics, "direct"):
         return physics.direct(y, **hyperparameters)
     return physics.A_adjoint(y)
+
+
+def rays(physics: LinearPhysics, y: Tensor, views: slice, bins: slice) -> Rays:
+    """Some rays of a tomograph that measures ``y``; an operator that offers no parts of itself works them all out."""
+    if hasattr(physics, "rays"):
+        return physics.rays(views, bins)
+
+    def A(x: Tensor) -> Tensor:
+        return physics.A(x)[..., views, bins]
+
+    def A_adjoint(part: Tensor) -> Tensor:
+        whole = y.new_zeros(len(part), *y.shape[1:])
+        whole[..., views, bins] = part
+        return physics.A_adjoint(whole)
+
+    return Rays(A, A_adjoint, views, bins)
 
 
 def operator_norm(physics: LinearPhysics, y: Tensor) -> float:

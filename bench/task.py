@@ -61,6 +61,7 @@ class Track:
     budget: Budget
     options: Mapping[str, Any]  # physics, noise, sizes, seeds: all that `Task.open` reads
     noise: str = "gaussian"  # its law, which the options hold: gaussian, photon, poisson, rician, ..., or none
+    identity: bool = False  # whether A is the identity: y is the image and its noise
     modality: str = "photograph"  # what forms the measurement: photograph, ct, mri, qsm
     channels: int = 1  # of an image: 2 where it is complex
     dims: int = 2  # spatial dimensions of an image
@@ -83,11 +84,11 @@ class Track:
     def fingerprint(self) -> str:
         """Hash of all that the track declares, and of the manifests of the data sets it reads.
 
-        Without ``noise``, which follows from the options.
+        Without ``noise`` and ``identity``, which follow from the task and the options.
         """
         from bench.data import manifest
 
-        track = {name: value for name, value in asdict(self).items() if name != "noise"}
+        track = {name: value for name, value in asdict(self).items() if name not in ("noise", "identity")}
         declared = {"track": track, "files": {name: dict(manifest(name).files) for name in self.data}}
         return hashlib.sha256(json.dumps(declared, sort_keys=True, default=str).encode()).hexdigest()[:16]
 

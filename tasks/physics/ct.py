@@ -6,11 +6,13 @@ x: attenuation per unit of length (B, C, size, size); y: post-log line integrals
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from deepinv.physics import LinearPhysics, ZeroNoise
 from deepinv.physics.noise import NoiseModel
 from torch import Tensor
 
+from bench.operators import Rays
 from tasks.physics.ct_geometry import Geometry, system_matrix
 from tasks.physics.fbp import angular_weights, backproject, filter_views
 
@@ -50,6 +52,21 @@ class CT(LinearPhysics):
             raise ValueError(f"expected line integrals (B, C, {views}, {bins}), got {tuple(y.shape)}")
         x = self.matrix.adjoint(y.flatten(0, 1).flatten(1))
         return x.reshape(*y.shape[:2], self.geometry.size, self.geometry.size)
+
+    def rays(self, views: slice, bins: slice) -> Rays:
+        """A of some views and bins alone, for row-action methods."""
+        geometry = self.geometry
+        index = np.arange(len(geometry.angles) * geometry.bins).reshape(-1, geometry.bins)[views, bins]
+        matrix = self.matrix.rows(index.ravel())
+
+        def A(x: Tensor) -> Tensor:
+            return matrix(x.flatten(0, 1).flatten(1)).reshape(*x.shape[:2], *index.shape)
+
+        def A_adjoint(y: Tensor) -> Tensor:
+            x = matrix.adjoint(y.flatten(0, 1).flatten(1))
+            return x.reshape(*y.shape[:2], geometry.size, geometry.size)
+
+        return Rays(A, A_adjoint, views, bins)
 
     def filter(self, y: Tensor, window: str = "ram-lak", cutoff: float = 1.0) -> Tensor:
         """Ramp-filtered ``y``, scaled so that ``A_adjoint(filter(y))`` is a filtered backprojection."""

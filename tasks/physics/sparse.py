@@ -27,6 +27,7 @@ class SparseMatrix:
         self.matrix = matrix  # float64, int32 indices
         self._norm = norm
         self._forms: dict[tuple[torch.device, torch.dtype, bool], Tensor] = {}
+        self._parts: dict[bytes, SparseMatrix] = {}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> SparseMatrix:
         return self  # torch cannot copy sparse CSR tensors, and nothing here is ever changed
@@ -48,6 +49,13 @@ class SparseMatrix:
             if norm - last <= NORM_TOLERANCE * norm:
                 break
         return norm**0.5
+
+    def rows(self, index: np.ndarray) -> SparseMatrix:
+        """The matrix of some rows, made once."""
+        key = index.tobytes()
+        if key not in self._parts:
+            self._parts[key] = SparseMatrix(self.matrix[index])
+        return self._parts[key]
 
     def form(self, device: torch.device, dtype: torch.dtype, transposed: bool) -> Tensor:
         """The matrix or its transpose as a torch CSR tensor."""

@@ -1,0 +1,81 @@
+"""x ← (x + ω C Aᵢᵀ R (yᵢ − Aᵢx))₊,   over subsets i of the rays, sweep after sweep
+
+Algebraic reconstruction: the residual of some rays is spread back along them, at once.
+
+- ``art``: rays that share no pixel, R = 1/‖a‖², C = 1. What such a step does is one Kaczmarz projection for each ray.
+- ``sart``: all rays of a view, R = 1/(sums of rows), C = 1/(sums of columns).
+- ``sirt``: all rays, as ``sart``.
+
+Views are visited by steps of the golden section, which keeps successive ones far apart. The first sweeps bring the
+image, later ones the noise: their number is the regularisation. Attenuation is not negative.
+
+R. Gordon, R. Bender, G. Herman, Algebraic reconstruction techniques (ART), J. Theor. Biol. 1970.
+P. Gilbert, Iterative methods for the three-dimensional reconstruction of an object from projections, ibid. 1972 (SIRT).
+A. Andersen, A. Kak, Simultaneous algebraic reconstruction technique (SART), Ultrasonic Imaging 1984.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from deepinv.physics import LinearPhysics
+from torch import Tensor
+
+from baselines.variational import one_of
+from bench.method import Method
+from bench.operators import Rays, rays
+from bench.space import Float, Int
+from bench.task import Track
+
+VARIANTS = ("art", "sart", "sirt")
+DISJOINT = 4  # rays of a view so far apart share no pixel: linear interpolation reaches two pixels
+GOLDEN = (5**0.5 - 1) / 2
+
+
+class ART(Method):
+    """``sweeps`` over all rays, with steps of ω = ``relaxation``."""
+
+    search_space: ClassVar = {"sweeps": Int(1, 100, log=True), "relaxation": Float(0.03, 1.5, log=True)}
+
+    def __init__(self, variant: str = "sart", sweeps: int = 10, relaxation: float = 0.3) -> None:
+        super().__init__()
+        self.variant = one_of("variant", variant, VARIANTS)
+        self.sweeps = sweeps
+        self.relaxation = relaxation
+
+    @classmethod
+    def supports(cls, track: Track) -> str | None:
+        return None if track.modality == "ct" else "it weighs rays by the lengths of their paths: tomography only"
+
+    @torch.no_grad()
+    def forward(self, y: Tensor, physics: LinearPhysics) -> Tensor:
+        x = torch.zeros_like(physics.A_adjoint(y))
+        steps = [(subset, *self.weights(subset, y, x)) for subset in self.subsets(physics, y)]
+        for _ in range(self.sweeps):
+            for subset, R, C in steps:
+                residual = R * (subset.of(y) - subset.A(x))
+                x = (x + self.relaxation * C * subset.A_adjoint(residual)).clamp_(min=0)
+        return x
+
+    def subsets(self, physics: LinearPhysics, y: Tensor) -> list[Rays]:
+        views = y.shape[-2]
+        if self.variant == "sirt":
+            return [rays(physics, y, slice(None), slice(None))]
+        order = sorted(range(views), key=lambda k: (k * GOLDEN) % 1)
+        turn = sorted(range(views), key=lambda k: order[k])
+        apart = range(DISJOINT) if self.variant == "art" else [0]
+        step = DISJOINT if self.variant == "art" else 1
+        return [rays(physics, y, slice(k, k + 1), slice(first, None, step)) for k in turn for first in apart]
+
+    def weights(self, subset: Rays, y: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        """R and C; 0 where a ray meets no pixel, or a pixel no ray."""
+        ones = torch.ones_like(subset.of(y[:1]))
+        column = subset.A_adjoint(ones)
+        if self.variant == "art":
+            return inverse(subset.A(column)), torch.ones_like(column)  # A Aᵀ is diagonal: the squared norms
+        return inverse(subset.A(torch.ones_like(x[:1]))), inverse(column)
+
+
+def inverse(x: Tensor) -> Tensor:
+    return torch.where(x > 0, 1 / x, 0)
