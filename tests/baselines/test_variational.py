@@ -34,7 +34,8 @@ GAUSSIAN, LAPLACE, POISSON = Denoising(), Denoising(LaplaceNoise(0.05)), Denoisi
 
 
 @pytest.mark.parametrize(
-    ("method", "physics"), [(TV, blur(12)), (TV, GAUSSIAN), (TV, LAPLACE), (TV, POISSON), (TGV, GAUSSIAN), (TGV, POISSON)]
+    ("method", "physics"),
+    [(TV, blur(12)), (TV, GAUSSIAN), (TV, LAPLACE), (TV, POISSON), (TGV, GAUSSIAN), (TGV, POISSON)],
 )
 def test_admm_and_pdhg_reach_one_minimum(method, physics):
     y = physics.A(image(2, 1, 12, 12))
