@@ -33,10 +33,10 @@ class PlugAndPlay(Method):
 
     search_space: ClassVar[Mapping[str, Range]] = {
         "sigma": Float(0.003, 0.3, log=True),
-        "start": Float(0.05, 1.0, log=True),
+        "start": Float(0.05, 2.0, log=True),
     }
 
-    def __init__(self, sigma: float = 0.03, start: float = 0.3, iterations: int = 8) -> None:
+    def __init__(self, sigma: float = 0.02, start: float = 0.5, iterations: int = 8) -> None:
         super().__init__()
         self.sigma = sigma
         self.start = start

@@ -64,8 +64,9 @@ def nlm_of_side(
         sums_p, sums_q = apart(sums, shift)
         sums_p.addcmul_(w, q)
         sums_q.addcmul_(w, p)
-    inside = (..., *(slice(reach, reach + n) for n in y.shape[2:]))
-    total, weight = sums[inside]
+    for axis, n in enumerate(y.shape[2:], start=3):
+        sums = sums.narrow(axis, reach, n)
+    total, weight = sums
     return total / weight
 
 
