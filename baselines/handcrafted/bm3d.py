@@ -78,14 +78,15 @@ def collaborate(
 ) -> Tensor:
     """Groups, shrinks and averages: an image (1, 1, H, W). All is linear but ``shrink``, so blocks are transformed
     before they are grouped, and back after they are added up."""
-    rows, columns = (min(n - SIDE + 1, WINDOW // 2 - STEP) for n in guide.shape[2:])  # of candidates in a corner
+    height, width = guide.shape[2:]
+    rows, columns = (min(n - SIDE + 1, WINDOW // 2 - STEP) for n in (height, width))  # of candidates in a corner
     count = min(count, 1 << (rows * columns).bit_length() - 1)
     index = match(guide, SIDE, STEP, WINDOW, count)[0][0].T
-    window = np.kaiser(SIDE, KAISER)
-    backward = window[:, None] * np.linalg.inv(transform)
+    kaiser = np.kaiser(SIDE, KAISER)
+    backward = kaiser[:, None] * np.linalg.inv(transform)
     forward, inverse, along, window = (
         torch.from_numpy(matrix).to(guide)
-        for matrix in (np.kron(transform, transform).T, np.kron(backward, backward), wavelet(count, HAAR), window)
+        for matrix in (np.kron(transform, transform).T, np.kron(backward, backward), wavelet(count, HAAR), kaiser)
     )
     tables = [blocks(image, SIDE)[0] @ forward for image in images]
     total, weights = torch.zeros_like(tables[0]), tables[0].new_zeros(len(tables[0]))
@@ -97,7 +98,7 @@ def collaborate(
         estimate = along.T @ (estimate * weight[:, None]).view(count, -1)
         accumulate(total, members, estimate.view(-1, SIDE**2))
         accumulate(weights, members, weight.repeat(count))
-    return aggregate((inverse @ total.T)[None], weights[None], guide.shape[2:], window)
+    return aggregate((inverse @ total.T)[None], weights[None], (height, width), window)
 
 
 def threshold(noisy: Tensor) -> tuple[Tensor, Tensor]:
