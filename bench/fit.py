@@ -75,7 +75,7 @@ class BestOnValidation(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        step, steps = trainer.global_step, self.track.budget.steps
+        step, steps = batch_idx + 1, self.track.budget.steps
         wanted = step % -(-steps // CURVE_POINTS) == 0
         if wanted or step % FINITE_EVERY == 0:
             loss = float(outputs["loss"])
@@ -114,12 +114,14 @@ def fit(
     """
     start = time.perf_counter()
     budget = track.budget
+    if devices > 1 and not any(parameter.requires_grad for parameter in method.parameters()):
+        raise BenchError(f"{type(method).__name__} learns without gradients, which devices cannot share: use one.")
     validation = Measured(track, problem, "val", budget.images, keep=True)
     chooser = BestOnValidation(track, validation, report)
     run = trainer(
         accelerator,
         devices,
-        max_steps=budget.steps,
+        max_epochs=1,  # the stream ends with the budget, whether its steps are an optimiser's or not
         callbacks=[chooser],
         gradient_clip_val=method.clip,
         use_distributed_sampler=False,

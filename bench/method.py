@@ -59,7 +59,7 @@ class LearnedMethod(Method):
 
     learned: ClassVar[bool] = True
     rate: ClassVar[float] = 1e-3  # Adam's initial step size
-    clip: ClassVar[float] = 1.0  # bound on the norm of the gradient
+    clip: ClassVar[float | None] = 1.0  # bound on the norm of the gradient
     warm_up: ClassVar[float] = 0.1  # of the steps, with a rate that grows from zero
 
     def loss(self, x_hat: Tensor, x: Tensor) -> Tensor:

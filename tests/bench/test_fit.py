@@ -10,6 +10,7 @@ from bench import registry
 from bench.errors import BenchError
 from bench.evaluate import mean_score
 from bench.fit import VALIDATIONS, TrainingData, fit
+from bench.method import LearnedMethod
 from bench.samples import Measured, collate
 from bench.task import Budget
 
@@ -102,3 +103,47 @@ def test_a_training_tells_its_stage(network):
     stages = []
     train(network(), report=stages.append)
     assert stages[-1] == "training 10/10"
+
+
+class Average(LearnedMethod):
+    """Learns the mean of the images, without gradients, and gives it back for every measurement."""
+
+    clip = None
+
+    def __init__(self):
+        super().__init__()
+        self.automatic_optimization = False
+        self.register_buffer("total", torch.zeros(1, 1, 1, 1))
+        self.register_buffer("steps", torch.tensor(0))
+
+    def configure_optimizers(self):
+        return []
+
+    def training_step(self, batch, index):
+        x, _, _ = batch
+        self.total += x.mean()
+        self.steps += 1
+        return (self.total / self.steps - x).square().mean()
+
+    def forward(self, y, physics):
+        return (self.total / self.steps).expand_as(y)
+
+
+def test_a_method_may_learn_without_gradients(tmp_path):
+    track = toy.track("mini", budget=Budget(images=3, steps=10, batch=4))
+    method = Average()
+    record, curves = train(method, track, checkpoint=tmp_path / "weights.ckpt")
+    assert [point.step for point in curves if point.name == "train_loss"] == list(range(1, 11))
+    scores = {point.step: point.value for point in curves if point.name == "val_psnr"}
+    assert list(scores) == [2, 4, 6, 8, 10]
+    assert record["chosen_step"] == int(method.steps) == max(scores, key=scores.get)
+    stream = TrainingData(track, toy.open_track(track), 0, 1).stream
+    seen = torch.stack([stream[index].x for index in range(4 * int(method.steps))])
+    assert float(method.total / method.steps) == pytest.approx(float(seen.mean()), rel=1e-5)
+    written = torch.load(tmp_path / "weights.ckpt", weights_only=True)["state_dict"]
+    assert torch.equal(written["total"], method.total)
+
+
+def test_learning_without_gradients_takes_one_device():
+    with pytest.raises(BenchError, match="Average learns without gradients, which devices cannot share: use one"):
+        train(Average(), devices=2)
