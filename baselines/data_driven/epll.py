@@ -1,0 +1,98 @@
+"""min_x ½‖Ax − y‖²/σ² − Σ_i log p(P_i x),   p a Gaussian mixture of 8x8 patches P_i x less their means
+
+The expected patch log likelihood: every overlapping patch is to be likely, under a mixture learned from the training
+images (`baselines.patch_mixture`). Half-quadratic splitting gives each patch a copy z_i ≈ P_i x and β_k in turn:
+z_i by its likeliest component in white noise of variance 1/β_k, its mean kept, then x from y and from the average of
+the z_i where they overlap.
+
+Known white noise takes the paper's β_k = 1, 4, 8, 16, 32 times σ⁻². Elsewhere the noise 1/√β_k falls geometrically, as
+for other denoisers (`baselines.plug_and_play`). All is in units of the image's root mean square.
+
+D. Zoran, Y. Weiss, From learning models of natural image patches to whole image restoration, ICCV 2011.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import torch
+from deepinv.physics import LinearPhysics
+from torch import Tensor
+from torch.nn.functional import fold, unfold
+
+from baselines.frame import Frame, rms
+from baselines.networks import extend
+from baselines.patch_mixture import PatchMixture
+from baselines.plug_and_play import PlugAndPlay
+from bench.method import LearnedMethod
+from bench.operators import direct
+from bench.space import Range
+from bench.task import Track
+
+SIDE = 8  # of a patch, as in the paper
+BETA = (1.0, 4.0, 8.0, 16.0, 32.0)  # β σ², as in the paper
+PATCHES = 4096  # of a training batch; all patches of the first are seeds
+
+
+class EPLL(PlugAndPlay, LearnedMethod):
+    """Learns by EM, without gradients: a few hundred steps suffice."""
+
+    clip: ClassVar[float | None] = None
+
+    def __init__(self, components: int = 200, sigma: float = 0.03, start: float = 0.3, iterations: int = 8) -> None:
+        super().__init__(sigma, start, iterations)
+        self.automatic_optimization = False
+        self.mixture = PatchMixture(components, SIDE**2)
+
+    @classmethod
+    def space(cls, track: Track) -> Mapping[str, Range]:
+        return {}
+
+    @classmethod
+    def supports(cls, track: Track) -> str | None:
+        return None if track.dims == 2 else "its patches are 2D: 200 covariances of 8x8x8 patches are too much to learn"
+
+    def configure_optimizers(self) -> list[torch.optim.Optimizer]:
+        return []
+
+    @torch.no_grad()
+    def training_step(self, batch: tuple[Tensor, Tensor, LinearPhysics], index: int) -> Tensor:
+        x, y, physics = batch
+        x = Frame(direct(y, physics)).enter(x)
+        patches = torch.cat([less_mean(unfold(image, SIDE)[0])[0] for image in x.flatten(0, 1)[:, None, None]], 1)
+        if self.mixture.steps == 0:
+            self.mixture.seed(patches)
+        return self.mixture.learn(patches[:, torch.randperm(patches.shape[1], device=x.device)[:PATCHES]])
+
+    def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
+        scale = rms(x)
+        y, sigma = x / scale, sigma / scale.flatten()
+        x = y
+        for beta in BETA:
+            z = self.denoise_once(x, sigma / beta**0.5)
+            x = (y + beta * z) / (1 + beta)
+        return z * scale
+
+    def denoise_once(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """The patches of images (B, 1, H, W) of rms one, restored, and averaged where they overlap."""
+        height, width = x.shape[2:]
+        if min(height, width) < SIDE:
+            x = extend(x, SIDE)
+        size = x.shape[2:]
+        cover = fold(unfold(torch.ones_like(x[:1]), SIDE), size, SIDE)
+        restored = torch.cat(
+            [self.restore(image, variance) for image, variance in zip(x[:, None], sigma.square(), strict=True)]
+        )
+        return (restored / cover)[..., :height, :width]
+
+    def restore(self, image: Tensor, variance: Tensor) -> Tensor:
+        """The sum of the restored patches of one image (1, 1, H, W)."""
+        patches, mean = less_mean(unfold(image, SIDE)[0])
+        return fold((self.mixture.restore(patches, variance) + mean)[None], image.shape[2:], SIDE)
+
+
+def less_mean(patches: Tensor) -> tuple[Tensor, Tensor]:
+    """Patches in columns without their means, and those."""
+    mean = patches.mean(0, keepdim=True)
+    return patches - mean, mean
