@@ -24,7 +24,7 @@ from torch import Tensor, nn
 RATE_EXPONENT = 0.6  # of the rate (t + t_0)^-0.6 of step t, as Cappé and Moulines 2009
 HEAD_START = 8  # t_0, the steps that the seeds are worth
 FLOOR = 3e-4  # ε in units of a photograph's mean square: 2 of 255 grey values, well below the noise of any track
-FLAT = 1.0  # by how much the λ_i/σ² of a tail differ: 0.01 dB below exact densities, three times faster
+FLAT = 1.0  # by how much the λ_i/σ² of a tail differ: 0.01 dB below exact densities, at half their cost
 UNLEARNED = 0.01  # λ before learning
 DEAD = 0.1  # of the mean weight
 TINY = 1e-12  # the weight of a component that no patch belongs to

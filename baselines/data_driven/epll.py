@@ -21,10 +21,10 @@ from deepinv.physics import LinearPhysics
 from torch import Tensor
 from torch.nn.functional import fold, unfold
 
-from baselines.frame import Frame
+from baselines.frame import Frame, rms
 from baselines.networks import extend
 from baselines.patch_mixture import PatchMixture
-from baselines.plug_and_play import PlugAndPlay, white_noise
+from baselines.plug_and_play import PlugAndPlay
 from bench.method import LearnedMethod
 from bench.operators import direct
 from bench.space import Range
@@ -65,16 +65,17 @@ class EPLL(PlugAndPlay, LearnedMethod):
             self.mixture.seed(patches)
         return self.mixture.learn(patches[:, torch.randperm(patches.shape[1], device=x.device)[:PATCHES]])
 
-    @torch.no_grad()
-    def forward(self, y: Tensor, physics: LinearPhysics) -> Tensor:
-        sigma = white_noise(physics, y)
-        if sigma is None:
-            return super().forward(y, physics)
-        sigma = sigma / Frame(y).scale.flatten()
-        return self.split(y, physics, [(nu, sigma / beta**0.5) for nu, beta in zip((1.0, *BETA), BETA, strict=False)])
-
     def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """One pass: the patches restored, and averaged where they overlap."""
+        scale = rms(x)
+        y, sigma = x / scale, sigma / scale.flatten()
+        x = y
+        for beta in BETA:
+            z = self.denoise_once(x, sigma / beta**0.5)
+            x = (y + beta * z) / (1 + beta)
+        return z * scale
+
+    def denoise_once(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """The patches of images (B, 1, H, W) of rms one, restored, and averaged where they overlap."""
         height, width = x.shape[2:]
         if min(height, width) < SIDE:
             x = extend(x, SIDE)

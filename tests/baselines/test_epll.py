@@ -63,14 +63,6 @@ def test_equivariant_to_the_unit(small):
     assert torch.allclose(found, 1e-3 * expected, atol=1e-8)
 
 
-def test_the_parts_of_a_complex_image_are_images(small):
-    y = torch.randn(1, 2, 12, 12, dtype=torch.float64)
-    sigma = torch.tensor([0.3], dtype=torch.float64)
-    found = small.denoise_channels(y, sigma)
-    assert torch.equal(found[:, :1], small.denoise(y[:, :1], sigma))
-    assert torch.equal(found[:, 1:], small.denoise(y[:, 1:], sigma))
-
-
 @pytest.mark.parametrize("shape", [(5, 6), (7, 30), (8, 8), (9, 23)])
 def test_any_size(small, shape):
     """A flat image stays one, smaller than a patch too."""
