@@ -112,7 +112,7 @@ def collaborate(x: Tensor, index: Tensor, side: int, sigma: Tensor, C: float) ->
         estimate = mean + low_rank(groups - mean, C * sigma[members[:, 0]] ** 2)
         accumulate(total, members.flatten(), estimate.flatten(0, 1))
         accumulate(weights, members.flatten(), torch.ones_like(estimate[..., 0]).flatten())
-    return aggregate(total[None], weights[None], (x.shape[2], x.shape[3]), torch.ones(side, side).to(x))
+    return aggregate(total.T[None], weights[None], (x.shape[2], x.shape[3]), torch.ones(side).to(x))
 
 
 def low_rank(Y: Tensor, C: Tensor) -> Tensor:
