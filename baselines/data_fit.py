@@ -26,8 +26,8 @@ PROX_STEPS = 20  # conjugate gradients in place of a closed form
 class DataFit:
     """``A`` and its adjoint are divided by ``norm``; ``F`` takes the measurement in its own unit.
 
-    ``prox``, of (v, step), is None where it has no closed form. ``convexity``: the strong convexity of f in units of
-    its Lipschitz constant, 0 where it isn't known.
+    ``prox``, of (v, step), is None where it has no closed form. ``convexity``: the smallest over the largest
+    squared singular value of A, 0 where it isn't known.
     """
 
     A: Map
@@ -89,7 +89,7 @@ def data_fit(physics: LinearPhysics, y: Tensor, data: str = "matched") -> DataFi
     ):  # deepinv's default iterates
         prox = by_physics
     convexity = 0.0
-    if isinstance(F, LeastSquares) and isinstance(physics, DecomposablePhysics):
+    if isinstance(physics, DecomposablePhysics):
         convexity = (float(physics.mask.abs().min()) / norm) ** 2
     return DataFit(
         A=lambda x: physics.A(x) / norm,

@@ -80,7 +80,7 @@ class LeastSquares(Likelihood):
         return 0.5 * (z - self.y).abs().square()
 
     def prox(self, z: Tensor, step: float | Tensor) -> Tensor:
-        return (z + step * self.y) / (1 + step)
+        return torch.lerp(z, self.y, step / (1 + step))
 
     def gradient(self, z: Tensor) -> Tensor:
         return z - self.y

@@ -52,8 +52,8 @@ def by_prox(
     v_new, v = v, v.clone()
     p = g.K(v).zero_()
     for _ in range(iterations):
-        v_new = f.prox(v - tau * g.K_adjoint(p), tau)
-        p_new = g.prox_dual(g.K(2 * v_new - v).mul_(sigma).add_(p), sigma)
+        v_new = f.prox(v.sub(g.K_adjoint(p), alpha=tau), tau)
+        p_new = g.prox_dual(p.add(g.K(v.lerp(v_new, 2.0)), alpha=sigma), sigma)
         v.lerp_(v_new, RELAXATION)
         p.lerp_(p_new, RELAXATION)
         watch(v_new)
@@ -73,7 +73,7 @@ def by_dual(
     q = f.A(v).zero_()
     for _ in range(iterations):
         v_new = v - tau * (g.K_adjoint(p) + f.A_adjoint(q))
-        v_bar = 2 * v_new - v
+        v_bar = v.lerp(v_new, 2.0)
         p_new = g.prox_dual(g.K(v_bar).mul_(sigma / g.K_norm**2).add_(p), sigma / g.K_norm**2)
         q_new = f.prox_dual(f.A(v_bar).mul_(sigma).add_(q), sigma)
         v.lerp_(v_new, RELAXATION)

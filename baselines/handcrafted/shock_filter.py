@@ -1,15 +1,18 @@
-"""x_t = −sign(G_σ ∗ x_ηη) |∇x| + c x_ξξ − ν⁻¹ ∇f(x):   edges are sharpened to shocks
+"""x_t = −(2/π) arctan(G_σ ∗ x_ηη / τ) |∇x| + c x_ξξ − ∇f(x)/ν:   edges are sharpened to shocks
 
 η runs along the gradient, ξ across it. The first term moves grey values towards the nearer side of an edge, whose place
-is the zero crossing of the second derivative along η of the smoothed image; the second smooths along the edges. Each
-step ends with the prox of the data term, argmin f + ν/2 ‖· − x‖², or one step down its gradient where it has none.
+is the zero crossing of the second derivative along η of the smoothed image. The arctangent, a sign for τ → 0, lets weak
+edges be: with the sign, texture turns to patches. The second term smooths along the edges. Each step ends with the prox
+of the data term, argmin f + ν/2 ‖· − x‖², or one step down its gradient where it has none.
 
-S. Osher, L. Rudin, Feature-oriented image enhancement using shock filters, SIAM J. Numer. Anal. 1990 (|∇x| by minmod).
+S. Osher, L. Rudin, Feature-oriented image enhancement using shock filters, SIAM J. Numer. Anal. 1990 (minmod).
 L. Alvarez, L. Mazorra, Signal and image restoration using shock filters and anisotropic diffusion, ibid. 1994.
+G. Gilboa, N. Sochen, Y. Zeevi, Image enhancement and denoising by complex diffusion processes, IEEE TPAMI 2004.
 """
 
 from __future__ import annotations
 
+from math import pi
 from typing import ClassVar
 
 import torch
@@ -18,41 +21,54 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from baselines.data_fit import data_fit
+from baselines.frame import rms
 from bench.method import Method
 from bench.operators import direct
 from bench.space import Float
 
-TINY = 1e-12  # of a squared gradient, where the image is flat
+TINY = 1e-12  # of a squared gradient where the image is flat, and of τ
 
 
 class ShockFilter(Method):
-    """``weight``: ν. ``smoothing``: c. ``sigma``: of the Gaussian G, in pixels."""
+    """``weight``: ν. ``smoothing``: c. ``sigma``: of the Gaussian G, in pixels.
+
+    ``softness``: τ in units of the root mean square of the direct reconstruction.
+    """
 
     search_space: ClassVar = {"weight": Float(1e-3, 30, log=True), "smoothing": Float(0.1, 3, log=True)}
 
-    def __init__(self, weight: float = 0.3, smoothing: float = 1.0, sigma: float = 1.0, iterations: int = 30) -> None:
+    def __init__(
+        self,
+        weight: float = 0.02,
+        smoothing: float = 1.0,
+        sigma: float = 1.0,
+        softness: float = 0.3,
+        iterations: int = 30,
+    ) -> None:
         super().__init__()
         self.weight = weight
         self.smoothing = smoothing
         self.sigma = sigma
+        self.softness = softness
         self.iterations = iterations
 
     @torch.no_grad()
     def forward(self, y: Tensor, physics: LinearPhysics) -> Tensor:
         x, f = direct(y, physics), data_fit(physics, y)
+        tau = (self.softness * rms(x)).clamp(min=TINY)
         step = 0.5 / (x.ndim - 2) / max(1.0, self.smoothing)  # of the explicit scheme, stable as those of the parts are
         for _ in range(self.iterations):
-            x = x + step * self.flow(x)
+            x = x + step * self.flow(x, tau)
             if f.prox is not None:
                 x = f.prox(x, step / self.weight)
             else:
                 x = x - f.gradient(x) / (1 + self.weight / step)
         return x
 
-    def flow(self, x: Tensor) -> Tensor:
+    def flow(self, x: Tensor, tau: Tensor) -> Tensor:
         along, _ = second_derivatives(gaussian(x, self.sigma))
         _, across = second_derivatives(x)
-        return self.smoothing * across - torch.sign(along) * slope(x)
+        return self.smoothing * across - (2 / pi) * torch.atan(along / tau) * slope(x)
 
 
 def neighbours(x: Tensor, axis: int) -> tuple[Tensor, Tensor]:
