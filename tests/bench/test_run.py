@@ -95,6 +95,13 @@ def test_pictures_curves_and_documents_can_be_read(network):
     assert read(folder, "config.json")["sources"].keys() == {"net.py"}
 
 
+def test_the_objective_of_a_method_that_minimises_is_a_curve(tmp_path):
+    folder, _ = do(toy.method_file(tmp_path, "descent", toy.DESCENT))
+    with (folder / "curves.csv").open() as file:
+        rows = [(int(row["step"]), float(row["value"])) for row in csv.DictReader(file) if row["name"] == "objective"]
+    assert rows == [(1, 2.0), (2, 1.0)]
+
+
 @pytest.mark.parametrize("name", ["tv", "network"])
 def test_the_same_run_twice_gives_the_same_scores_bit_for_bit(name, network):
     method = network if name == "network" else name

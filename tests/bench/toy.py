@@ -89,6 +89,15 @@ SHRINK = """
 """
 
 
+DESCENT = """
+    def forward(self, y, physics):
+        return y
+
+    def convergence(self, y, physics):
+        return [2.0, 1.0]
+"""
+
+
 def method_file(folder: Path, name: str, body: str, base: str = "Method") -> str:
     """The path of a method file with one class, of an indented ``body``, or else with ``body`` in its `forward`."""
     if not body.startswith(("    ", "\n    ")):
