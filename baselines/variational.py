@@ -7,7 +7,7 @@ noise are hyperparameters of all of them.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -21,9 +21,16 @@ from baselines.forward_backward import fista, ista
 from baselines.primal_dual import pdhg
 from baselines.regulariser import Regulariser
 from bench.method import Method
+from bench.space import Float, Range
+from bench.task import Track
 
 ALGORITHMS = {"pdhg": pdhg, "admm": admm, "ista": ista, "fista": fista}
 DATA = ("matched", "gaussian")
+
+# Weights λ on images of contrast one. In denoising they are of the size of the noise: less than a tenth of it does
+# nothing, and a search that starts on such a plateau does not find its way out.
+WEIGHT = Float(1e-4, 0.3, log=True)
+WEIGHT_OF_DENOISING = Float(0.01, 1.0, log=True)
 
 
 @dataclass(frozen=True)
@@ -42,8 +49,9 @@ class Model:
 
 class Variational(Method):
     """A method that is a `Model`. ``algorithm`` is one of the class's ``algorithms``; ``data`` is "matched" to the
-    noise that the physics declares, or "gaussian" whatever it is."""
+    noise that the physics declares, or "gaussian" whatever it is. ``weights`` names the λ among its hyperparameters."""
 
+    weights: ClassVar[Sequence[str]] = ("lam",)
     algorithms: ClassVar[Sequence[str]] = ("pdhg", "admm")
 
     def __init__(self, algorithm: str, iterations: int, data: str) -> None:
@@ -51,6 +59,10 @@ class Variational(Method):
         self.algorithm = one_of("algorithm", algorithm, self.algorithms)
         self.iterations = iterations
         self.data = one_of("data", data, DATA)
+
+    @classmethod
+    def space(cls, track: Track) -> Mapping[str, Range]:
+        return dict.fromkeys(cls.weights, WEIGHT_OF_DENOISING if track.identity else WEIGHT)
 
     @abstractmethod
     def model(self, y: Tensor, physics: LinearPhysics) -> Model:

@@ -9,8 +9,6 @@ F. Knoll et al., Second order total generalized variation (TGV) for MRI, Magn. R
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import torch
 from deepinv.physics import LinearPhysics
 from torch import Tensor
@@ -20,15 +18,12 @@ from baselines.gradient import gradient, gradient_adjoint, gradient_norm_squared
 from baselines.regulariser import Regulariser, sum_of
 from baselines.variational import Model, Variational
 from bench.operators import direct
-from bench.space import Float
 
 BETA = 2.0  # Knoll 2011, section "Numerical algorithm": α₀/α₁ = 2 throughout
 
 
 class TGV(Variational):
     """``lam``: λ in the unit of the image, about that of total variation."""
-
-    search_space: ClassVar = {"lam": Float(1e-4, 0.3, log=True)}
 
     def __init__(
         self, lam: float = 0.01, algorithm: str = "pdhg", iterations: int = 300, data: str = "matched"

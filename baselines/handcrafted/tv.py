@@ -10,8 +10,6 @@ A. Chambolle, T. Pock, A first-order primal-dual algorithm for convex problems, 
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from deepinv.physics import LinearPhysics
 from torch import Tensor
 
@@ -19,7 +17,6 @@ from baselines.data_fit import data_fit
 from baselines.gradient import total_variation
 from baselines.variational import Model, Variational
 from bench.operators import direct
-from bench.space import Float
 
 
 class TV(Variational):
@@ -27,8 +24,6 @@ class TV(Variational):
 
     150 iterations end within 0.01 dB of the minimiser in denoising, and mostly within 0.1 dB for other operators.
     """
-
-    search_space: ClassVar = {"lam": Float(1e-4, 0.3, log=True)}
 
     def __init__(
         self, lam: float = 0.01, algorithm: str = "pdhg", iterations: int = 150, data: str = "matched"

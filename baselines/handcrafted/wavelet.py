@@ -19,7 +19,6 @@ from baselines.sparsity import sparsity
 from baselines.variational import Model, Variational
 from baselines.wavelets import Wavelets
 from bench.operators import direct
-from bench.space import Float
 
 
 class Wavelet(Variational):
@@ -30,7 +29,6 @@ class Wavelet(Variational):
     """
 
     algorithms: ClassVar = ("fista", "ista", "admm", "pdhg")
-    search_space: ClassVar = {"lam": Float(1e-4, 0.3, log=True)}
 
     def __init__(
         self,

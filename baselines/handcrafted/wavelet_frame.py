@@ -9,8 +9,6 @@ J.-F. Cai, S. Osher, Z. Shen, Split Bregman methods and frame based image restor
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from deepinv.physics import LinearPhysics
 from torch import Tensor
 
@@ -19,7 +17,6 @@ from baselines.framelets import Framelets
 from baselines.sparsity import sparsity
 from baselines.variational import Model, Variational
 from bench.operators import direct
-from bench.space import Float
 
 
 class WaveletFrame(Variational):
@@ -27,8 +24,6 @@ class WaveletFrame(Variational):
 
     100 iterations end within 0.01 dB of the minimiser.
     """
-
-    search_space: ClassVar = {"lam": Float(1e-4, 0.3, log=True)}
 
     def __init__(
         self,

@@ -21,7 +21,6 @@ from baselines.sparsity import length, project_lengths
 from baselines.variational import Model, Variational
 from baselines.wavelets import Wavelets, corner
 from bench.operators import direct
-from bench.space import Float
 
 
 class WaveletTV(Variational):
@@ -29,7 +28,7 @@ class WaveletTV(Variational):
     taps of Lustig et al. 100 iterations end within 0.02 dB of the minimiser for photographs and MRI.
     """
 
-    search_space: ClassVar = {"lam": Float(1e-4, 0.3, log=True), "lam_tv": Float(1e-4, 0.3, log=True)}
+    weights: ClassVar = ("lam", "lam_tv")
 
     def __init__(
         self,

@@ -12,7 +12,6 @@ between the magnitude image and the susceptibility map, NeuroImage 2012 (30 % ed
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import ClassVar
 
 import torch
 from deepinv.physics import LinearPhysics
@@ -22,15 +21,12 @@ from baselines.data_fit import data_fit
 from baselines.gradient import gradient, magnitude, total_variation
 from baselines.variational import Model, Variational
 from bench.operators import direct
-from bench.space import Float
 
 FREE = 1e-3  # m at edges: next to nothing, for a projection that divides by it
 
 
 class WeightedTV(Variational):
     """``lam``: λ in the unit of the image; ``edges``: the share of pixels at which a gradient is free."""
-
-    search_space: ClassVar = {"lam": Float(1e-4, 0.3, log=True)}
 
     def __init__(
         self,
