@@ -27,7 +27,7 @@ class DataFit:
     """``A`` and its adjoint are divided by ``norm``; ``F`` takes the measurement in its own unit.
 
     ``prox``, of (v, step), is None where it has no closed form. ``convexity``: the smallest over the largest
-    squared singular value of A, 0 where it isn't known.
+    squared singular value of A itself, 0 where it isn't known.
     """
 
     A: Map
@@ -46,8 +46,12 @@ class DataFit:
         """f of each image of a batch, (B,)."""
         return self.F.value(self.norm * self.A(v)) / self.norm**2
 
+    def slope(self, v: Tensor) -> Tensor:
+        """h'(Av) of f = h(A·), by which the gradient is Aᵀh'."""
+        return self.F.gradient(self.norm * self.A(v)) / self.norm
+
     def gradient(self, v: Tensor) -> Tensor:
-        return self.A_adjoint(self.F.gradient(self.norm * self.A(v))) / self.norm
+        return self.A_adjoint(self.slope(v))
 
     def prox_dual(self, q: Tensor, sigma: float) -> Tensor:
         """prox_{σh*}(q) of h(z) = F(‖A‖z)/‖A‖², by Moreau's identity from that of F."""
@@ -84,9 +88,7 @@ def data_fit(physics: LinearPhysics, y: Tensor, data: str = "matched") -> DataFi
     prox = None
     if isinstance(physics, Denoising):
         prox = by_likelihood
-    elif (
-        isinstance(F, LeastSquares) and type(physics).prox_l2 is not LinearPhysics.prox_l2
-    ):  # deepinv's default iterates
+    elif isinstance(F, LeastSquares) and has_closed_form_prox(physics):  # deepinv's default iterates
         prox = by_physics
     convexity = 0.0
     if isinstance(physics, DecomposablePhysics):

@@ -16,10 +16,11 @@ import torch
 from deepinv.physics import LinearPhysics
 from torch import Tensor
 
+from baselines.choice import DATA, one_of
 from baselines.data_fit import DataFit, data_fit
+from baselines.forward_backward import lipschitz
 from baselines.frame import rms
 from baselines.gradient import gradient, gradient_adjoint, gradient_norm_squared, magnitude
-from baselines.variational import DATA, one_of
 from bench.method import Method
 from bench.operators import direct
 
@@ -71,6 +72,6 @@ class Diffusion(Method):
             if f.prox is not None:
                 x = f.prox(x - slope / L, 1 / L)
             else:
-                x = x - (slope + f.gradient(x)) / (L + 1)
+                x = x - (slope + f.gradient(x)) / (L + lipschitz(f))
             watch(x, c)
         return x

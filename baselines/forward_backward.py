@@ -15,6 +15,7 @@ from torch import Tensor
 
 from baselines.data_fit import DataFit
 from baselines.regulariser import Regulariser
+from bench.errors import BenchError
 
 
 def ista(v: Tensor, f: DataFit, g: Regulariser, iterations: int, watch: Callable[[Tensor], None]) -> Tensor:
@@ -40,9 +41,10 @@ def fista(v: Tensor, f: DataFit, g: Regulariser, iterations: int, watch: Callabl
 
 
 def lipschitz(f: DataFit) -> float:
+    """The Lipschitz constant of ∇f; raises `BenchError` where there is none."""
     if f.F.lipschitz is None:
-        raise ValueError(
-            f"ISTA and FISTA need a data term with a Lipschitz gradient, which {type(f.F).__name__} has not: "
-            "choose algorithm=pdhg or admm, or data=gaussian."
+        raise BenchError(
+            "steps down the gradient need a data term with a Lipschitz gradient, which the noise of this track does "
+            "not have: choose data=gaussian, or algorithm=pdhg or admm of the methods that offer them."
         )
     return f.F.lipschitz

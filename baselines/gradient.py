@@ -13,6 +13,8 @@ from torch import Tensor
 
 from baselines.regulariser import Regulariser, sum_of
 
+TINY = 1e-30  # of a weight, which is divided by
+
 
 def gradient_norm_squared(dims: int) -> float:
     """An upper bound of ‖∇‖², tight for large images (Chambolle 2004, theorem 3.1)."""
@@ -55,9 +57,11 @@ def magnitude(p: Tensor) -> Tensor:
 def total_variation(lam: float | Tensor, dims: int) -> Regulariser:
     """λ Σ |∇x|, ``lam`` a number or a map of weights (B, 1, ...)."""
 
+    radius = lam.clamp(min=TINY) if isinstance(lam, Tensor) else max(lam, TINY)
+
     def project(p: Tensor, sigma: float) -> Tensor:
         """On the fields of pointwise length at most λ."""
-        return p.div_(magnitude(p).div_(lam).clamp_(min=1))
+        return p.div_(magnitude(p).div_(radius).clamp_(min=1))
 
     return Regulariser(
         K=gradient,

@@ -13,7 +13,7 @@ summed over the measurement. Three are not the likelihood to the letter. Salt an
 extremes exact and makes one at an extreme worthless: here stands the exact penalty of the constraint z = y on the
 former, as of Laplace noise with the variance (p + s)/3 and the mean modulus (p + s)/2 that values spread evenly over
 [0, 1] suffer. Speckle's L(log z + y/z) is convex for z < 2y alone; the divergence has its sign of slope, so its
-minimiser over flat regions, and its slope at z = ȳ. Photon noise is expanded about y. The Rician F is not convex where
+minimiser over flat regions, and its slope at z = ȳ. The Rician F is not convex where
 z < 0.82σ, but F' is, so what the proximal map looks for is unique from z > 0 on.
 
 M. Nikolova, A variational approach to remove outliers and impulse noise, J. Math. Imaging Vis. 20, 2004.
@@ -31,6 +31,8 @@ import torch
 from deepinv.physics import GammaNoise, LaplaceNoise, PoissonNoise, RicianNoise, SaltPepperNoise
 from deepinv.physics.noise import NoiseModel
 from torch import Tensor
+
+from baselines.choice import DATA, one_of
 
 IMPULSE = 2 / 3  # σ²/b of salt and pepper on values spread evenly over [0, 1]
 CONVEX = 0.8246  # of σ, where Rician F gets convex whatever y is: 0.8246² = max t²(I₁/I₀)'(t); Getreuer et al. 2011
@@ -168,9 +170,7 @@ def likelihood(y: Tensor, noise_model: NoiseModel | None, kind: str = "matched")
 
     Poisson noise is of ``normalize=True``: y in the unit of z.
     """
-    if kind not in ("matched", "gaussian"):
-        raise ValueError(f"the data term is 'matched' or 'gaussian', not {kind!r}")
-    if kind == "gaussian":
+    if one_of("data", kind, DATA) == "gaussian":
         return LeastSquares(y)
     match noise_model:
         case LaplaceNoise():

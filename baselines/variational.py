@@ -16,6 +16,7 @@ from deepinv.physics import LinearPhysics
 from torch import Tensor
 
 from baselines.admm import admm
+from baselines.choice import DATA, one_of
 from baselines.data_fit import DataFit
 from baselines.forward_backward import fista, ista
 from baselines.primal_dual import pdhg
@@ -25,10 +26,9 @@ from bench.space import Float, Range
 from bench.task import Track
 
 ALGORITHMS = {"pdhg": pdhg, "admm": admm, "ista": ista, "fista": fista}
-DATA = ("matched", "gaussian")
 
-# Weights λ on images of contrast one. In denoising they are of the size of the noise: less than a tenth of it does
-# nothing, and a search that starts on such a plateau does not find its way out.
+# Weights λ on images of contrast one. In denoising they are of the size of the noise: far below it lies a plateau on
+# which a search loses its trials.
 WEIGHT = Float(1e-4, 0.3, log=True)
 WEIGHT_OF_DENOISING = Float(0.01, 1.0, log=True)
 
@@ -81,9 +81,3 @@ class Variational(Method):
 
     def solve(self, model: Model, watch: Callable[[Tensor], None]) -> Tensor:
         return model.image(ALGORITHMS[self.algorithm](model.start, model.f, model.g, self.iterations, watch))
-
-
-def one_of(name: str, value: str, choices: Sequence[str]) -> str:
-    if value not in choices:
-        raise ValueError(f"{name}={value} is not one of {', '.join(choices)}")
-    return value

@@ -21,6 +21,8 @@ import pywt
 import torch
 from torch import Tensor
 
+from bench.errors import BenchError
+
 
 class Wavelets:
     """The transform for images like ``image`` (B, C, ...), on its device and in its precision.
@@ -75,6 +77,14 @@ class Wavelets:
             approximation = x[corner([len(matrix) for matrix in matrices])]
             approximation.copy_(along_axes([matrix.T for matrix in matrices], approximation))
         return x
+
+
+def check_orthonormal(wavelet: str) -> None:
+    """Raises `BenchError` where PyWavelets has no orthonormal wavelet of this name; dmey is one but for rounding."""
+    if wavelet not in pywt.wavelist(kind="discrete"):
+        raise BenchError(f"wavelet={wavelet} is not known to PyWavelets: choose haar, db2 to db38 or sym2 to sym20.")
+    if wavelet == "dmey" or not pywt.Wavelet(wavelet).orthogonal:
+        raise BenchError(f"wavelet={wavelet} is not orthonormal: choose haar, db2 to db38 or sym2 to sym20.")
 
 
 def corner(sides: Sequence[int]) -> tuple[slice | EllipsisType, ...]:

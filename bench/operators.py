@@ -56,7 +56,10 @@ def rays(physics: LinearPhysics, y: Tensor, views: slice, bins: slice) -> Rays:
 
 
 def operator_norm(physics: LinearPhysics, y: Tensor) -> float:
-    """The norm of ``A``: stated by the operator, or its largest singular value, else by seeded power iteration."""
+    """The norm of ``A``: stated by the operator, or its largest singular value, else by seeded power iteration.
+
+    One number for a batch: the largest, where each image has an operator of its own.
+    """
     stated = getattr(physics, "operator_norm", None)
     if stated is not None:
         return float(stated)

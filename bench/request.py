@@ -102,6 +102,8 @@ def check_hyperparameters(name: str, method: type[Method], track: Track, asked: 
         number = isinstance(default, (int, float)) and not isinstance(default, bool)
         if number and (isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value)):
             raise BenchError(f"{name}:{key}={value} is not a finite number, as its default {default} is.")
+        if number and isinstance(default, int) and not isinstance(value, int):
+            raise BenchError(f"{name}:{key}={value} is not a whole number, as its default {default} is.")
 
 
 def build(method: type[Method], track: Track, hyperparameters: Mapping[str, Any]) -> Method:

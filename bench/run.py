@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import os
 import time
 import traceback
@@ -155,16 +156,23 @@ def compete(
         outcome.peak_memory = monitor.peak_memory()
         if is_first_process():
             report("objective per iteration")
-            outcome.curves += convergence(method, track, problem, torch.device(request.accelerator))
+            outcome.curves += convergence(method, track, problem, torch.device(request.accelerator), report)
 
 
-def convergence(method: Method, track: Track, problem: Problem, device: torch.device) -> list[Point]:
+def convergence(method: Method, track: Track, problem: Problem, device: torch.device, report: Report) -> list[Point]:
     """The objective per iteration on the first test image, of a method that tells it."""
     if not isinstance(method, Convergent):
         return []
     _, _, y, params = collate([Measured(track, problem, "test", 1)[0]])
-    values = method.to(device).convergence(y.to(device), problem.physics(to_device(params, device), device))
-    return [Point("objective", step, time.time(), value) for step, value in enumerate(values, 1)]
+    physics = problem.physics(to_device(params, device), device)
+    try:
+        with torch.no_grad():
+            values = method.to(device).convergence(y.to(device), physics)
+    except Exception as error:  # the run is done: its scores are not lost with a curve
+        report(f"no curve of the objective: {one_line(error)}")
+        return []
+    steps = enumerate(values, 1)
+    return [Point("objective", step, time.time(), value) for step, value in steps if math.isfinite(value)]
 
 
 def choose(

@@ -155,6 +155,7 @@ def toy(
         channels=channels,
         dims=len(shape),
         is_complex=channels == 2,
+        identity=name in ("denoising", "odd-sided"),
         measured_channels=y.shape[1],
     )
     return Toy(track, x, y + NOISE * torch.randn(y.shape, generator=rng), params, physics)

@@ -22,7 +22,7 @@ import torch
 from deepinv.physics import LinearPhysics
 from torch import Tensor
 
-from baselines.variational import one_of
+from baselines.choice import one_of
 from bench.method import Method
 from bench.operators import Rays, rays
 from bench.space import Float, Int

@@ -1,6 +1,6 @@
 """min_x ½‖Ax − y‖²/‖A‖² + λ/2 Σ |∇x|²:   Tikhonov's regularisation of the gradient
 
-Solved in closed form by operators that offer it (`closed_form_l2`: where A is a convolution, both terms are diagonal in
+Solved in closed form by operators that offer it (`closed_form_l2`, as the dipole of QSM: both terms are diagonal in
 Fourier space), else by conjugate gradients from the direct reconstruction. It smooths edges as it smooths noise.
 
 A. Tikhonov, Solution of incorrectly formulated problems and the regularization method, Soviet Math. Dokl. 1963.
@@ -35,9 +35,9 @@ class L2(Method):
 
     @torch.no_grad()
     def forward(self, y: Tensor, physics: LinearPhysics) -> Tensor:
-        if hasattr(physics, "closed_form_l2"):
-            return physics.closed_form_l2(y, self.lam)
         norm = operator_norm(physics, y)
+        if hasattr(physics, "closed_form_l2"):
+            return physics.closed_form_l2(y, self.lam * norm**2)
 
         def system(x: Tensor) -> Tensor:
             return physics.A_adjoint(physics.A(x)) / norm**2 + self.lam * gradient_adjoint(gradient(x))

@@ -3,7 +3,7 @@
 η runs along the gradient, ξ across it. The first term moves grey values towards the nearer side of an edge, whose place
 is the zero crossing of the second derivative along η of the smoothed image. The arctangent, a sign for τ → 0, lets weak
 edges be: with the sign, texture turns to patches. The second term smooths along the edges. Each step ends with the prox
-of the data term, argmin f + ν/2 ‖· − x‖², or one step down its gradient where it has none.
+of the data term, argmin f + ν/(2Δt) ‖· − x‖², or one step down its gradient where it has none.
 
 S. Osher, L. Rudin, Feature-oriented image enhancement using shock filters, SIAM J. Numer. Anal. 1990 (minmod).
 L. Alvarez, L. Mazorra, Signal and image restoration using shock filters and anisotropic diffusion, ibid. 1994.
@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from baselines.data_fit import data_fit
+from baselines.forward_backward import lipschitz
 from baselines.frame import rms
 from bench.method import Method
 from bench.operators import direct
@@ -62,7 +63,7 @@ class ShockFilter(Method):
             if f.prox is not None:
                 x = f.prox(x, step / self.weight)
             else:
-                x = x - f.gradient(x) / (1 + self.weight / step)
+                x = x - f.gradient(x) / (lipschitz(f) + self.weight / step)
         return x
 
     def flow(self, x: Tensor, tau: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from deepinv.physics import LinearPhysics
 from torch import Tensor
 
 from baselines.data_fit import data_fit
-from baselines.gradient import gradient, gradient_adjoint, gradient_norm_squared, magnitude
+from baselines.gradient import TINY, gradient, gradient_adjoint, gradient_norm_squared, magnitude
 from baselines.regulariser import Regulariser, sum_of
 from baselines.variational import Model, Variational
 from bench.operators import direct
@@ -64,7 +64,7 @@ class TGV(Variational):
 
         def project(p: Tensor, sigma: float) -> Tensor:
             for part, radius in ((p[:dims], self.lam), (p[dims:], BETA * self.lam)):
-                part.div_(magnitude(part).div_(radius).clamp_(min=1))
+                part.div_(magnitude(part).div_(max(radius, TINY)).clamp_(min=1))
             return p
 
         L = gradient_norm_squared(dims)

@@ -17,7 +17,7 @@ from torch import Tensor
 from baselines.data_fit import data_fit
 from baselines.sparsity import sparsity
 from baselines.variational import Model, Variational
-from baselines.wavelets import Wavelets
+from baselines.wavelets import Wavelets, check_orthonormal
 from bench.operators import direct
 
 
@@ -41,6 +41,7 @@ class Wavelet(Variational):
     ) -> None:
         super().__init__(algorithm, iterations, data)
         self.lam = lam
+        check_orthonormal(wavelet)
         self.wavelet = wavelet
         self.levels = levels
 

@@ -15,11 +15,11 @@ from deepinv.physics import LinearPhysics
 from torch import Tensor
 
 from baselines.data_fit import data_fit
-from baselines.gradient import gradient, gradient_adjoint, gradient_norm_squared, magnitude
+from baselines.gradient import TINY, gradient, gradient_adjoint, gradient_norm_squared, magnitude
 from baselines.regulariser import Regulariser, sum_of
 from baselines.sparsity import length, project_lengths
 from baselines.variational import Model, Variational
-from baselines.wavelets import Wavelets, corner
+from baselines.wavelets import Wavelets, check_orthonormal, corner
 from bench.operators import direct
 
 
@@ -43,6 +43,7 @@ class WaveletTV(Variational):
         super().__init__(algorithm, iterations, data)
         self.lam = lam
         self.lam_tv = lam_tv
+        check_orthonormal(wavelet)
         self.wavelet = wavelet
         self.levels = levels
 
@@ -68,7 +69,7 @@ class WaveletTV(Variational):
             return self.lam * wavelets + self.lam_tv * sum_of(magnitude(p[:dims]))
 
         def project(p: Tensor, sigma: float) -> Tensor:
-            p[:dims].div_(magnitude(p[:dims]).div_(self.lam_tv).clamp_(min=1))
+            p[:dims].div_(magnitude(p[:dims]).div_(max(self.lam_tv, TINY)).clamp_(min=1))
             project_lengths(p[dims], self.lam * W.weights, 1)
             return p
 

@@ -106,7 +106,7 @@ def collaborate(x: Tensor, index: Tensor, side: int, sigma: Tensor, C: float) ->
     """The mean of all estimates of an image (1, 1, H, W) from groups ``index``; ``sigma``: noise at each block (L,)."""
     table = blocks(x, side)[0]
     total, weights = torch.zeros_like(table), torch.zeros_like(table[:, 0])
-    for members in index.split(max(1, CHUNK[x.device.type] // (index.shape[1] * side**2))):
+    for members in index.split(max(1, CHUNK.get(x.device.type, CHUNK["cuda"]) // (index.shape[1] * side**2))):
         groups = table[members]
         mean = groups.mean(1, keepdim=True)
         estimate = mean + low_rank(groups - mean, C * sigma[members[:, 0]] ** 2)

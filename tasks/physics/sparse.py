@@ -51,7 +51,9 @@ class SparseMatrix:
         return norm**0.5
 
     def rows(self, index: np.ndarray) -> SparseMatrix:
-        """The matrix of some rows, made once."""
+        """The matrix of some rows in rising order, made once."""
+        if len(index) == self.matrix.shape[0]:
+            return self
         key = index.tobytes()
         if key not in self._parts:
             self._parts[key] = SparseMatrix(self.matrix[index])

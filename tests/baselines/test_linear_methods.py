@@ -51,6 +51,22 @@ def test_l2_is_the_normal_equation_solved():
     assert torch.allclose(found.flatten(), expected, atol=1e-5)
 
 
+def test_l2_in_closed_form_minimises_what_conjugate_gradients_do():
+    """The gradient of the documented objective, on a dipole: of norm 2/3, and with differences that wrap around."""
+    from tasks.physics.qsm import Dipole
+
+    physics = Dipole()
+    y = torch.zeros(1, 1, 10, 10, 10, dtype=torch.float64)
+    y[..., 4:6, 4:6, 4:6] = 1
+    found = L2(0.3)(y, physics)
+
+    def normal_equation(x: torch.Tensor) -> torch.Tensor:
+        around = sum(2 * x - x.roll(1, axis) - x.roll(-1, axis) for axis in (2, 3, 4))
+        return physics.A_adjoint(physics.A(x) - y) / (2 / 3) ** 2 + 0.3 * around
+
+    assert float(normal_equation(found).abs().max()) < 1e-6
+
+
 def test_sense_is_the_regularised_least_squares_solution():
     multicoil = toy("multicoil")
     y, physics = multicoil.one(0)

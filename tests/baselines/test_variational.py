@@ -11,7 +11,9 @@ from baselines.handcrafted.piecewise_smooth import PiecewiseSmooth
 from baselines.handcrafted.shock_filter import ShockFilter, second_derivatives, slope
 from baselines.handcrafted.tgv import TGV, symmetrised_gradient, symmetrised_gradient_adjoint
 from baselines.handcrafted.tv import TV
+from baselines.handcrafted.wavelet import Wavelet
 from baselines.likelihood import likelihood
+from bench.errors import BenchError
 
 
 def image(*shape, seed=0):
@@ -144,5 +146,26 @@ def test_prox_dual_is_that_of_the_conjugate(noise):
 
 @pytest.mark.parametrize(("name", "value"), [("algorithm", "fista"), ("data", "poisson")])
 def test_wrong_choices_name_the_right_ones(name, value):
-    with pytest.raises(ValueError, match=f"{name}={value} is not one of"):
+    with pytest.raises(BenchError, match=f"{name}={value} is not one of"):
         TV(**{name: value})
+
+
+@pytest.mark.parametrize("name", ["bior4.4", "dmey", "db0"])
+def test_wavelets_that_are_not_orthonormal_are_refused(name):
+    with pytest.raises(BenchError, match=f"wavelet={name}"):
+        Wavelet(wavelet=name)
+
+
+def test_a_weight_of_zero_leaves_the_data_term_alone():
+    y = image(1, 1, 8, 8)
+    y[..., :4] = 0.5  # flat, where 0/0 lurks
+    for method in (TV(0), TGV(0.0)):
+        assert torch.allclose(method(y, Denoising()), y, atol=1e-6)
+
+
+@pytest.mark.parametrize("method", [PeronaMalik, ShockFilter])
+def test_steps_down_a_gradient_without_bound_are_refused(method):
+    physics = blur()
+    physics.noise_model = PoissonNoise(0.1)
+    with pytest.raises(BenchError, match="Lipschitz"):
+        method()(physics.A(image(1, 1, 16, 16)), physics)

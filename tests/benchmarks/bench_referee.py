@@ -10,7 +10,7 @@ from bench.request import build
 from bench.samples import Measured
 from tests.benchmarks.timing import Row, alternate
 
-TRACK, METHOD = "denoising:mini", "tv"
+TRACK, METHOD = "deblurring:mini", "tv"
 
 
 def main() -> list[Row]:

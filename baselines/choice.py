@@ -1,0 +1,16 @@
+"""A hyperparameter that is one of a few words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bench.errors import BenchError
+
+DATA = ("matched", "gaussian")  # data terms: that of the declared noise, or least squares whatever it is
+
+
+def one_of(name: str, value: str, choices: Sequence[str]) -> str:
+    """``value``; raises `BenchError` where it is none of ``choices``."""
+    if value not in choices:
+        raise BenchError(f"{name}={value} is not one of {', '.join(choices)}.")
+    return value
