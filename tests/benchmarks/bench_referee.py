@@ -8,7 +8,7 @@ from bench import registry
 from bench.evaluate import evaluate
 from bench.request import build
 from bench.samples import Measured
-from tests.benchmarks.timing import Row, alternate
+from tests.benchmarks.timing import Row, paired_ratio
 
 TRACK, METHOD = "deblurring:mini", "tv"
 
@@ -34,13 +34,7 @@ def main() -> list[Row]:
                     scores.append([f(x_hat, sample.x[None], params, **options) for f, options in metrics])
             return scores
 
-        seconds = alternate({"bare": bare, "referee": lambda: evaluate(method, track, problem)})
-        return [
-            (
-                f"evaluation of {METHOD} on {TRACK}: referee / bare loop",
-                seconds["referee"] / seconds["bare"],
-                "at most 1.05",
-            )
-        ]
+        ratio = paired_ratio(lambda: evaluate(method, track, problem), bare)
+        return [(f"evaluation of {METHOD} on {TRACK}: referee / bare loop", ratio, "at most 1.05")]
     finally:
         torch.set_num_threads(threads)

@@ -1,7 +1,8 @@
-"""Fair times on a shared machine: calls in turns, the least of several rounds."""
+"""Fair times on a shared machine: calls in turns, over several rounds."""
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections.abc import Callable, Mapping
 
@@ -19,3 +20,27 @@ def alternate(calls: Mapping[str, Callable[[], object]], rounds: int = 7) -> dic
             call()
             seconds[name] = min(seconds[name], time.perf_counter() - start)
     return seconds
+
+
+def paired_ratio(call: Callable[[], object], peer: Callable[[], object], rounds: int = 15) -> float:
+    """The median over ``rounds`` of the time of ``call`` over that of ``peer`` right beside it, each first in turn.
+
+    For a ratio near one: the least of several times depends on which call had the machine's best moment.
+    """
+
+    def seconds(function: Callable[[], object]) -> float:
+        start = time.perf_counter()
+        function()
+        return time.perf_counter() - start
+
+    call()
+    peer()
+    ratios = []
+    for i in range(rounds):
+        if i % 2:
+            first = seconds(call)
+            ratios.append(first / seconds(peer))
+        else:
+            first = seconds(peer)
+            ratios.append(seconds(call) / first)
+    return statistics.median(ratios)
