@@ -22,7 +22,7 @@ def alternate(calls: Mapping[str, Callable[[], object]], rounds: int = 7) -> dic
     return seconds
 
 
-def paired_ratio(call: Callable[[], object], peer: Callable[[], object], rounds: int = 15) -> float:
+def paired_ratio(call: Callable[[], object], peer: Callable[[], object], rounds: int = 5) -> float:
     """The median over ``rounds`` of the time of ``call`` over that of ``peer`` right beside it, each first in turn.
 
     For a ratio near one: the least of several times depends on which call had the machine's best moment.
