@@ -26,32 +26,31 @@ INNER = 5  # conjugate gradients an iteration: warm-started, more gain nothing o
 def admm(v: Tensor, f: DataFit, g: Regulariser, iterations: int, watch: Callable[[Tensor], None]) -> Tensor:
     """The minimiser; ``watch`` is shown every iterate."""
     rho = best_ratio(f) ** -0.5 / g.K_norm  # the dual step of the primal-dual iterations
-    data_step = _least_squares if f.least_squares else _split
-    rhs_of_data, weight, update_data = data_step(f, v, rho)
+    measured, update = _least_squares(f, v) if f.least_squares else _split(f, v)
     z = g.K(v)
     u = z.new_zeros(z.shape)
 
     def system(v: Tensor) -> Tensor:
-        return weight * f.A_adjoint(f.A(v)) + rho * g.K_adjoint(g.K(v))
+        return f.A_adjoint(f.A(v)) + rho * g.K_adjoint(g.K(v))
 
     for _ in range(iterations):
-        v = conjugate_gradient(system, rhs_of_data() + rho * g.K_adjoint(z - u), v, INNER)
+        v = conjugate_gradient(system, measured() + rho * g.K_adjoint(z - u), v, INNER)
         Kv = g.K(v)
         z = g.prox(Kv + u, 1 / rho)
         u = u + Kv - z
-        update_data(v)
+        update(v)
         watch(v)
     return v
 
 
-def _least_squares(f: DataFit, v: Tensor, rho: float) -> tuple[Callable[[], Tensor], float, Callable[[Tensor], None]]:
-    """Aᵀy, from f'(0) = −Aᵀy."""
+def _least_squares(f: DataFit, v: Tensor) -> tuple[Callable[[], Tensor], Callable[[Tensor], None]]:
+    """Aᵀy, from f'(0) = −Aᵀy, and nothing to update."""
     A_adjoint_y = -f.gradient(v.new_zeros(v.shape))
-    return lambda: A_adjoint_y, 1.0, lambda v: None
+    return lambda: A_adjoint_y, lambda v: None
 
 
-def _split(f: DataFit, v: Tensor, rho: float) -> tuple[Callable[[], Tensor], float, Callable[[Tensor], None]]:
-    """z = Av and its multiplier u, with a penalty of one: f is scaled so that A has norm one."""
+def _split(f: DataFit, v: Tensor) -> tuple[Callable[[], Tensor], Callable[[Tensor], None]]:
+    """Aᵀ(z − u) of z = Av and its multiplier u, with a penalty of one: f is scaled so that A has norm one."""
     z = f.A(v)
     u = z.new_zeros(z.shape)
 
@@ -61,4 +60,4 @@ def _split(f: DataFit, v: Tensor, rho: float) -> tuple[Callable[[], Tensor], flo
         z = f.F.prox((Av + u) * f.norm, 1.0) / f.norm
         u = u + Av - z
 
-    return lambda: f.A_adjoint(z - u), 1.0, update
+    return lambda: f.A_adjoint(z - u), update

@@ -1,4 +1,4 @@
-"""min_x ½‖Ax − y‖²/σ² − Σ_i log p(P_i x),   p a Gaussian mixture of 8x8 patches P_i x less their means
+"""min_x ½N‖Ax − y‖²/σ² − Σ_i log p(P_i x),   p a Gaussian mixture of patches P_i x of N = 8x8 pixels less their means
 
 The expected patch log likelihood: every overlapping patch is to be likely, under a mixture learned from the training
 images (`baselines.patch_mixture`). Half-quadratic splitting gives each patch a copy z_i ≈ P_i x and β_k in turn:

@@ -14,7 +14,7 @@ from deepinv.physics import LinearPhysics
 from torch import Tensor
 
 from baselines.data_fit import data_fit
-from baselines.gradient import TINY, gradient, gradient_adjoint, gradient_norm_squared, magnitude
+from baselines.gradient import gradient, gradient_adjoint, gradient_norm_squared, magnitude, project
 from baselines.regulariser import Regulariser, sum_of
 from baselines.variational import Model, Variational
 from bench.operators import direct
@@ -62,15 +62,15 @@ class TGV(Variational):
         def value(p: Tensor) -> Tensor:
             return self.lam * sum_of(magnitude(p[:dims]) + BETA * magnitude(p[dims:]))
 
-        def project(p: Tensor, sigma: float) -> Tensor:
-            for part, radius in ((p[:dims], self.lam), (p[dims:], BETA * self.lam)):
-                part.div_(magnitude(part).div_(max(radius, TINY)).clamp_(min=1))
+        def project_parts(p: Tensor, sigma: float) -> Tensor:
+            project(p[:dims], self.lam)
+            project(p[dims:], BETA * self.lam)
             return p
 
         L = gradient_norm_squared(dims)
         # Of the matrix (√L, 1; 0, √L), by which the blocks of K are bounded
         K_norm = ((2 * L + 1 + (4 * L + 1) ** 0.5) / 2) ** 0.5
-        return Regulariser(K, K_adjoint, K_norm, value, project)
+        return Regulariser(K, K_adjoint, K_norm, value, project_parts)
 
 
 def symmetrised_gradient(w: Tensor) -> Tensor:

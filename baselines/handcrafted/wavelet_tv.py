@@ -15,7 +15,7 @@ from deepinv.physics import LinearPhysics
 from torch import Tensor
 
 from baselines.data_fit import data_fit
-from baselines.gradient import TINY, gradient, gradient_adjoint, gradient_norm_squared, magnitude
+from baselines.gradient import gradient, gradient_adjoint, gradient_norm_squared, magnitude, project
 from baselines.regulariser import Regulariser, sum_of
 from baselines.sparsity import length, project_lengths
 from baselines.variational import Model, Variational
@@ -68,9 +68,9 @@ class WaveletTV(Variational):
             wavelets = sum_of(W.weights * length(p[dims], 1))
             return self.lam * wavelets + self.lam_tv * sum_of(magnitude(p[:dims]))
 
-        def project(p: Tensor, sigma: float) -> Tensor:
-            p[:dims].div_(magnitude(p[:dims]).div_(max(self.lam_tv, TINY)).clamp_(min=1))
+        def project_parts(p: Tensor, sigma: float) -> Tensor:
+            project(p[:dims], self.lam_tv)
             project_lengths(p[dims], self.lam * W.weights, 1)
             return p
 
-        return Regulariser(K, K_adjoint, (gradient_norm_squared(dims) + 1) ** 0.5, value, project)
+        return Regulariser(K, K_adjoint, (gradient_norm_squared(dims) + 1) ** 0.5, value, project_parts)

@@ -80,7 +80,6 @@ def test_sense_is_the_regularised_least_squares_solution():
 
 @pytest.fixture(scope="module")
 def ct():
-    pytest.importorskip("scipy")
     from tasks.physics.ct import CT
     from tasks.physics.ct_geometry import Geometry
 

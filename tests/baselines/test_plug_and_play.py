@@ -3,6 +3,7 @@
 import pytest
 import torch
 from deepinv.physics import BlurFFT, Denoising, GaussianNoise, LinearPhysics
+from opaque import Opaque
 
 from baselines.conjugate_gradient import conjugate_gradient
 from baselines.frame import rms
@@ -19,20 +20,6 @@ class Wiener(PlugAndPlay):
     def denoise(self, x, sigma):
         gain = self.spectrum / (self.spectrum + sigma[:, None, None, None] ** 2)
         return torch.fft.ifft2(gain * torch.fft.fft2(x)).real
-
-
-class Opaque(LinearPhysics):
-    """An operator that hides its closed-form prox, which leaves conjugate gradients."""
-
-    def __init__(self, inner):
-        super().__init__()
-        self.inner = inner
-
-    def A(self, x, **kwargs):
-        return self.inner.A(x)
-
-    def A_adjoint(self, y, **kwargs):
-        return self.inner.A_adjoint(y)
 
 
 class Turn(LinearPhysics):

@@ -3,25 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from deepinv.physics import BlurFFT, Denoising, LinearPhysics
+from deepinv.physics import BlurFFT, Denoising
+from opaque import Opaque
 from skimage.restoration import denoise_tv_chambolle
 
 from baselines.gradient import gradient, gradient_adjoint, magnitude
 from baselines.handcrafted.tv import TV
-
-
-class Opaque(LinearPhysics):
-    """An operator that hides its closed-form prox, so that the data term gets a dual variable."""
-
-    def __init__(self, inner):
-        super().__init__()
-        self.inner = inner
-
-    def A(self, x, **kwargs):
-        return self.inner.A(x)
-
-    def A_adjoint(self, y, **kwargs):
-        return self.inner.A_adjoint(y)
 
 
 def image(*shape, channels=1, seed=0):

@@ -6,6 +6,7 @@ from deepinv.physics import BlurFFT, Denoising, GaussianNoise, LaplaceNoise, Poi
 
 from baselines.conjugate_gradient import conjugate_gradient
 from baselines.data_fit import data_fit
+from baselines.gradient import gradient, gradient_adjoint
 from baselines.handcrafted.perona_malik import PeronaMalik
 from baselines.handcrafted.piecewise_smooth import PiecewiseSmooth
 from baselines.handcrafted.shock_filter import ShockFilter, second_derivatives, slope
@@ -78,8 +79,6 @@ def test_diffusion_never_raises_its_objective(method, physics):
 @pytest.mark.parametrize("method", [PeronaMalik, PiecewiseSmooth])
 def test_diffusion_below_the_edge_length_is_that_of_tikhonov(method):
     """With κ far above all differences c is one, and x solves (1 + λ∇ᵀ∇) x = y."""
-    from baselines.gradient import gradient, gradient_adjoint
-
     y = image(1, 1, 16, 16)
     found = method(1.0, 1e4, iterations=300)(y, Denoising())
     expected = conjugate_gradient(lambda x: x + gradient_adjoint(gradient(x)), y, y, 200)
