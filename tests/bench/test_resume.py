@@ -62,18 +62,31 @@ def typed():
 
 
 @pytest.fixture
-def command(tmp_path, typed):
-    """Starts `bench run` on six slow runs; `again` is the same command here, `pids` are the processes it used."""
-    started = tmp_path / "started"
-    started.mkdir()
-    body = f"open(os.path.join({str(started)!r}, str(os.getpid())), 'w').close()\ntime.sleep(0.05)\nreturn y"
-    path = toy.method_file(tmp_path, "slow", body)
-    words = ["run", "toy", "-m", path, "--seed", "0", "1", "2", "3", "4", "5", "--jobs", "2", "--cpu"]
+def command(tmp_path, store, typed):
+    """Starts `bench run` on six runs that wait once ``before`` of them are done, so that it can't end by itself.
 
-    def start():
+    `again` is the same command here, whose runs don't wait; `pids` are the processes it used.
+    """
+    started, go_on = tmp_path / "started", tmp_path / "go_on"
+    started.mkdir()
+    words = ["run", "toy", "-m", "", "--seed", "0", "1", "2", "3", "4", "5", "--jobs", "2", "--cpu"]
+
+    def start(before):
+        body = (
+            f"open(os.path.join({str(started)!r}, str(os.getpid())), 'w').close()\n"
+            f"done = lambda: len(glob.glob({str(store / 'runs' / '*' / 'result.json')!r}))\n"
+            f"while done() >= {before} and not os.path.exists({str(go_on)!r}):\n"
+            "    time.sleep(0.005)\n"
+            "return y"
+        )
+        words[3] = toy.method_file(tmp_path, "waits", body)
         return typed(words)
 
-    start.again = lambda: main(words)
+    def again():
+        go_on.touch()
+        return main(words)
+
+    start.again = again
     start.pids = lambda: [int(path.name) for path in started.iterdir()]
     return start
 
@@ -81,7 +94,7 @@ def command(tmp_path, typed):
 @pytest.mark.parametrize(("number", "before"), [(signal.SIGKILL, 0), (signal.SIGKILL, 3), (signal.SIGTERM, 2)])
 def test_a_command_that_was_killed_goes_on_where_it_was(command, store, capsys, number, before):
     done = lambda: len(list((store / "runs").glob("[!.]*/result.json")))  # noqa: E731
-    process = command()
+    process = command(before)
     until(lambda: done() >= before and len(command.pids()) > before)
     os.kill(process.pid, number)
     process.join()

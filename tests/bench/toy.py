@@ -102,7 +102,7 @@ def method_file(folder: Path, name: str, body: str, base: str = "Method") -> str
     """The path of a method file with one class, of an indented ``body``, or else with ``body`` in its `forward`."""
     if not body.startswith(("    ", "\n    ")):
         body = "    def forward(self, y, physics):\n        " + body.replace("\n", "\n        ")
-    head = "import os\nimport signal\nimport sys\nimport time\n\nimport torch\n\n"
+    head = "import glob\nimport os\nimport signal\nimport sys\nimport time\n\nimport torch\n\n"
     head += "from bench import Choice, Estimate, Float, LearnedMethod, Method\n\n\n"
     path = folder / f"{name}.py"
     path.write_text(f'"""{name}, a toy"""\n\n{head}class Toy({base}):\n{body}\n')
