@@ -58,6 +58,14 @@ class Convergent(Protocol):
         """The objective after each iteration, its mean over the batch."""
 
 
+@runtime_checkable
+class Illustrated(Protocol):
+    """What a method that learns a dictionary, a frame or filters may offer; they are kept with the run as pictures."""
+
+    def atoms(self, y: Tensor, physics: LinearPhysics) -> Mapping[str, Tensor]:
+        """What was learned, each set of atoms (N, h, w) by its name; from ``y`` where the method learns from that."""
+
+
 class LearnedMethod(Method):
     """A method that is trained: mean squared error, Adam, a rate that warms up and falls as a cosine.
 
