@@ -27,6 +27,8 @@ from bench.task import Track
 
 TINY = 1e-6  # a noise of zero
 
+Denoiser = Callable[[Tensor, Tensor], Tensor]
+
 
 class PlugAndPlay(Method):
     """Subclasses write `denoise`. ``sigma``, ``start``: the last and the first σ_k, in units of the image's rms."""
@@ -55,6 +57,10 @@ class PlugAndPlay(Method):
         """`denoise` inside the splitting: one pass of a denoiser that would iterate by itself."""
         return self.denoise(x, sigma)
 
+    def begin(self) -> Denoiser:
+        """The denoiser of one splitting: `denoise_once`, or one that remembers what it has learned from its images."""
+        return self.denoise_once
+
     @torch.no_grad()
     def forward(self, y: Tensor, physics: LinearPhysics) -> Tensor:
         if isinstance(physics, Denoising) and isinstance(physics.noise_model, GaussianNoise):
@@ -63,11 +69,12 @@ class PlugAndPlay(Method):
         x = direct(y, physics)
         frame, norm = Frame(x), operator_norm(physics, y)
         z = frame.enter(x)
+        denoise = self.begin()
         y = y / frame.scale.reshape(-1, *(1 for _ in y.shape[1:]))
         for sigma_k in self.schedule():
             nu = (self.sigma / sigma_k) ** 2
             x = frame.unwind(prox_l2(physics, frame.wind(z), y, nu * norm**2))
-            z = by_channel(self.denoise_once, x, x.new_full((len(x),), sigma_k))
+            z = by_channel(denoise, x, x.new_full((len(x),), sigma_k))
         return frame.leave(z)
 
     def schedule(self) -> list[float]:
@@ -77,7 +84,7 @@ class PlugAndPlay(Method):
         return [self.sigma * ratio ** (1 - k / last) for k in range(self.iterations)]
 
 
-def by_channel(denoise: Callable[[Tensor, Tensor], Tensor], x: Tensor, sigma: Tensor) -> Tensor:
+def by_channel(denoise: Denoiser, x: Tensor, sigma: Tensor) -> Tensor:
     """Each channel (B, C, ...) as an image of its own: real and imaginary part after the phase is gone."""
     flat = denoise(x.flatten(0, 1).unsqueeze(1), sigma.repeat_interleave(x.shape[1]))
     return flat.reshape(x.shape)
