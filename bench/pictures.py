@@ -1,7 +1,8 @@
-"""A reconstruction as one picture: x | direct | x_hat | error."""
+"""Pictures of a run: a reconstruction as x | direct | x_hat | error, and what was learned as tiles."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from torch import Tensor
 ERROR_GAIN = 5.0  # errors are shown this many times larger than the images
 CAPTION = 14  # pixels
 GAP = 4  # pixels
+TILE = 24  # pixels that an atom is enlarged to, by a whole factor
 SMALLEST = 160  # a panel is enlarged by a whole factor to at least this many pixels
 
 
@@ -54,3 +56,24 @@ def save(picture: Picture, path: Path) -> None:
         sheet.paste(Image.fromarray(panel.astype(np.uint8)), (left, CAPTION))
         draw.text((left + 2, 1), caption, fill=0)
     sheet.save(path)
+
+
+def save_atoms(atoms: Tensor, path: Path) -> None:
+    """Write atoms (N, h, w) as tiles of an 8-bit PNG, row by row, each on the grey scale of its own range."""
+    from PIL import Image
+
+    tiles = atoms.double().numpy()
+    low = tiles.min((1, 2), keepdims=True)
+    tiles = 255 * (tiles - low) / np.maximum(tiles.max((1, 2), keepdims=True) - low, 1e-12)
+    zoom = max(1, -(-TILE // max(tiles.shape[1:])))
+    tiles = tiles.repeat(zoom, 1).repeat(zoom, 2)
+    count, height, width = tiles.shape
+    columns = math.ceil(math.sqrt(count))
+    rows = -(-count // columns)
+    sheet = np.full((rows * (height + 1) + 1, columns * (width + 1) + 1), 255, np.uint8)
+    for index, tile in enumerate(tiles):
+        top, left = (
+            place * (side + 1) + 1 for place, side in zip(divmod(index, columns), (height, width), strict=True)
+        )
+        sheet[top : top + height, left : left + width] = tile.round()
+    Image.fromarray(sheet).save(path)

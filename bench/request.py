@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from bench.method import Method
 
 FROM_TRACK = ("channels", "dims", "measured_channels")  # constructor arguments that the track fills in
+SHORT_KEY = 8  # digits of a key that tell runs apart for a reader
 
 
 @dataclass(frozen=True)
@@ -37,18 +38,19 @@ class Request:
     label: str = ""
     devices: int = 1
     accelerator: str = "cpu"
+    learned: str = ""  # key of the run whose learned object is used in place of a training
 
     @property
     def protocol(self) -> bool:
         """Whether nothing was asked for beyond the track's protocol."""
-        return not self.hyperparameters and self.limit is None and self.steps is None
+        return not self.hyperparameters and self.limit is None and self.steps is None and not self.learned
 
     @property
     def board_label(self) -> str:
         """The label on the board: as given, else what was asked for beyond the protocol."""
         if self.label or self.protocol:
             return self.label
-        options = {"steps": self.steps, "limit": self.limit}
+        options = {"steps": self.steps, "limit": self.limit, "learned": self.learned[:SHORT_KEY] or None}
         asked = {**self.hyperparameters, **{name: value for name, value in options.items() if value is not None}}
         return ",".join(f"{name}={value}" for name, value in asked.items()).replace("/", "-")
 
@@ -60,6 +62,7 @@ class Request:
         words += ["--seed", *map(str, self.seeds)]
         words += ["--limit", str(self.limit)] if self.limit is not None else []
         words += ["--steps", str(self.steps)] if self.steps is not None else []
+        words += ["--learned", self.learned] if self.learned else []
         words += ["--label", self.label] if self.label else []
         words += ["--devices", str(self.devices)] if self.devices > 1 else []
         words += ["--cpu"] if self.accelerator == "cpu" and provenance.accelerator() == "cuda" else []
@@ -146,6 +149,7 @@ def identity(request: Request, method: type[Method], track: Track) -> dict[str, 
         "accelerator": request.accelerator,
         "versions": provenance.versions(),
         **threads_if_several(),
+        **({"learned": request.learned} if request.learned else {}),
     }
 
 

@@ -2,55 +2,35 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 import os
+import shutil
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 from pytorch_lightning import seed_everything
 
-from bench import pictures, provenance, registry
+from bench import learned, registry
 from bench.errors import BenchError
-from bench.evaluate import Evaluation, evaluate, mean_score
+from bench.evaluate import evaluate, mean_score
 from bench.fit import Point, fit
-from bench.method import Convergent, LearnedMethod, Method
+from bench.method import Convergent, Illustrated, LearnedMethod, Method
 from bench.monitor import Monitor
 from bench.privacy import without_folders
-from bench.request import Request, build, check_hyperparameters, constructor_defaults, identity, keys, requested_track
-from bench.results import Result
+from bench.request import Request, build, check_hyperparameters, identity, keys, requested_track
+from bench.run_directory import Outcome, write
 from bench.samples import Measured, collate, to_device
 from bench.store import runs, whole_directory
 from bench.task import Problem, Track
-from bench.tune import Trial, best, defaults, tune
+from bench.tune import best, defaults, tune
 
 Report = Callable[[str], None]
-
-
-@dataclass
-class Outcome:
-    """What a run has found so far; a failure keeps what came before it."""
-
-    status: str = "ok"
-    reason: str = ""
-    hyperparameters: dict[str, Any] = field(default_factory=dict)
-    trials: Sequence[Trial] = ()
-    training: dict[str, Any] = field(default_factory=dict)
-    curves: list[Point] = field(default_factory=list)
-    evaluation: Evaluation | None = None
-    pictures: Sequence[pictures.Picture] = ()
-    parameters: int = 0
-    peak_memory: int | None = None
-    splits: dict[str, int] = field(default_factory=dict)
-    traceback: str = ""
 
 
 def is_first_process() -> bool:
@@ -129,8 +109,12 @@ def compete(
         outcome.hyperparameters = choose(request, track, problem, method_class, directory, outcome, report)
         seed_everything(request.seed, workers=True, verbose=False)
         method = build(method_class, track, outcome.hyperparameters)
-        if isinstance(method, LearnedMethod):
-            checkpoint = directory / "checkpoint.ckpt"
+        checkpoint = directory / learned.CHECKPOINT
+        if request.learned:
+            outcome.training = learned.restore(method, request.learned)
+            if is_first_process():
+                shutil.copyfile(runs() / request.learned / learned.CHECKPOINT, checkpoint)
+        elif isinstance(method, LearnedMethod):
             outcome.training, curves = fit(
                 method,
                 track,
@@ -155,24 +139,29 @@ def compete(
         )
         outcome.peak_memory = monitor.peak_memory()
         if is_first_process():
-            report("objective per iteration")
-            outcome.curves += convergence(method, track, problem, torch.device(request.accelerator), report)
+            look_inside(method, track, problem, torch.device(request.accelerator), outcome, report)
 
 
-def convergence(method: Method, track: Track, problem: Problem, device: torch.device, report: Report) -> list[Point]:
-    """The objective per iteration on the first test image, of a method that tells it."""
-    if not isinstance(method, Convergent):
-        return []
+def look_inside(
+    method: Method, track: Track, problem: Problem, device: torch.device, outcome: Outcome, report: Report
+) -> None:
+    """On the first test image: the objective per iteration and what was learned, of a method that tells them."""
+    if not isinstance(method, Convergent | Illustrated):
+        return
     _, _, y, params = collate([Measured(track, problem, "test", 1)[0]])
-    physics = problem.physics(to_device(params, device), device)
+    y, physics = y.to(device), problem.physics(to_device(params, device), device)
     try:
         with torch.no_grad():
-            values = method.to(device).convergence(y.to(device), physics)
-    except Exception as error:  # the run is done: its scores are not lost with a curve
-        report(f"no curve of the objective: {one_line(error)}")
-        return []
-    steps = enumerate(values, 1)
-    return [Point("objective", step, time.time(), value) for step, value in steps if math.isfinite(value)]
+            if isinstance(method, Convergent):
+                report("objective per iteration")
+                values = enumerate(method.to(device).convergence(y, physics), 1)
+                curve = [Point("objective", step, time.time(), value) for step, value in values if math.isfinite(value)]
+                outcome.curves += curve
+            if isinstance(method, Illustrated):
+                report("what was learned")
+                outcome.atoms = {name: atoms.cpu() for name, atoms in method.to(device).atoms(y, physics).items()}
+    except Exception as error:  # the run is done: its scores are not lost with a curve or a picture
+        report(f"no look inside the method: {one_line(error)}")
 
 
 def choose(
@@ -215,103 +204,3 @@ def choose(
     tuned = {**request.hyperparameters, **best(outcome.trials, maximise).hyperparameters}
     chosen.write_text(json.dumps(tuned))
     return tuned
-
-
-def write(
-    request: Request, track: Track, method: type[Method], directory: Path, outcome: Outcome, seconds: float
-) -> None:
-    """Fill the run directory with the result and all that stands behind it."""
-    configuration = identity(request, method, track)
-    result = make_result(request, track, configuration, outcome, seconds)
-    (directory / "chosen.json").unlink(missing_ok=True)
-    (directory / "result.json").write_text(result.to_json(), encoding="utf-8")
-    declared = {
-        "name": track.id,
-        "splits": outcome.splits,
-        "fingerprint": track.fingerprint(),
-        "data": list(track.data),
-    }
-    documents = {
-        "config.json": {**configuration, "request": asdict(request)},
-        "environment.json": result.environment,
-        "trials.json": [asdict(trial) for trial in outcome.trials],
-        "data.json": declared,
-    }
-    for name, document in documents.items():
-        text = without_folders(json.dumps(document, indent=1, default=str))
-        (directory / name).write_text(text + "\n", encoding="utf-8")
-    write_curves(directory / "curves.csv", [p for p in outcome.curves if not p.name.startswith("system/")])
-    write_curves(directory / "system.csv", [p for p in outcome.curves if p.name.startswith("system/")])
-    if outcome.evaluation is not None:
-        names = [metric.name for metric in track.metrics]
-        with (directory / "per_image.csv").open("w", newline="", encoding="utf-8") as file:
-            table = csv.writer(file)
-            table.writerow(["id", *names])
-            for image, scores in outcome.evaluation.per_image.items():
-                table.writerow([image, *(scores[name] for name in names)])
-    if outcome.pictures:
-        (directory / "pictures").mkdir()
-    for picture in outcome.pictures:
-        pictures.save(picture, directory / "pictures" / f"{picture.id}.png")
-    if outcome.traceback:
-        (directory / "traceback.txt").write_text(outcome.traceback, encoding="utf-8")
-
-
-def write_curves(path: Path, points: Sequence[Point]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file)
-        table.writerow(["name", "step", "time", "value"])
-        table.writerows([point.name, point.step, point.time, point.value] for point in points)
-
-
-def make_result(
-    request: Request, track: Track, configuration: dict[str, Any], outcome: Outcome, seconds: float
-) -> Result:
-    """The record of a run, from what it was asked and what came out."""
-    key, group = keys(configuration)
-    file = registry.method_file(request.method)
-    commit, dirty = provenance.commit()
-    evaluation = outcome.evaluation if outcome.status == "ok" else None
-    used = {**constructor_defaults(registry.load_method(request.method)), **outcome.hyperparameters}
-    tuning = {}
-    if outcome.trials:
-        tuning = {
-            "trials": len(outcome.trials),
-            "images": track.budget.images,
-            "seconds": round(sum(trial.seconds for trial in outcome.trials), 3),
-        }
-    return Result(
-        key=key,
-        group=group,
-        task=track.task,
-        track=track.name,
-        task_version=track.version,
-        method=file.name,
-        family=file.family,
-        label=request.board_label,
-        protocol=request.protocol,
-        seed=request.seed,
-        seeds=list(request.seeds),
-        status=outcome.status,
-        reason=outcome.reason,
-        primary=track.primary.name,
-        metrics={m.name: {"higher_is_better": m.higher_is_better, "unit": m.unit} for m in track.metrics},
-        per_image=evaluation.per_image if evaluation else {},
-        requested=dict(request.hyperparameters),
-        hyperparameters=used,
-        tuning=tuning,
-        training=outcome.training,
-        parameters=outcome.parameters,
-        seconds_per_image=evaluation.seconds_per_image if evaluation else None,
-        peak_memory_bytes=outcome.peak_memory,
-        device=provenance.device_name(request.accelerator),
-        devices=request.devices,
-        environment=provenance.environment(request.accelerator),
-        data_hash=evaluation.data_hash if evaluation else "",
-        commit=commit,
-        dirty=dirty,
-        command=without_folders(request.command),
-        date=datetime.now(UTC).isoformat(timespec="seconds"),
-        seconds=round(seconds, 3),
-        limit=request.limit,
-    )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def main(arguments: list[str]) -> None:
-    from bench.grid import end_with_parent
+    from bench.pool import end_with_parent
 
     end_with_parent(os.getppid())
 

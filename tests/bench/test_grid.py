@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 import toy
 
-from bench import grid, tracking
+from bench import tracking
 from bench.errors import BenchError
-from bench.grid import Pool, default_jobs, expand, how_it_ended, run_grid, visible_devices
+from bench.grid import default_jobs, expand, run_grid
+from bench.pool import Job, Pool, how_it_ended, threads, visible_devices
 from bench.request import Request
 from bench.results import Result, finished
 
@@ -153,8 +154,8 @@ def test_a_full_disk_is_one_line_a_run_and_leaves_nothing(go, store, lines, shri
     def full(*arguments, **options):
         raise OSError(28, os.strerror(28))
 
-    monkeypatch.setattr("bench.run.write_curves", full)
-    monkeypatch.setattr("bench.run.pictures.save", full)
+    monkeypatch.setattr("bench.run_directory.write_curves", full)
+    monkeypatch.setattr("bench.pictures.save", full)
     assert go([request(shrink)]) == 1
     (line,) = lines
     assert "No space left on device" in line
@@ -186,11 +187,11 @@ def test_a_run_has_one_thread_whatever_the_machine(go, tmp_path, store, monkeypa
     path = toy.method_file(tmp_path, "threads", "assert torch.get_num_threads() == 1\nreturn y")
     assert go([request(path)]) == 0
     monkeypatch.setenv("BENCH_THREADS", "3")
-    assert grid.threads() == 3
+    assert threads() == 3
     for text in ("0", "-1", "many"):
         monkeypatch.setenv("BENCH_THREADS", text)
         with pytest.raises(BenchError, match="is not a positive whole number"):
-            grid.threads()
+            threads()
 
 
 def test_learned_methods_start_first(go, tmp_path, lines, shrink):
@@ -203,7 +204,7 @@ def test_learned_methods_start_first(go, tmp_path, lines, shrink):
 def test_progress_is_told_where_there_is_no_terminal(toys, store, untracked, lines, tmp_path, monkeypatch):
     pool = Pool([], 1, lines.append)
     pool.told = time.monotonic() - 31
-    pool.active = {None: (None, grid.Job(request("a/b/mine.py"), tmp_path, False), 0.0)}
+    pool.active = {None: (None, Job(request("a/b/mine.py"), tmp_path, False), 0.0)}
     pool.show_progress()
     pool.show_progress()
     assert lines == ["... 0/0 | toy:mini mine: starting"]

@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from bench.pictures import CAPTION, ERROR_GAIN, GAP, SMALLEST, Picture, plane, save
+from bench.pictures import CAPTION, ERROR_GAIN, GAP, SMALLEST, TILE, Picture, plane, save, save_atoms
 
 
 def panels(path, x, direct, x_hat):
@@ -46,3 +46,16 @@ def test_a_complex_image_is_shown_by_its_magnitude_and_a_volume_by_its_middle():
 def test_a_constant_image_is_drawn_too(tmp_path):
     x = torch.ones(1, 1, 8, 8)
     assert len(panels(tmp_path / "a.png", x, x, 0 * x)) == 4
+
+
+def test_atoms_are_tiles_each_on_its_own_grey_scale(tmp_path):
+    atoms = torch.stack([torch.tensor([[0.0, 1.0], [2.0, 3.0]]) * 10**k for k in range(5)])
+    save_atoms(atoms, tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as sheet:
+        pixels = np.asarray(sheet)
+    assert pixels.shape == (2 * (TILE + 1) + 1, 3 * (TILE + 1) + 1)
+    for index in range(5):
+        row, column = divmod(index, 3)
+        tile = pixels[row * (TILE + 1) + 1 :, column * (TILE + 1) + 1 :][:TILE, :TILE]
+        assert np.array_equal(tile[:: TILE // 2, :: TILE // 2], [[0, 85], [170, 255]])
+    assert (pixels[TILE + 2 :, 2 * (TILE + 1) + 1 :] == 255).all()

@@ -6,6 +6,7 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import toy
@@ -16,6 +17,7 @@ from bench.errors import BenchError
 from bench.request import Request
 from bench.results import Result
 from bench.run import run
+from bench.run_directory import Outcome
 
 pytestmark = pytest.mark.usefixtures("toys", "store", "sandbox")
 
@@ -100,6 +102,13 @@ def test_the_objective_of_a_method_that_minimises_is_a_curve(tmp_path):
     with (folder / "curves.csv").open() as file:
         rows = [(int(row["step"]), float(row["value"])) for row in csv.DictReader(file) if row["name"] == "objective"]
     assert rows == [(1, 2.0), (2, 1.0)]
+
+
+def test_what_a_method_has_learned_is_a_picture_and_kept(tmp_path):
+    folder, _ = do(toy.method_file(tmp_path, "atoms", toy.ATOMS))
+    assert (folder / "pictures" / "learned-dictionary.png").exists()
+    with np.load(folder / "atoms.npz") as kept:
+        assert np.array_equal(kept["dictionary"], np.arange(12.0).reshape(3, 2, 2))
 
 
 @pytest.mark.parametrize("name", ["tv", "network"])
@@ -223,9 +232,9 @@ def test_a_flipped_byte_in_a_data_set_is_told(tmp_path, monkeypatch):
 
 
 def test_the_process_that_broke_tells_the_first_why(tmp_path, monkeypatch):
-    lost = running.Outcome("failed", "RuntimeError: Connection closed by peer")
+    lost = Outcome("failed", "RuntimeError: Connection closed by peer")
     monkeypatch.setenv("LOCAL_RANK", "1")
-    running.share_failure(tmp_path, running.Outcome("failed", "on image b: NaN", traceback="..."), BenchError("NaN"))
+    running.share_failure(tmp_path, Outcome("failed", "on image b: NaN", traceback="..."), BenchError("NaN"))
     monkeypatch.setenv("LOCAL_RANK", "0")
     running.share_failure(tmp_path, lost, RuntimeError())
     assert (lost.reason, lost.traceback) == ("on image b: NaN", "...")
@@ -234,12 +243,12 @@ def test_the_process_that_broke_tells_the_first_why(tmp_path, monkeypatch):
     assert lost.reason == "on image b: NaN"
 
 
-@pytest.mark.parametrize("where", ["write", "make_result"])
+@pytest.mark.parametrize("where", ["pictures.save", "make_result"])
 def test_a_full_disk_is_one_line_and_nothing_half_written(shrink, store, monkeypatch, where):
     def full(*arguments):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(running.pictures if where == "write" else running, "save" if where == "write" else where, full)
+    monkeypatch.setattr(f"bench.run_directory.{where}", full)
     with pytest.raises(BenchError, match="No space left on device"):
         do(shrink)
     assert list((store / "runs").iterdir()) == []

@@ -98,6 +98,15 @@ DESCENT = """
 """
 
 
+ATOMS = """
+    def forward(self, y, physics):
+        return y
+
+    def atoms(self, y, physics):
+        return {"dictionary": torch.arange(12.0).reshape(3, 2, 2)}
+"""
+
+
 def method_file(folder: Path, name: str, body: str, base: str = "Method") -> str:
     """The path of a method file with one class, of an indented ``body``, or else with ``body`` in its `forward`."""
     if not body.startswith(("    ", "\n    ")):
