@@ -80,7 +80,8 @@ def write(
     for picture in outcome.pictures:
         pictures.save(picture, directory / "pictures" / f"{picture.id}.png")
     if outcome.atoms:
-        np.savez(directory / "atoms.npz", **{name: atoms.numpy() for name, atoms in outcome.atoms.items()})
+        arrays: dict[str, Any] = {name: atoms.numpy() for name, atoms in outcome.atoms.items()}
+        np.savez(directory / "atoms.npz", **arrays)
     for name, atoms in outcome.atoms.items():
         pictures.save_atoms(atoms, directory / "pictures" / f"learned-{name}.png")
     if outcome.traceback:
