@@ -1,7 +1,7 @@
 """min_v f(v) + g(v), f with a gradient of Lipschitz constant L, by iterative shrinkage-thresholding.
 
 ISTA:   v⁺ = prox_{g/L}(v − ∇f(v)/L)
-FISTA:  the same at w = v + (t − 1)/t⁺ (v − v_last), t⁺ = (1 + √(1 + 4t²))/2
+FISTA:  the same at w = v + (t − 1)/t⁺ (v − v_last), t⁺ = (1 + √(1 + 4t²))/2, t = 1 at first
 
 I. Daubechies, M. Defrise, C. De Mol, An iterative thresholding algorithm for linear inverse problems, CPAM 2004.
 A. Beck, M. Teboulle, A fast iterative shrinkage-thresholding algorithm, SIAM J. Imaging Sci. 2009.
@@ -9,7 +9,7 @@ A. Beck, M. Teboulle, A fast iterative shrinkage-thresholding algorithm, SIAM J.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from torch import Tensor
 
@@ -30,14 +30,20 @@ def ista(v: Tensor, f: DataFit, g: Regulariser, iterations: int, watch: Callable
 def fista(v: Tensor, f: DataFit, g: Regulariser, iterations: int, watch: Callable[[Tensor], None]) -> Tensor:
     """As `ista`, with Nesterov's extrapolation."""
     L = lipschitz(f)
-    w, t = v, 1.0
-    for _ in range(iterations):
-        v_new = g.prox(w - f.gradient(w) / L, 1 / L)
-        t_new = (1 + (1 + 4 * t * t) ** 0.5) / 2
-        w = v_new + ((t - 1) / t_new) * (v_new - v)
-        v, t = v_new, t_new
+    w = v
+    for _, momentum in zip(range(iterations), momenta(), strict=False):
+        before, v = v, g.prox(w - f.gradient(w) / L, 1 / L)
+        w = v + momentum * (v - before)
         watch(v)
     return v
+
+
+def momenta() -> Iterator[float]:
+    """(t_k − 1)/t_{k+1} for k = 1, 2, ..."""
+    t = 1.0
+    while True:
+        t, before = (1 + (1 + 4 * t * t) ** 0.5) / 2, t
+        yield (before - 1) / t
 
 
 def lipschitz(f: DataFit) -> float:

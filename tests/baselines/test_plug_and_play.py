@@ -10,6 +10,7 @@ from baselines.frame import rms
 from baselines.plug_and_play import PlugAndPlay
 
 SHAPE = (16, 20)
+MOMENTA = (0.0, 0.281754, 0.434010)  # (t − 1)/t⁺ for t = 1, 1.618034, 2.193527, 2.749791
 
 
 class Wiener(PlugAndPlay):
@@ -53,10 +54,12 @@ def test_iterates_follow_the_recursion_of_each_frequency(hide):
     transfer = torch.fft.fft2(blur().A(torch.eye(320, dtype=torch.float64)[:1].reshape(1, 1, *SHAPE)))
     start = blur().A_adjoint(y)
     data, z = torch.fft.fft2(y / rms(start)), torch.fft.fft2(start / rms(start))
-    for sigma in sigmas:
+    v = z
+    for sigma, momentum in zip(sigmas, MOMENTA, strict=True):
         nu = (0.1 / sigma) ** 2
-        x = (transfer.conj() * data + nu * z) / (transfer.abs() ** 2 + nu)
-        z = Wiener.spectrum / (Wiener.spectrum + sigma**2) * x
+        x = (transfer.conj() * data + nu * v) / (transfer.abs() ** 2 + nu)
+        z, before = Wiener.spectrum / (Wiener.spectrum + sigma**2) * x, z
+        v = z + momentum * (z - before)
     expected = torch.fft.ifft2(z).real * rms(start)
     assert torch.allclose(x_hat, expected, atol=1e-5 if hide else 1e-9)
 
