@@ -40,8 +40,8 @@ class EPLL(PlugAndPlay, LearnedMethod):
 
     clip: ClassVar[float | None] = None
 
-    def __init__(self, components: int = 200, sigma: float = 0.03, start: float = 0.3, iterations: int = 8) -> None:
-        super().__init__(sigma, start, iterations)
+    def __init__(self, components: int = 200, sigma: float = 0.03, start: float = 0.3) -> None:
+        super().__init__(sigma, start)
         self.automatic_optimization = False
         self.mixture = PatchMixture(components, SIDE**2)
 
