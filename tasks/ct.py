@@ -1,10 +1,14 @@
 """Sparse-view and limited-angle CT: y = A x, parallel-beam line integrals of attenuation, with photon noise.
 
 x is attenuation in 1/cm, y is post-log. Measurements are made from an image of twice the resolution.
+
+Emission tomography shares the operator: x is activity, here proportional to the attenuation, and y counts per ray
+over the counts that an activity of one yields per cm.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import radians
 
 from bench.space import Choice, Float, Range
@@ -30,10 +34,12 @@ def open_track(track: Track) -> Problem:
     from tasks.data.thorax import thorax
     from tasks.physics.ct import CT
     from tasks.physics.ct_geometry import Geometry
-    from tasks.physics.photons import PhotonNoise, photon_noise
+    from tasks.physics.noise import poisson
+    from tasks.physics.photons import photons
 
     options = track.options
-    size, views, photons = options["size"], options["views"], options["photons"]
+    size, views = options["size"], options["views"]
+    noise = poisson(options["counts"]) if "counts" in options else photons(options["photons"])
     pixel = options["field"] / size
     arc = radians(options["arc"])
     geometry = Geometry.parallel(size, views, arc=arc, pixel=pixel)
@@ -43,11 +49,11 @@ def open_track(track: Track) -> Problem:
     def measure(arrays, rng):
         image = arrays["image"]
         line_integrals = exact.A(torch.from_numpy(image)[None, None])[0]
-        y = torch.from_numpy(photon_noise(line_integrals.numpy(), photons, rng))
+        y = torch.from_numpy(noise.draw(line_integrals.numpy(), rng))
         return torch.from_numpy(coarsen(image))[None], y, {}
 
     def physics(params, device):
-        return CT(geometry, PhotonNoise(photons), device)
+        return CT(geometry, noise.model(), device)
 
     counts = {"train": options["train"], "val": 8, "test": 16}
     splits = {split: family(split, count, thorax, 2 * size) for split, count in counts.items()}
@@ -97,9 +103,17 @@ MINI = Track(
     direct=WINDOWS,
 )
 
+EMISSION = replace(
+    MINI,
+    name="mini-emission",
+    title="Emission from thorax phantoms, 48 views, 20 counts along the longest rays",
+    options={"size": 96, "views": 48, "arc": 180, "counts": 3, "field": 40.0, "train": 200},
+    noise="poisson",
+)
+
 TASK = Task(
     "ct",
     "Sparse-view and limited-angle computed tomography",
-    (MINI, aapm("60", "60 views", 60, 180), aapm("limited", "120 views over 120 degrees", 120, 120)),
+    (MINI, EMISSION, aapm("60", "60 views", 60, 180), aapm("limited", "120 views over 120 degrees", 120, 120)),
     open_track,
 )

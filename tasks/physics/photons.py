@@ -11,6 +11,8 @@ import torch
 from deepinv.physics import LogPoissonNoise
 from torch import Tensor
 
+from tasks.physics.noise import Noise
+
 
 def photon_noise(line_integrals: np.ndarray, photons: float, rng: np.random.Generator) -> np.ndarray:
     """Noisy line integrals, float64, of the shape of ``line_integrals``; ``photons`` is I0."""
@@ -27,3 +29,8 @@ class PhotonNoise(LogPoissonNoise):
     def forward(self, x: Tensor, **_: object) -> Tensor:
         counts = torch.poisson(self.N0 * torch.exp(-x), generator=self.rng)
         return -torch.log(counts.clamp(min=1) / self.N0)
+
+
+def photons(unshaded: float) -> Noise:
+    """`photon_noise` of I0 = ``unshaded``, and its model."""
+    return Noise(lambda line_integrals, rng: photon_noise(line_integrals, unshaded, rng), lambda: PhotonNoise(unshaded))
