@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import product, starmap
 
 import numpy as np
 import torch
@@ -40,6 +41,21 @@ def psnr(
     """
     x_hat, x, inside = _prepare(x_hat, x, params, on, mask, demean)
     return float(10 * torch.log10(data_range**2 / (x_hat - x)[inside].square().mean()))
+
+
+def psnr_of_best_shift(x_hat: Tensor, x: Tensor, params: Params, *, data_range: float, reach: int) -> float:
+    """The best PSNR of ``x_hat`` moved by up to ``reach`` pixels along each axis, on x without a border of that width.
+
+    As the error ratios of A. Levin, Y. Weiss, F. Durand, W. Freeman, Understanding and evaluating blind deconvolution
+    algorithms, CVPR 2009, are those of the best shift.
+    """
+    inner = [slice(reach, n - reach) for n in x.shape[2:]]
+
+    def moved(*shift: int) -> float:
+        window = (slice(reach + by, n - reach + by) for by, n in zip(shift, x.shape[2:], strict=True))
+        return psnr(x_hat[(..., *window)], x[(..., *inner)], params, data_range=data_range)
+
+    return max(starmap(moved, product(range(-reach, reach + 1), repeat=x.ndim - 2)))
 
 
 def ssim(
