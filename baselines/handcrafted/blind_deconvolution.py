@@ -102,8 +102,9 @@ def sharpen(y: Tensor, h: Tensor, lam: float) -> Tensor:
     shape = y.shape[-2:]
     transfer = transfer_function(h, shape)
     right, power, laplacian = transfer.conj() * rfft2(y), transfer.abs().square(), laplacian_spectrum(y)
+    doublings = max(1, ceil(log2(LAST / (FIRST * lam))))
     x = y
-    for beta in (FIRST * lam * 2**k for k in range(ceil(log2(LAST / (FIRST * lam))))):
+    for beta in (FIRST * lam * 2**k for k in range(doublings)):
         g = gradient(x)
         g = g * (g.square().sum((0, 2), keepdim=True) > lam / beta)
         x = irfft2((right + beta * rfft2(gradient_adjoint(g))) / (power + beta * laplacian), s=shape)

@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.ndimage import correlate1d
 from torch import Tensor
+from torch.nn.functional import pad
 
 SSIM_SIGMA, SSIM_WINDOW = 1.5, 11  # Wang et al., Image Quality Assessment, IEEE TIP 13(4), 2004
 LOG_SIGMA, LOG_WINDOW = 1.5, 15  # Ravishankar and Bresler, IEEE TMI 30(5), 2011
@@ -49,13 +50,14 @@ def psnr_of_best_shift(x_hat: Tensor, x: Tensor, params: Params, *, data_range: 
     As the error ratios of A. Levin, Y. Weiss, F. Durand, W. Freeman, Understanding and evaluating blind deconvolution
     algorithms, CVPR 2009, are those of the best shift.
     """
-    inner = [slice(reach, n - reach) for n in x.shape[2:]]
+    axes = tuple(range(2, x.ndim))
+    border = [-reach] * 2 * len(axes)
+    inner = pad(x, border)
 
     def moved(*shift: int) -> float:
-        window = (slice(reach + by, n - reach + by) for by, n in zip(shift, x.shape[2:], strict=True))
-        return psnr(x_hat[(..., *window)], x[(..., *inner)], params, data_range=data_range)
+        return psnr(pad(x_hat.roll(shift, axes), border), inner, params, data_range=data_range)
 
-    return max(starmap(moved, product(range(-reach, reach + 1), repeat=x.ndim - 2)))
+    return max(starmap(moved, product(range(-reach, reach + 1), repeat=len(axes))))
 
 
 def ssim(

@@ -21,6 +21,7 @@ from baselines.handcrafted.blind_deconvolution import (
     sharpen,
     transfer_function,
 )
+from baselines.handcrafted.tv import TV
 from bench.toy_physics import Blur, UnknownBlur, toys
 
 PATH = torch.tensor(
@@ -74,20 +75,18 @@ def test_it_finds_the_kernel_and_the_image():
 
 def deconvolved(y, h):
     """By plain total variation with the true kernel."""
-    from baselines.handcrafted.tv import TV
-
     return TV(lam=0.002)(y, Blur(tuple(y.shape[1:]), h[None, None]))
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 6, 9])
 def test_a_kernel_is_on_the_simplex_and_centred(size):
     h = estimate(blurred(image(side=40), kernel()), size, 0.5)
-    offset = torch.arange(len(h)) - len(h) // 2.0
+    offset = torch.arange(len(h)).float() - len(h) // 2
     assert h.shape == (size - 1 + size % 2,) * 2
     assert float(h.min()) >= 0
     assert float(h.sum()) == pytest.approx(1, abs=1e-5)
-    assert abs(float(h.sum(0) @ offset.floor())) < 0.1  # what leaves the support moves it a little
-    assert abs(float(h.sum(1) @ offset.floor())) < 0.1
+    assert abs(float(h.sum(0) @ offset)) < 0.1  # what leaves the support moves it a little
+    assert abs(float(h.sum(1) @ offset)) < 0.1
 
 
 def test_an_even_image_is_left_as_it_is():
@@ -157,7 +156,7 @@ def test_gradients_of_an_image_without_blur_and_noise_are_its_edges():
     x = randn(1, 1, 4, 5).repeat_interleave(6, 2).repeat_interleave(6, 3)
     delta = torch.ones(1, 1, dtype=torch.float64)
     assert float((sharpen(x, delta, 1e-3) - gradient(x)).norm() / gradient(x).norm()) < 0.01
-    assert not sharpen(x, delta, 1e3).any()
+    assert not sharpen(x / 10, delta, 1e2).any()
 
 
 def test_differences_transfer_functions_and_their_spectra():
