@@ -182,7 +182,7 @@ def reduce(y: Tensor, scale: float) -> Tensor:
     spectrum = fftshift(fft2(y), dim=(-2, -1))
     for axis, n in ((-2, y.shape[-2]), (-1, y.shape[-1])):
         m = round(n * scale)
-        window = torch.exp(-2 * (pi * TAPER * fftshift(fftfreq(m, device=y.device))) ** 2) * m / n
+        window = torch.exp(-2 * (pi * TAPER * fftshift(fftfreq(m, dtype=y.dtype, device=y.device))) ** 2) * m / n
         spectrum = spectrum.narrow(axis, n // 2 - m // 2, m) * (window if axis == -1 else window[:, None])
     return ifft2(ifftshift(spectrum, dim=(-2, -1))).real.to(y.dtype)
 
