@@ -5,18 +5,30 @@
 - ``closed_form_l2(y, lam)``: the minimiser of ``‖Ax − y‖² + lam ‖∇x‖²``.
 - ``rays(views, bins)``: A of a part of the measurement (see `Rays`).
 - ``operator_norm``: the largest singular value of ``A``, where it is known.
+- ``with_kernel(kernel)`` and ``kernel_size``: of a blind track, whose A is the identity (see `Blind`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import torch
 from deepinv.physics import DecomposablePhysics, LinearPhysics
 from torch import Tensor
 
 POWER_ITERATIONS = 30
+
+
+@runtime_checkable
+class Blind(Protocol):
+    """An operator that keeps back the kernel by which y was blurred; its A takes the kernel as a delta."""
+
+    kernel_size: int  # an upper bound on the kernel's sides, in pixels
+
+    def with_kernel(self, kernel: Tensor) -> LinearPhysics:
+        """The blur by ``kernel`` (h, w), no side longer than ``kernel_size``, centred on pixel (h // 2, w // 2)."""
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SPLITS = ("train", "val", "test")
+DERIVED = ("noise", "identity", "blind")  # what a track declares that follows from its task and its options
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ class Track:
     options: Mapping[str, Any]  # physics, noise, sizes, seeds: all that `Task.open` reads
     noise: str = "gaussian"  # its law, which the options hold: gaussian, photon, poisson, rician, ..., or none
     identity: bool = False  # whether A is the identity: y is the image and its noise
+    blind: bool = False  # whether the physics keeps back a kernel that y was blurred by
     modality: str = "photograph"  # what forms the measurement: photograph, ct, mri, qsm
     channels: int = 1  # of an image: 2 where it is complex
     dims: int = 2  # spatial dimensions of an image
@@ -84,11 +86,11 @@ class Track:
     def fingerprint(self) -> str:
         """Hash of all that the track declares, and of the manifests of the data sets it reads.
 
-        Without ``noise`` and ``identity``, which follow from the task and the options.
+        Without what is `DERIVED`.
         """
         from bench.data import manifest
 
-        track = {name: value for name, value in asdict(self).items() if name not in ("noise", "identity")}
+        track = {name: value for name, value in asdict(self).items() if name not in DERIVED}
         declared = {"track": track, "files": {name: dict(manifest(name).files) for name in self.data}}
         return hashlib.sha256(json.dumps(declared, sort_keys=True, default=str).encode()).hexdigest()[:16]
 

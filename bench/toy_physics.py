@@ -72,6 +72,26 @@ class Blur(BlurFFT):
     operator_norm = 1.0
 
 
+class UnknownBlur(LinearPhysics):
+    """Keeps back its kernel: the identity to those who know of none."""
+
+    operator_norm = 1.0
+    kernel_size = 3
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.shape = shape
+
+    def A(self, x: Tensor, **kwargs: object) -> Tensor:
+        return x
+
+    def A_adjoint(self, y: Tensor, **kwargs: object) -> Tensor:
+        return y
+
+    def with_kernel(self, kernel: Tensor) -> Blur:
+        return Blur((1, *self.shape), kernel[None, None])
+
+
 class Coils(MultiCoilMRI):
     """With normalised coils."""
 
@@ -127,6 +147,7 @@ def toys() -> list[Toy]:
             channels=2,
         ),
         toy(rng, "dipole", "qsm", volume, {}, lambda p: Dipole(volume)),
+        toy(rng, "blind blur", "photograph", plane, {}, lambda p: UnknownBlur(plane)),
     ]
 
 
@@ -156,6 +177,7 @@ def toy(
         dims=len(shape),
         is_complex=channels == 2,
         identity=name in ("denoising", "odd-sided"),
+        blind=name == "blind blur",
         measured_channels=y.shape[1],
     )
     return Toy(track, x, y + NOISE * torch.randn(y.shape, generator=rng), params, physics)

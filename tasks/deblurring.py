@@ -1,13 +1,19 @@
-"""Deblurring: y = h * x + n, a known kernel h, circular boundary, n white and Gaussian, of deviation 2 / 255."""
+"""Deblurring: y = h * x + n, a known kernel h, circular boundary, n white and Gaussian, of deviation 2 / 255.
+
+Blind tracks have another kernel for each image, which methods are not told (`tasks.physics.blind_blur`). Nothing in y
+tells a shifted kernel from a shifted image: the centre of mass of every kernel is its centre pixel's, and a method is
+to centre its own. One that does not is scored by the last metric, which forgives a shift.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from bench.space import Float
 from bench.task import Budget, Problem, Task, Track
-from tasks.data.scores import psnr_ssim
+from tasks.data.scores import psnr_of_best_shift, psnr_ssim
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -15,10 +21,15 @@ if TYPE_CHECKING:
 NOISE = 2 / 255
 GAUSSIAN = {"kind": "gaussian", "sigma": 1.6, "size": 25}  # the blur of Danielyan et al., IEEE TIP 21(4), 2012
 MOTION = {"kind": "motion", "seed": 5, "size": 25, "length": 20.0}
+RANDOM = {"kind": "random", "size": 15, "sigma": (0.8, 2.4), "length": (5.0, 12.0)}
 WIENER = {"noise_to_signal": Float(1e-4, 1.0, log=True)}
 
 
 def open_track(track: Track) -> Problem:
+    return open_blind(track) if track.blind else open_known(track)
+
+
+def open_known(track: Track) -> Problem:
     import torch
     from deepinv.physics import GaussianNoise
 
@@ -38,6 +49,28 @@ def open_track(track: Track) -> Problem:
 
     def physics(params, device):
         return CircularBlur(kernel, GaussianNoise(NOISE), device)
+
+    return Problem(images(track.options["images"]), measure, physics, augment(track.options["patch"]))
+
+
+def open_blind(track: Track) -> Problem:
+    import torch
+    from deepinv.physics import GaussianNoise
+
+    from tasks.data.natural import augment, images
+    from tasks.physics.blind_blur import BlindBlur
+    from tasks.physics.blur import CircularBlur
+    from tasks.physics.blur_kernels import random_kernel
+
+    declared = {key: value for key, value in track.options["blur"].items() if key != "kind"}
+
+    def measure(image, rng):
+        x = torch.from_numpy(image)[None]
+        blur = CircularBlur(random_kernel(rng, **declared))
+        return x, blur.A(x[None])[0] + NOISE * torch.from_numpy(rng.standard_normal(x.shape)), {}
+
+    def physics(params, device):
+        return BlindBlur(declared["size"], GaussianNoise(NOISE), device).to(device)
 
     return Problem(images(track.options["images"]), measure, physics, augment(track.options["patch"]))
 
@@ -68,9 +101,24 @@ MINI = Track(
     split_unit="scene",
 )
 
+MINI_BLIND = replace(
+    MINI,
+    name="mini-blind",
+    title="Photographs, unknown Gaussian or motion blur, noise 2/255",
+    metrics=(*psnr_ssim(1.0), psnr_of_best_shift(1.0)),
+    options={"images": "photographs", "blur": RANDOM, "patch": 64},
+    blind=True,
+    direct={},
+)
+
 TASK = Task(
     "deblurring",
-    "Deconvolution with a known kernel",
-    (MINI, bsd68("gaussian", "Gaussian blur of 1.6 pixels", GAUSSIAN), bsd68("motion", "motion blur", MOTION)),
+    "Deconvolution",
+    (
+        MINI,
+        MINI_BLIND,
+        bsd68("gaussian", "Gaussian blur of 1.6 pixels", GAUSSIAN),
+        bsd68("motion", "motion blur", MOTION),
+    ),
     open_track,
 )

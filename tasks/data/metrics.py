@@ -10,12 +10,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import product, starmap
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.ndimage import correlate1d
 from torch import Tensor
+from torch.nn.functional import pad
 
 SSIM_SIGMA, SSIM_WINDOW = 1.5, 11  # Wang et al., Image Quality Assessment, IEEE TIP 13(4), 2004
 LOG_SIGMA, LOG_WINDOW = 1.5, 15  # Ravishankar and Bresler, IEEE TMI 30(5), 2011
@@ -40,6 +42,22 @@ def psnr(
     """
     x_hat, x, inside = _prepare(x_hat, x, params, on, mask, demean)
     return float(10 * torch.log10(data_range**2 / (x_hat - x)[inside].square().mean()))
+
+
+def psnr_of_best_shift(x_hat: Tensor, x: Tensor, params: Params, *, data_range: float, reach: int) -> float:
+    """The best PSNR of ``x_hat`` moved by up to ``reach`` pixels along each axis, on x without a border of that width.
+
+    As the error ratios of A. Levin, Y. Weiss, F. Durand, W. Freeman, Understanding and evaluating blind deconvolution
+    algorithms, CVPR 2009, are those of the best shift.
+    """
+    axes = tuple(range(2, x.ndim))
+    border = [-reach] * 2 * len(axes)
+    inner = pad(x, border)
+
+    def moved(*shift: int) -> float:
+        return psnr(pad(x_hat.roll(shift, axes), border), inner, params, data_range=data_range)
+
+    return max(starmap(moved, product(range(-reach, reach + 1), repeat=len(axes))))
 
 
 def ssim(

@@ -12,6 +12,12 @@ def psnr_ssim(data_range: float, on: str = "identity") -> tuple[Metric, Metric]:
     )
 
 
+def psnr_of_best_shift(data_range: float, reach: int = 2) -> Metric:
+    """That of blind deconvolution, which an unknown kernel leaves free to shift the image by some pixels."""
+    convention = {"data_range": data_range, "reach": reach}
+    return Metric("shifted_psnr", "tasks.data.metrics:psnr_of_best_shift", True, convention, unit="dB")
+
+
 def nmse(on: str = "identity") -> Metric:
     """Normalised mean squared error."""
     return Metric("nmse", "tasks.data.metrics:nmse", False, {"on": on})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import cos, sin
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -15,6 +17,28 @@ def gaussian_kernel(sigma: float, size: int) -> Tensor:
     profile = torch.exp(-(offset**2) / (2 * sigma**2))
     kernel = profile[:, None] * profile[None, :]
     return kernel / kernel.sum()
+
+
+def oblique_gaussian_kernel(sigmas: tuple[float, float], angle: float, size: int) -> Tensor:
+    """A Gaussian of two standard deviations in pixels, along an axis at ``angle`` to the rows (radians) and across."""
+    offset = torch.arange(size, dtype=torch.float64) - size // 2
+    rows, columns = offset[:, None], offset[None, :]
+    along, across = columns * cos(angle) + rows * sin(angle), rows * cos(angle) - columns * sin(angle)
+    kernel = torch.exp(-((along / sigmas[0]) ** 2 + (across / sigmas[1]) ** 2) / 2)
+    return kernel / kernel.sum()
+
+
+def random_kernel(
+    rng: np.random.Generator, size: int, sigma: tuple[float, float], length: tuple[float, float]
+) -> Tensor:
+    """As often an oblique Gaussian as the path of a camera, their widths and its length uniform in a range of pixels.
+
+    The centre of mass is the centre of the centre pixel, so that blur by it moves nothing.
+    """
+    if rng.random() < 0.5:
+        first, second = rng.uniform(*sigma, size=2)
+        return oblique_gaussian_kernel((first, second), rng.uniform(0, np.pi), size)
+    return motion_kernel(int(rng.integers(2**31)), size, rng.uniform(*length))
 
 
 def motion_kernel(seed: int, size: int, length: float, wander: float = 0.15) -> Tensor:

@@ -9,7 +9,7 @@ from scipy.ndimage import gaussian_filter, gaussian_laplace
 from skimage.metrics import peak_signal_noise_ratio
 from torchmetrics.functional.image import structural_similarity_index_measure
 
-from tasks.data.metrics import hfen, nmse, nrmse, psnr, ssim, xsim
+from tasks.data.metrics import hfen, nmse, nrmse, psnr, psnr_of_best_shift, ssim, xsim
 
 SHAPES = [(24, 30), (16, 18, 20)]
 
@@ -25,6 +25,16 @@ def test_psnr_is_that_of_scikit_image(shape):
     x_hat, x = pair(*shape)
     expected = peak_signal_noise_ratio(x.numpy(), x_hat.numpy(), data_range=2.0)
     assert psnr(x_hat, x, {}, data_range=2.0) == pytest.approx(expected, abs=1e-10)
+
+
+@pytest.mark.parametrize(("row", "column"), [(0, 0), (2, -1), (-2, 2)])
+def test_the_best_shift_is_found_and_undone(row, column):
+    x_hat, x = pair(24, 30)
+    inside = (..., slice(2, -2), slice(2, -2))
+    expected = peak_signal_noise_ratio(x[inside].numpy(), x_hat[inside].numpy(), data_range=1.0)
+    moved = x_hat.roll((row, column), (-2, -1))
+    assert psnr_of_best_shift(moved, x, {}, data_range=1.0, reach=2) == pytest.approx(expected, abs=1e-10)
+    assert psnr_of_best_shift(x_hat.roll(3, -1), x, {}, data_range=1.0, reach=2) < expected - 5
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -3,10 +3,14 @@
 import numpy as np
 import pytest
 import torch
+from deepinv.physics import GaussianNoise
 from scipy import ndimage
 
+from bench.operators import Blind, direct
+from tasks.deblurring import RANDOM
+from tasks.physics.blind_blur import BlindBlur
 from tasks.physics.blur import CircularBlur
-from tasks.physics.blur_kernels import gaussian_kernel, motion_kernel
+from tasks.physics.blur_kernels import gaussian_kernel, motion_kernel, oblique_gaussian_kernel, random_kernel
 
 
 @pytest.mark.parametrize("shape", [(12, 15), (13, 10)])
@@ -52,6 +56,43 @@ def test_motion_kernel_is_a_fixed_connected_path() -> None:
     assert ndimage.label(kernel.numpy() > 0, structure=np.ones((3, 3)))[1] == 1
     with pytest.raises(ValueError, match="leaves a kernel of 5 x 5"):
         motion_kernel(3, 5, 18.0)
+
+
+def test_oblique_gaussian_kernel_has_its_covariance() -> None:
+    """That of a turned Gaussian; an upright and round one is the other Gaussian kernel."""
+    kernel, angle = oblique_gaussian_kernel((2.0, 1.0), 0.6, 31), 0.6
+    rows, columns = np.indices(kernel.shape) - 15
+    axis = np.array([np.sin(angle), np.cos(angle)])
+    expected = np.eye(2) + 3 * np.outer(axis, axis)
+    position = np.stack([rows.ravel(), columns.ravel()])
+    np.testing.assert_allclose(position * kernel.numpy().ravel() @ position.T, expected, rtol=1e-4)
+    torch.testing.assert_close(oblique_gaussian_kernel((1.3, 1.3), 0.6, 15), gaussian_kernel(1.3, 15))
+
+
+def test_random_kernels_are_centred_and_differ() -> None:
+    """Of the ranges that the blind track declares, whatever the draw; both kinds are drawn."""
+    declared = {key: value for key, value in RANDOM.items() if key != "kind"}
+    rng = np.random.default_rng(0)
+    kernels = torch.stack([random_kernel(rng, **declared) for _ in range(200)])
+    offset = torch.arange(15.0, dtype=torch.float64) - 7
+    assert kernels.shape == (200, 15, 15)
+    assert float(kernels.min()) >= 0
+    torch.testing.assert_close(kernels.sum((1, 2)), torch.ones(200, dtype=torch.float64))
+    assert float((kernels.sum(1) @ offset).abs().max()) < 1e-9
+    assert float((kernels.sum(2) @ offset).abs().max()) < 1e-9
+    assert len({kernel.numpy().tobytes() for kernel in kernels}) == 200
+    assert 60 < int((kernels == 0).any(2).any(1).sum()) < 140  # paths leave pixels untouched
+
+
+def test_a_blind_blur_is_the_blur_by_the_kernel_it_is_given() -> None:
+    x, kernel = torch.rand(2, 1, 12, 10, generator=torch.Generator().manual_seed(0)), gaussian_kernel(1.0, 5)
+    physics = BlindBlur(5, GaussianNoise(0.01))
+    assert isinstance(physics, Blind)
+    assert torch.equal(physics.A(x), x)
+    assert torch.equal(direct(x, physics), x)
+    known = physics.with_kernel(kernel)
+    assert torch.equal(known.A(x), CircularBlur(kernel).A(x))
+    assert known.noise_model is physics.noise_model
 
 
 def test_a_kernel_that_does_not_fit_is_refused() -> None:

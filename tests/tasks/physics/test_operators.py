@@ -10,6 +10,7 @@ import torch
 from deepinv.physics import GaussianNoise, LinearPhysics
 
 from bench.operators import direct, operator_norm
+from tasks.physics.blind_blur import BlindBlur
 from tasks.physics.blur import CircularBlur
 from tasks.physics.blur_kernels import gaussian_kernel, motion_kernel
 from tasks.physics.ct import CT
@@ -43,6 +44,7 @@ CASES = {
     "ct-limited": Case(lambda: CT(Geometry(9, (0.1, 0.5, 1.3, 4.0), 7, 1.3, 0.7), PhotonNoise(1e4)), (1, 9, 9)),
     "gaussian-blur": Case(lambda: CircularBlur(gaussian_kernel(1.0, 5), GaussianNoise(0.01)), (2, 8, 9)),
     "motion-blur": Case(lambda: CircularBlur(motion_kernel(1, 7, 5.0), GaussianNoise(0.01)), (1, 9, 8)),
+    "blind-blur": Case(lambda: BlindBlur(5, GaussianNoise(0.01)), (2, 8, 9)),
     "inpainting": Case(lambda: Inpainting(known(8, 9), GaussianNoise(0.01)), (1, 8, 9)),
     "mri": Case(lambda: MRI(cartesian(6, 9), GaussianNoise(0.01)), (2, 6, 9)),
     "mri-real-even": Case(lambda: RealMRI(cartesian(6, 8), GaussianNoise(0.01)), (1, 6, 8)),
@@ -171,7 +173,7 @@ def test_prox_solves_the_normal_equations(name: str, gamma: float | torch.Tensor
         torch.testing.assert_close(physics.prox_l2(z, y, gamma)[i].flatten(), solution)
 
 
-@pytest.mark.parametrize("name", ["gaussian-blur", "motion-blur", "dipole", "dipole-oblique"])
+@pytest.mark.parametrize("name", ["gaussian-blur", "motion-blur", "blind-blur", "dipole", "dipole-oblique"])
 def test_pseudo_inverse(name: str) -> None:
     physics, shape = CASES[name].make(), CASES[name].shape
     y = randn(1, *shape)
