@@ -93,7 +93,7 @@ def parse_method(text: str) -> tuple[str, dict[str, Any]]:
 
 
 def check_hyperparameters(name: str, method: type[Method], track: Track, asked: Mapping[str, Any]) -> None:
-    """Raise a `BenchError` where the method has no hyperparameter of an asked name, or not of that kind."""
+    """Raise a `BenchError` where the method has no hyperparameter of an asked name, or does not take its value."""
     parameters = inspect.signature(method).parameters
     known = {
         key for key, p in parameters.items() if p.kind is not inspect.Parameter.VAR_KEYWORD and key not in FROM_TRACK
@@ -107,6 +107,14 @@ def check_hyperparameters(name: str, method: type[Method], track: Track, asked: 
             raise BenchError(f"{name}:{key}={value} is not a finite number, as its default {default} is.")
         if number and isinstance(default, int) and not isinstance(value, int):
             raise BenchError(f"{name}:{key}={value} is not a whole number, as its default {default} is.")
+    if asked and method.supports(track) is None:
+        try:
+            build(method, track, asked)
+        except BenchError:
+            raise
+        except Exception as error:
+            words = ",".join(f"{key}={value}" for key, value in asked.items())
+            raise BenchError(f"{name}:{words} cannot be made: {type(error).__name__}: {error}") from error
 
 
 def build(method: type[Method], track: Track, hyperparameters: Mapping[str, Any]) -> Method:

@@ -50,6 +50,8 @@ def test_a_wrong_name_is_one_line(capsys, store, words, hint):
     [
         ("tv:lamb=0.1", "no hyperparameter of tv is called 'lamb'. Did you mean lam?"),
         ("tv:lam=strong", "tv:lam=strong is not a finite number"),
+        ("tv:algorithm=pdgh", "pdgh"),
+        ("unet:width=-1", "unet:width=-1 cannot be made: "),
         ("tv:lam", "Write METHOD:name=value"),
     ],
 )
