@@ -21,8 +21,7 @@ from baselines.plug_and_play import Denoiser, PlugAndPlay
 from baselines.tight_frame import TightFrame, cosines
 
 ALTERNATIONS = 30  # of v and W in known noise
-LEARNING, RESTORING = 3.4, 2.8  # thresholds in known noise, over it; by the PSNR of validation images of BSD400
-SPLITTING = 2.8  # threshold over σ_k
+LEARNING, RESTORING = 3.4, 2.8  # thresholds over the noise, by the PSNR of validation images of BSD400
 
 
 class FrameLearning(PlugAndPlay):
@@ -31,7 +30,7 @@ class FrameLearning(PlugAndPlay):
     side: ClassVar[Mapping[int, int]]
     levels: ClassVar[int]
 
-    def __init__(self, sigma: float = 0.02, start: float = 0.5, iterations: int = 20) -> None:
+    def __init__(self, sigma: float = 0.03, start: float = 0.3, iterations: int = 40) -> None:
         super().__init__(sigma, start, iterations)
 
     def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
@@ -75,8 +74,8 @@ class Learner:
 
     def step(self, x: Tensor, sigma: Tensor) -> Tensor:
         """Of a splitting."""
-        self.learn(x, SPLITTING * sigma)
-        return self.restore(x, SPLITTING * sigma)
+        self.learn(x, RESTORING * sigma)
+        return self.restore(x, RESTORING * sigma)
 
     def learn(self, x: Tensor, thresholds: Tensor) -> None:
         if not self.frames:
