@@ -21,7 +21,7 @@ from baselines.plug_and_play import Denoiser, PlugAndPlay
 from baselines.tight_frame import TightFrame, cosines
 
 ALTERNATIONS = 30  # of v and W in known noise
-LEARNING, RESTORING = 3.4, 2.8  # thresholds over the noise, by the PSNR of validation images of BSD400
+LEARNING, RESTORING = 3.4, 2.8  # thresholds over the noise, by the PSNR of three validation images of BSD400
 
 
 class FrameLearning(PlugAndPlay):

@@ -5,8 +5,9 @@ A pixel is in s windows, so W is tight whatever the orthogonal D. At its edges a
 symmetry). r is odd: then a window never is its own mirror image, and one of each pair is left out.
 
 Given D, the minimiser v of ‖v − Wx‖² + λ²‖v‖_0 is Wx with all |c| ≤ λ set to zero. Given v, its minimiser D is UVᵀ of
-the singular vectors of Σ v pᵀ over the windows p: an orthogonal Procrustes problem. Where that leaves filters undecided,
-as an even or a tiny image does, they stay near what they were: by ε‖D − D_before‖², with which the objective falls too.
+the singular vectors of Σ v pᵀ over the windows p: an orthogonal Procrustes problem. Where that leaves filters
+undecided, as an even or a tiny image does, they stay as they were: by ε‖D − D_before‖², with which the objective falls
+too.
 
 With several levels l the first filter of each is the mean of a window, and is kept; the moving average that it gives is
 the image of the next level. There the pixels of a window stand r^{l−1} apart, so that their averages do not overlap:
@@ -30,7 +31,9 @@ from torch.nn.functional import hardshrink
 
 from baselines.framelets import mirror
 
-COARSER = 0.6  # thresholds of a level in units of its noise, over those of the level before: PSNR of six BSD400 images
+# Of thresholds in units of a level's noise, over those of the level before: of 0.3 to 1, 0.5 to 0.7 is best for 5 x 5
+# pixels on three validation images of BSD400, at σ = 25/255 and 50/255.
+COARSER = 0.6
 INERTIA = 1e-3  # ε, in coefficients at the threshold for each pixel
 CHUNK = {"cpu": 2**20}  # pixels in the windows at hand: what a processor's cache holds
 CHUNK_ELSEWHERE = 2**26
@@ -106,7 +109,8 @@ def procrustes(moment: Tensor) -> Tensor:
 
 def cosines(side: int, dims: int) -> Tensor:
     """The orthogonal cosine transform of windows, the constant first: (s, s)."""
-    return torch.from_numpy(reduce(np.kron, [dct(np.eye(side), axis=0, norm="ortho")] * dims))
+    line = torch.from_numpy(dct(np.eye(side), axis=0, norm="ortho"))
+    return reduce(torch.kron, [line] * dims)
 
 
 def windows(x: Tensor, side: int, spacing: int) -> Iterator[tuple[slice, Tensor]]:
@@ -125,7 +129,8 @@ def add_windows(total: Tensor, rows: slice, p: Tensor, side: int, spacing: int) 
     """The adjoint of `windows`: adds windows (s, n) of some rows to an extended image."""
     shape = [rows.stop - rows.start, *(n - (side - 1) * spacing for n in total.shape[1:])]
     for offsets, plane in zip(np.ndindex(*[side] * total.ndim), p.unflatten(1, shape), strict=True):
-        total[rows.start :][tuple(slice(spacing * k, spacing * k + n) for k, n in zip(offsets, shape))] += plane
+        place = [slice(spacing * k, spacing * k + n) for k, n in zip(offsets, shape, strict=True)]
+        total[rows.start :][tuple(place)] += plane
 
 
 def mean(x: Tensor, side: int, spacing: int) -> Tensor:

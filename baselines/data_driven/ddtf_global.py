@@ -1,9 +1,9 @@
 """min_W Σ_x min_v ‖v − Wx‖² + λ²‖v‖_0,   WᵀW = 1:   a tight frame learned from the training images x
 
 As `baselines.data_driven.ddtf`, whose frame is learned from the measurement; this one is one for all images. Each
-training step thresholds the coefficients of a batch at one λ, blends Σ v pᵀ over its windows p into a running mean, and takes D
-from that (`baselines.tight_frame`). Then Wᵀv, at λ proportional to the noise, denoises, and
-reaches other physics by half-quadratic splitting (`baselines.plug_and_play`). All in units of the image's rms.
+training step thresholds the coefficients of a batch at one λ, blends Σ v pᵀ over its windows p into a running mean, and
+takes D from that (`baselines.tight_frame`). Then Wᵀv, at λ proportional to the noise, denoises, and reaches other
+physics by half-quadratic splitting (`baselines.plug_and_play`). All in units of the image's rms.
 
 J.-F. Cai, H. Ji, Z. Shen, G.-B. Ye, Data-driven tight frame construction and image denoising, ACHA 2014.
 J. Mairal, F. Bach, J. Ponce, G. Sapiro, Online learning for matrix factorization and sparse coding, JMLR 2010 (running

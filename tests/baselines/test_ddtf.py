@@ -1,5 +1,7 @@
 """Frames learned from a measurement, or from training images: against their fixed start, and their joint objective."""
 
+from itertools import pairwise
+
 import pytest
 import skimage.data
 import torch
@@ -57,7 +59,7 @@ def test_the_joint_objective_never_rises_at_one_sigma(method):
         return z
 
     method(sigma, start=sigma, iterations=15).solve(y, physics, learner.denoise, watched)
-    assert all(after <= before * (1 + 1e-6) for before, after in zip(joint, joint[1:], strict=False))
+    assert all(after <= before * (1 + 1e-6) for before, after in pairwise(joint))
     assert joint[-1] < 0.95 * joint[0]
 
 
@@ -66,7 +68,7 @@ def test_the_curve_of_known_noise_falls_and_the_atoms_are_orthonormal(method):
     _, y = textured(slice(100, 148), slice(180, 228))
     physics = Denoising(GaussianNoise(SIGMA))
     curve = method().convergence(y, physics)
-    assert all(after <= before * (1 + 1e-5) for before, after in zip(curve, curve[1:], strict=False))
+    assert all(after <= before * (1 + 1e-5) for before, after in pairwise(curve))
     assert curve[-1] < 0.99 * curve[0]
     atoms = method().atoms(y, physics)
     assert len(atoms) == max(method.levels, 1)
@@ -100,12 +102,12 @@ def test_a_flat_image_of_any_size_stays_one(method, shape):
 
 
 def test_learning_from_images_helps_on_another_part_of_a_photograph():
-    x, y = textured(slice(0, 200), slice(0, 250), skimage.data.brick)
-    x_test, y_test = textured(slice(300, 428), slice(300, 428), skimage.data.brick)
+    x, y = textured(slice(0, 200), slice(0, 200), skimage.data.grass)
+    x_test, y_test = textured(slice(300, 428), slice(300, 428), skimage.data.grass)
     method, physics = DDTFGlobal(dims=2), Denoising(GaussianNoise(SIGMA))
     before = psnr(method(y_test, physics), x_test)
     losses = [float(method.training_step((x, y, physics), step)) for step in range(40)]
-    assert all(b <= a * (1 + 1e-5) for a, b in zip(losses, losses[1:], strict=False))
-    assert psnr(method(y_test, physics), x_test) > before + 0.05
+    assert all(b <= a * (1 + 1e-5) for a, b in pairwise(losses))
+    assert psnr(method(y_test, physics), x_test) > before + 0.1
     frame = TightFrame(method.filters, method.side)
     assert torch.allclose(frame.restore(y[0, 0], 0.0), y[0, 0], atol=1e-5)

@@ -1,5 +1,7 @@
 """Learned tight frames: windows by NumPy, tightness after every update, and steps that minimise."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -99,7 +101,7 @@ def test_the_objective_is_what_it_says_and_never_rises(shape, levels):
             expected += float((v - after).square().sum() + lam**2 * float((v != 0).sum()))
             image = p.mean(0).reshape(shape)
         assert objectives[-1] == pytest.approx(expected, rel=1e-10)
-    assert all(b <= a * (1 + 1e-12) for a, b in zip(objectives, objectives[1:], strict=False))
+    assert all(b <= a * (1 + 1e-12) for a, b in pairwise(objectives))
     assert objectives[-1] < 0.99 * objectives[0]
 
 
