@@ -72,13 +72,16 @@ class PlugAndPlay(Method):
 
     @torch.no_grad()
     def forward(self, y: Tensor, physics: LinearPhysics) -> Tensor:
+        return self.solve(y, physics, self.denoise, self.begin())
+
+    def solve(self, y: Tensor, physics: LinearPhysics, known_noise: Denoiser, denoise: Denoiser) -> Tensor:
+        """By one call of ``known_noise``, or by a splitting with ``denoise``."""
         if isinstance(physics, Denoising) and isinstance(physics.noise_model, GaussianNoise):
             sigma = physics.noise_model.sigma.to(y).flatten().clamp(min=TINY)
-            return by_channel(self.denoise, y, sigma.expand(len(y)))
+            return by_channel(known_noise, y, sigma.expand(len(y)))
         x = direct(y, physics)
         frame, norm = Frame(x), operator_norm(physics, y)
         v = z = frame.enter(x)
-        denoise = self.begin()
         y = y / frame.scale.reshape(-1, *(1 for _ in y.shape[1:]))
         exact = isinstance(physics.noise_model, ZeroNoise)
         steps = self.iterations or ITERATIONS["no noise" if exact else "noise"]
