@@ -2,9 +2,9 @@
 
 In alternation v, W (`baselines.tight_frame`) and x. Since W is tight, ‖v − Wx‖² is ‖x − Wᵀv‖² and what does not depend
 on x: the step in x is that of plug-and-play (`baselines.plug_and_play`) with Wᵀv for the denoised image. λ is
-proportional to its σ_k, hence νλ² the same at every step: at one σ and without
-momentum the objective never rises. The filters go from step to step. For an image in known white
-noise they are learned first, at a higher threshold than the one that restores it.
+proportional to its σ_k, hence νλ² the same at every step: at one σ and without momentum the objective never rises. The
+filters go from step to step. For an image in known white noise they are learned first, at a higher threshold than the
+one that restores it.
 
 J.-F. Cai, H. Ji, Z. Shen, G.-B. Ye, Data-driven tight frame construction and image denoising, ACHA 2014.
 """
