@@ -53,7 +53,7 @@ TINY = 1e-6  # the least noise, over the largest grey value
 class LowRank(PlugAndPlay):
     """Of each channel by itself. ``sigma``, ``start``: as in `PlugAndPlay`."""
 
-    def __init__(self, sigma: float = 0.01, start: float = 0.3, iterations: int = 24) -> None:
+    def __init__(self, sigma: float = 0.02, start: float = 0.3, iterations: int = 24) -> None:
         super().__init__(sigma, start, iterations)
 
     @classmethod
