@@ -35,7 +35,7 @@ from bench.task import Track
 
 class Grouping(NamedTuple):
     side: int  # of a block
-    count: int  # blocks in a group
+    group: int  # blocks in one
     step: int  # of the grid of references
     window: int  # side of the window of candidates
 

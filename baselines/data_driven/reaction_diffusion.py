@@ -16,6 +16,7 @@ IEEE TPAMI 2017.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import reduce
 from typing import ClassVar
 
 import numpy as np
@@ -59,10 +60,8 @@ class ReactionDiffusion(LearnedMethod):
     @torch.no_grad()
     def atoms(self, y: Tensor, physics: LinearPhysics) -> Mapping[str, Tensor]:
         """The filters of the first and the last step, those of each channel or slice by themselves, (N, h, w)."""
-        steps = list(self.steps)
-        return {
-            name: step.filters().flatten(0, -3) for name, step in (("first step", steps[0]), ("last step", steps[-1]))
-        }
+        steps = [step for step in self.steps if isinstance(step, Diffusion)]
+        return {name: steps[i].filters().flatten(0, -3) for name, i in (("first step", 0), ("last step", -1))}
 
 
 class Diffusion(nn.Module):
@@ -90,12 +89,9 @@ class Diffusion(nn.Module):
 
 def cosines(channels: int, dims: int) -> Tensor:
     """An orthonormal basis (N, C, ...) of the filters of each channel that see no constant, channel by channel."""
-    line = dct(np.eye(SIDE[dims]), axis=0, norm="ortho")
-    cube = line
-    for _ in range(dims - 1):
-        cube = np.kron(cube, line)
-    basis = np.kron(np.eye(channels), cube[1:])
-    return torch.from_numpy(basis).float().unflatten(1, (channels, *[SIDE[dims]] * dims))
+    line = torch.from_numpy(dct(np.eye(SIDE[dims]), axis=0, norm="ortho")).float()
+    basis = torch.kron(torch.eye(channels), reduce(torch.kron, [line] * dims)[1:].contiguous())
+    return basis.unflatten(1, (channels, *[SIDE[dims]] * dims))
 
 
 def mirror(x: Tensor, margin: int) -> Tensor:
