@@ -90,7 +90,7 @@ class Diffusion(nn.Module):
 def cosines(channels: int, dims: int) -> Tensor:
     """An orthonormal basis (N, C, ...) of the filters of each channel that see no constant, channel by channel."""
     line = torch.from_numpy(dct(np.eye(SIDE[dims]), axis=0, norm="ortho")).float()
-    basis = torch.kron(torch.eye(channels), reduce(torch.kron, [line] * dims)[1:].contiguous())
+    basis = torch.kron(torch.eye(channels), reduce(torch.kron, [line] * dims)[1:])
     return basis.unflatten(1, (channels, *[SIDE[dims]] * dims))
 
 
