@@ -19,7 +19,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from baselines.block_matching import accumulate, aggregate, blocks, match
+from baselines.block_matching import blocks
+from baselines.patch_groups import by_singular_values, collaborate, largest_of_noise, search
 from baselines.plug_and_play import PlugAndPlay
 from bench.task import Track
 
@@ -43,7 +44,6 @@ DELTA = 0.1  # δ
 LAMBDA = 0.5  # λ, of 0.45 to 0.58 the best on training images at σ = 15/255 and 25/255
 REMATCH, FEWER = 2, 10  # iterations between two searches, and by how many blocks groups shrink at each
 WEIGHT = 2 * 2**0.5  # C/√n of groups of n: leaves some noise to the next iterations
-CHUNK = {"cpu": 2**19, "cuda": 2**26}  # pixels in the groups that are shrunk at once
 TINY = 1e-6  # the least noise, over the largest grey value
 
 
@@ -77,9 +77,9 @@ def wnnm(
 
 def in_one_pass(y: Tensor, side: int, count: int, _: int) -> Tensor:
     """An image (1, 1, H, W) with noise of one; 2√C is the largest singular value of noise, √n + side."""
-    index = search(y, side, count)
-    C = (index.shape[1] ** 0.5 + side) ** 2 / 4
-    return collaborate(y, index, side, torch.ones_like(blocks(y, side)[0, :, 0]), C)
+    index = search(y, side, count, STEP, WINDOW)
+    C = largest_of_noise(index.shape[1], side) ** 2 / 4
+    return average(y, index, side, torch.ones_like(blocks(y, side)[0, :, 0]), C)
 
 
 def iterate(y: Tensor, side: int, count: int, iterations: int) -> Tensor:
@@ -90,39 +90,20 @@ def iterate(y: Tensor, side: int, count: int, iterations: int) -> Tensor:
         if k > 0:
             left = LAMBDA * (1 - avg_pool2d((y - x).square(), side, 1).flatten()).abs().sqrt()
         if k % REMATCH == 0:
-            index = search(x, side, count)
+            index = search(x, side, count, STEP, WINDOW)
             count -= FEWER
-        x = collaborate(x, index, side, left, WEIGHT * index.shape[1] ** 0.5)
+        x = average(x, index, side, left, WEIGHT * index.shape[1] ** 0.5)
     return x
 
 
-def search(x: Tensor, side: int, count: int) -> Tensor:
-    """Groups (R, n) in an image (1, 1, H, W), of less than ``count`` blocks where a window holds less."""
-    rows, columns = (min(n - side + 1, WINDOW // 2 - STEP) for n in x.shape[2:])  # of candidates in a corner
-    return match(x, side, STEP, WINDOW, min(count, rows * columns))[0][0]
-
-
-def collaborate(x: Tensor, index: Tensor, side: int, sigma: Tensor, C: float) -> Tensor:
+def average(x: Tensor, index: Tensor, side: int, sigma: Tensor, C: float) -> Tensor:
     """The mean of all estimates of an image (1, 1, H, W) from groups ``index``; ``sigma``: noise at each block (L,)."""
-    table = blocks(x, side)[0]
-    total, weights = torch.zeros_like(table), torch.zeros_like(table[:, 0])
-    for members in index.split(max(1, CHUNK.get(x.device.type, CHUNK["cuda"]) // (index.shape[1] * side**2))):
-        groups = table[members]
-        mean = groups.mean(1, keepdim=True)
-        estimate = mean + low_rank(groups - mean, C * sigma[members[:, 0]] ** 2)
-        accumulate(total, members.flatten(), estimate.flatten(0, 1))
-        accumulate(weights, members.flatten(), torch.ones_like(estimate[..., 0]).flatten())
-    return aggregate(total.T[None], weights[None], (x.shape[2], x.shape[3]), torch.ones(side).to(x))
+    return collaborate((x,), index, side, lambda members, Y: low_rank(Y, C * sigma[members[:, 0]] ** 2))
 
 
 def low_rank(Y: Tensor, C: Tensor) -> Tensor:
-    """The X of matrices ``Y`` (R, n, m), with Cσ² for each (R,); singular vectors from the smaller of YYᵀ and YᵀY."""
-    tall = Y.shape[1] > Y.shape[2]
-    wide = Y.mT if tall else Y
-    values, U = torch.linalg.eigh(wide @ wide.mT)
-    s = values.clamp(min=torch.finfo(Y.dtype).tiny).sqrt()
-    X = U @ ((shrink(s, C[:, None]) / s)[..., None] * (U.mT @ wide))
-    return X.mT if tall else X
+    """The X of matrices ``Y`` (R, n, m), with Cσ² for each (R,)."""
+    return by_singular_values(Y, lambda s: shrink(s, C[:, None]))
 
 
 def shrink(s: Tensor, C: Tensor) -> Tensor:

@@ -1,0 +1,56 @@
+"""φ(z) = Σ_j w_j exp(−(u(z) − j)²/2),   u(z) = asinh(z/δ)/Δ
+
+Functions of one variable, learned as sums of Gaussians. Their centres are evenly spaced in u: densely near z = 0, where
+noise is told from nothing, and ever wider towards the largest edges. So one grid serves noise of any strength. φ is
+interpolated in a table that is even in u, and constant beyond its ends.
+
+Y. Chen, T. Pock, Trainable nonlinear reaction diffusion, IEEE TPAMI 2017 (63 Gaussians, evenly spaced in z).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+REACH = 15  # |u| at the ends of the table, where |z| = 10
+CENTRES = 2 * REACH + 3  # one more on each side
+KNOTS = 8 * REACH + 1  # of the table, four to a centre: within 1 % of a Gaussian
+DELTA, SPACING = 0.05, 0.4  # δ, the noise that is just resolved, and Δ
+
+
+def influence(
+    z: Tensor,  # (B, N, ...)
+    weights: Tensor,  # w (N, CENTRES)
+) -> Tensor:
+    """Each channel's φ of ``z``."""
+    table = weights @ gaussians().to(weights)
+    u = ((torch.asinh(z / DELTA) / SPACING + REACH) * ((KNOTS - 1) / (2 * REACH))).clamp(0, KNOTS - 1)
+    channel = torch.arange(z.shape[1], device=z.device).reshape(-1, *[1] * (z.ndim - 2))
+    left = u.detach().nan_to_num().long().clamp(max=KNOTS - 2)
+    place = left + (KNOTS - 1) * channel
+    value, slope = table[:, :-1].flatten(), table.diff().flatten()
+    return look_up(value, place) + look_up(slope, place) * (u - left)
+
+
+def look_up(table: Tensor, place: Tensor) -> Tensor:
+    if table.is_cuda:  # where the gradient of index_select is added up in any order
+        return table[place]
+    return table.index_select(0, place.flatten()).view(place.shape)
+
+
+def gaussians() -> Tensor:
+    """Those at the centres, where the table has its knots: (CENTRES, KNOTS)."""
+    centres = torch.arange(CENTRES) - CENTRES // 2
+    return torch.exp(-0.5 * (knots() - centres[:, None]) ** 2)
+
+
+def knots() -> Tensor:
+    return torch.linspace(-REACH, REACH, KNOTS, dtype=torch.float64)
+
+
+def fit(phi: Callable[[Tensor], Tensor]) -> Tensor:
+    """The weights (CENTRES,) of the sum of Gaussians nearest to ``phi`` on the knots."""
+    wanted = phi(DELTA * torch.sinh(SPACING * knots()))
+    return torch.linalg.lstsq(gaussians().T, wanted[:, None]).solution[:, 0].float()
