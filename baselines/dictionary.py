@@ -3,8 +3,8 @@
 Dictionary learning in turns: sparse codes for a dictionary, then a better dictionary for the support of these codes.
 Signals X (N, n) and atoms D (K, n) are rows, codes Γ (K, N) are columns.
 
-The method of optimal directions takes the D that is best for all of Γ, D + (ΓΓᵀ)⁺ΓR with R = X − ΓᵀD. K-SVD goes from
-atom to atom. With E the residual of the signals that use d_j, were it not there, it fits d_j γ_j ≈ E by one power
+The method of optimal directions takes the D that is best for all of Γ, D + (ΓΓᵀ + εI)⁻¹ΓR with R = X − ΓᵀD. A tiny ε,
+the weight of ‖D − D_old‖² in the objective, leaves unused atoms as they are. K-SVD goes from atom to atom. With E the residual of the signals that use d_j, were it not there, it fits d_j γ_j ≈ E by one power
 iteration d = Eᵀγ/‖Eᵀγ‖, γ = Ed (the approximate K-SVD). Neither raises the objective, nor does `replace`.
 
 K. Engan, S. Aase, J. Husøy, Method of optimal directions for frame design, ICASSP 1999.
@@ -25,18 +25,19 @@ from torch import Tensor
 from baselines.sparse_coding import coefficients
 
 COHERENT = 0.99  # |cos| of two atoms that are one, as in Aharon's program
-SINGULAR = 1e-6  # of the largest eigenvalue of ΓΓᵀ: below it MOD leaves D as it is
+RIDGE = 10  # ε over the precision times the trace of ΓΓᵀ, which makes it invertible
 
 Update = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]  # (D, X, Γ) to (D, Γ)
 
 
 def cosines(side: int, dims: int, atoms: int) -> Tensor:
-    """An overcomplete cosine transform of (atoms^(1/dims) rounded up)^dims products of cosines, the first ``atoms``.
+    """An overcomplete cosine transform: the first ``atoms`` products of ⌈atoms^(1/dims)⌉ cosines, (atoms, side^dims).
 
-    All but the first of the cosines are less their means (Aharon et al. 2006). The constant atom comes first.
+    All cosines but the first, the constant, are less their means, as Aharon et al. have it.
     """
     count = math.ceil(atoms ** (1 / dims) - 1e-9)
-    wave = torch.cos(math.pi / count * torch.arange(count, dtype=torch.float64)[:, None] * torch.arange(side))
+    place = torch.arange(side, dtype=torch.float64) + 0.5
+    wave = torch.cos(math.pi / count * torch.arange(count)[:, None] * place)
     wave[1:] -= wave[1:].mean(1, keepdim=True)
     wave /= wave.norm(dim=1, keepdim=True)
     product = wave
@@ -47,10 +48,12 @@ def cosines(side: int, dims: int, atoms: int) -> Tensor:
 
 def mod(D: Tensor, X: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
     """The dictionary that is best for the codes; its scale goes to the codes."""
-    values, vectors = torch.linalg.eigh(codes @ codes.T)
-    kept = values > SINGULAR * values[-1]
-    inverse = torch.where(kept, 1 / values.where(kept, torch.ones_like(values)), 0.0)
-    D = D + vectors @ (inverse[:, None] * (vectors.T @ (codes @ (X - codes.T @ D))))
+    gram = codes @ codes.T
+    ridge = RIDGE * torch.finfo(D.dtype).eps * gram.trace()
+    if ridge == 0:
+        return D, codes
+    factor = torch.linalg.cholesky(gram + ridge * torch.eye(len(D)).to(D))
+    D = D + torch.cholesky_solve(codes @ (X - codes.T @ D), factor)
     norm = D.norm(dim=1, keepdim=True).clamp(min=torch.finfo(D.dtype).tiny)
     return D / norm, codes * norm
 

@@ -34,8 +34,8 @@ from bench.task import Track
 
 C = 1.15  # Elad and Aharon 2006
 LAMBDA = 30 / 115  # λσ of images with an rms of one: theirs is 30 where a photograph's rms is 115 of 255 grey values
-SIDE = {2: 8, 3: 4}  # of a patch, by the dimensions of an image
-ATOMS = 256
+SIDE, ATOMS = {2: 8, 3: 4}, 256  # side of a patch, by the dimensions of an image, and K, as Elad and Aharon
+SPLIT_SIDE, SPLIT_ATOMS = {2: 6, 3: 4}, 128  # of a dictionary that learns inside a splitting: larger ones are slower
 MOST = 2  # the most atoms of a patch are n over it
 LEARNED = 20_000  # patches of an image that is learned from
 ITERATIONS = 10  # of learning from a noisy image; one at each step of a splitting
@@ -52,16 +52,16 @@ class DictionaryDenoiser(PlugAndPlay):
 class SelfLearned(DictionaryDenoiser):
     """The dictionary is learned from the measurement, of each channel by itself."""
 
-    def __init__(self, sigma: float = 0.02, start: float = 0.5, iterations: int = 8) -> None:
+    def __init__(self, sigma: float = 0.02, start: float = 0.3, iterations: int = 30) -> None:
         super().__init__(sigma, start, iterations)
         self.learner = self.begin()  # of the last reconstruction
 
     def begin(self) -> Learner:
-        self.learner = Learner(type(self).update, iterations=1)
+        self.learner = Learner(type(self).update, SPLIT_SIDE, SPLIT_ATOMS, 1, 0.0)
         return self.learner
 
     def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
-        self.learner = Learner(type(self).update, ITERATIONS, LAMBDA)
+        self.learner = Learner(type(self).update, SIDE, ATOMS, ITERATIONS, LAMBDA)
         return self.learner(x, sigma)
 
     def convergence(self, y: Tensor, physics: LinearPhysics) -> list[float]:
@@ -77,8 +77,10 @@ class SelfLearned(DictionaryDenoiser):
 class Learner:
     """Denoises images (B, 1, ...) and remembers the dictionary of each of them."""
 
-    def __init__(self, update: Update, iterations: int, lam: float = 0.0) -> None:
+    def __init__(self, update: Update, sides: Mapping[int, int], atoms: int, iterations: int, lam: float) -> None:
         self.update = update
+        self.sides = sides
+        self.atoms = atoms
         self.iterations = iterations
         self.lam = lam
         self.dictionaries: list[Tensor] = []
@@ -86,10 +88,11 @@ class Learner:
 
     def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
         dims = x.ndim - 2
+        side = self.sides[dims]
         if not self.dictionaries:
-            self.dictionaries = [cosines(SIDE[dims], dims, ATOMS).to(x) for _ in x]
+            self.dictionaries = [cosines(side, dims, self.atoms).to(x) for _ in x]
             self.errors = [[] for _ in x]
-        images = large_enough(x)[:, 0]
+        images = large_enough(x, side)[:, 0]
         for i, (image, level) in enumerate(zip(images, sigma, strict=True)):
             self.learn(i, image, level)
         return denoise(x, sigma, self.dictionaries, self.lam)
@@ -97,7 +100,7 @@ class Learner:
     def learn(self, i: int, image: Tensor, sigma: Tensor) -> None:
         D = self.dictionaries[i]
         n = D.shape[1]
-        X = less_mean(some_patches(image, SIDE[image.ndim], LEARNED))[0]
+        X = less_mean(some_patches(image, self.sides[image.ndim], LEARNED))[0]
         for _ in range(self.iterations):
             D, codes = self.update(D, X, coefficients(D, X, n // MOST, C * n**0.5 * sigma))
             D, codes = replace(D, X, codes)
@@ -129,9 +132,10 @@ class Global(DictionaryDenoiser, LearnedMethod):
     def training_step(self, batch: tuple[Tensor, Tensor, LinearPhysics], index: int) -> Tensor:
         """Learns from the latest patches; returns their mean square error."""
         x, y, physics = batch
-        images = large_enough(Frame(direct(y, physics)).enter(x).flatten(0, 1).unsqueeze(1))[:, 0]
-        fresh = torch.cat([less_mean(patches(image, SIDE[self.dims]))[0] for image in images])
-        fresh = fresh[torch.randperm(len(fresh), device=x.device)[:FRESH]]
+        side = SIDE[self.dims]
+        images = large_enough(Frame(direct(y, physics)).enter(x).flatten(0, 1).unsqueeze(1), side)[:, 0]
+        fresh = torch.cat([less_mean(patches(image, side))[0] for image in images])
+        fresh = fresh[torch.randperm(len(fresh), device=x.device)[: FRESH if self.window else WINDOW]]
         X, codes = self.window or (fresh[:0], fresh.new_zeros(len(self.D), 0))
         X = torch.cat([X, fresh])[-WINDOW:]
         codes = torch.nn.functional.pad(codes, (0, len(fresh)))[:, -WINDOW:]
@@ -155,21 +159,19 @@ class Global(DictionaryDenoiser, LearnedMethod):
 def denoise(x: Tensor, sigma: Tensor, dictionaries: list[Tensor], lam: float) -> Tensor:
     """Images (B, 1, ...) by a dictionary each, where the average holds y with the weight ``lam`` rms/σ."""
     size, weight = x.shape[2:], lam * rms(x).flatten() / sigma
-    restored = [
-        restore(*one) for one in zip(large_enough(x)[:, 0], sigma, dictionaries, weight, strict=True)
-    ]
-    return torch.stack(restored)[(slice(None), None, *(slice(n) for n in size))]
+    images = large_enough(x, side_of(dictionaries[0], len(size)))[:, 0]
+    restored = [restore(*one) for one in zip(images, sigma, dictionaries, weight, strict=True)]
+    return torch.stack(restored)[:, None][(..., *(slice(n) for n in size))]
 
 
 def restore(y: Tensor, sigma: Tensor, D: Tensor, lam: Tensor) -> Tensor:
     """A single image (H, W) or (D, H, W)."""
-    n = D.shape[1]
+    n, side = D.shape[1], side_of(D, y.ndim)
 
     def code(rows: Tensor) -> Tensor:
         centred, mean = less_mean(rows)
         return approximations(D, centred, n // MOST, C * n**0.5 * sigma) + mean
 
-    side = SIDE[y.ndim]
     return (lam * y + add_up(y, side, code)) / (lam + cover(y, side))
 
 
@@ -179,13 +181,17 @@ def less_mean(rows: Tensor) -> tuple[Tensor, Tensor]:
     return rows - mean, mean
 
 
-def large_enough(x: Tensor) -> Tensor:
+def large_enough(x: Tensor, side: int) -> Tensor:
     """Images (B, 1, ...), continued where no patch fits."""
-    side = SIDE[x.ndim - 2]
     return extend(x, side) if min(x.shape[2:]) < side else x
+
+
+def side_of(D: Tensor, dims: int) -> int:
+    return round(D.shape[1] ** (1 / dims))
 
 
 def pictures(D: Tensor, dims: int) -> Tensor:
     """Atoms as images (K, h, w); of atoms in 3D their middle slices."""
-    atoms = D.view(-1, *[SIDE[dims]] * dims)
-    return atoms if dims == 2 else atoms[:, SIDE[dims] // 2]
+    side = side_of(D, dims)
+    atoms = D.view(-1, *[side] * dims)
+    return atoms if dims == 2 else atoms[:, side // 2]

@@ -46,6 +46,8 @@ def codes(
     """The codes of all signals but those with ‖x‖ ≤ ε, which are zero; batch by batch, in no order."""
     G, bound, energy = D @ D.T, torch.as_tensor(error).to(X) ** 2, X.square().sum(1)
     order = energy.argsort(descending=True)[: int((energy > bound).sum())]
+    if len(order) == 0:
+        return
     for rows in order.split(max(1, CHUNK.get(X.device.type, CHUNK_ELSEWHERE) // len(D))):
         yield Codes(rows, *pursue(G, X[rows] @ D.T, energy[rows], min(sparsity, *D.shape), bound))
 
