@@ -4,8 +4,9 @@ Dictionary learning in turns: sparse codes for a dictionary, then a better dicti
 Signals X (N, n) and atoms D (K, n) are rows, codes Γ (K, N) are columns.
 
 The method of optimal directions takes the D that is best for all of Γ, D + (ΓΓᵀ + εI)⁻¹ΓR with R = X − ΓᵀD. A tiny ε,
-the weight of ‖D − D_old‖² in the objective, leaves unused atoms as they are. K-SVD goes from atom to atom. With E the residual of the signals that use d_j, were it not there, it fits d_j γ_j ≈ E by one power
-iteration d = Eᵀγ/‖Eᵀγ‖, γ = Ed (the approximate K-SVD). Neither raises the objective, nor does `replace`.
+the weight of ‖D − D_old‖² in the objective, leaves unused atoms as they are. K-SVD goes from atom to atom. With E the
+residual of the signals that use d_j, were it not there, it fits d_j γ_j ≈ E by one power iteration d = Eᵀγ/‖Eᵀγ‖,
+γ = Ed (the approximate K-SVD). Neither raises the objective, nor does `replace`.
 
 K. Engan, S. Aase, J. Husøy, Method of optimal directions for frame design, ICASSP 1999.
 M. Aharon, M. Elad, A. Bruckstein, K-SVD: an algorithm for designing overcomplete dictionaries for sparse

@@ -1,7 +1,7 @@
 """min_{x, α} λ‖x − y‖² + Σ_i ‖R_i x − m_i − Dᵀα_i‖²,   ‖α_i‖₀ as small as ‖R_i y − m_i − Dᵀα_i‖ ≤ Cσ√n allows
 
-Each overlapping patch R_i y of n pixels, less its mean m_i, has a sparse code over a dictionary D, as wrong as the noise
-is strong. x is the average of all coded patches and of y. D is learned from the noisy image itself or from training
+Each overlapping patch R_i y of n pixels, less its mean m_i, has a sparse code over a dictionary D, as wrong as the
+noise is strong. x is the average of all coded patches and of y. D is learned from the noisy image itself or from training
 images.
 
 Inside a splitting (`baselines.plug_and_play`) λ is zero, as there the data term holds x to the measurement. With a
@@ -24,7 +24,7 @@ from torch import Tensor
 from baselines.dictionary import Update, cosines, learn, replace
 from baselines.frame import Frame, rms
 from baselines.networks import extend
-from baselines.patches import add_up, cover, patches, some_patches
+from baselines.patches import add_up, cover, patches, some_patches, windows
 from baselines.plug_and_play import PlugAndPlay
 from baselines.sparse_coding import approximations, coefficients
 from bench.method import LearnedMethod
@@ -89,10 +89,11 @@ class Learner:
     def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
         dims = x.ndim - 2
         side = self.sides[dims]
-        if not self.dictionaries:
-            self.dictionaries = [cosines(side, dims, self.atoms).to(x) for _ in x]
-            self.errors = [[] for _ in x]
         images = large_enough(x, side)[:, 0]
+        if not self.dictionaries:
+            atoms = min(self.atoms, windows(images[0], side).shape[:dims].numel())
+            self.dictionaries = [cosines(side, dims, atoms).to(x) for _ in x]
+            self.errors = [[] for _ in x]
         for i, (image, level) in enumerate(zip(images, sigma, strict=True)):
             self.learn(i, image, level)
         return denoise(x, sigma, self.dictionaries, self.lam)

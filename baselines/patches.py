@@ -1,6 +1,6 @@
 """R_i x, the patch of n^d pixels at place i of an image x,   and   Σ_i R_iᵀ p_i / Σ_i R_iᵀR_i, their average
 
-Of single images (H, W) or (D, H, W). A patch is a row, and patches follow each other in the order of their first pixels.
+Of single images (H, W) or (D, H, W). A patch is a row; patches follow each other in the order of their first pixels.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ DEPENDENT = 100  # times the precision: ρ² below which an atom is a combinatio
 
 
 class Codes(NamedTuple):
-    """Of the signals ``rows`` (m,): ``atoms`` (m, k) with their coefficients ``values`` (m, k), filled up with zeros."""
+    """Of the signals ``rows`` (m,): ``atoms`` (m, k) and their coefficients ``values`` (m, k), filled up with zeros."""
 
     rows: Tensor
     atoms: Tensor
@@ -116,4 +116,6 @@ def largest(alpha: Tensor) -> Tensor:
         return alpha.argmax(1)
     blocks = alpha.view(count, -1, BLOCK)
     block = blocks.amax(2).argmax(1)
-    return block * BLOCK + alpha.view(-1, BLOCK)[torch.arange(count, device=alpha.device) * blocks.shape[1] + block].argmax(1)
+    return block * BLOCK + alpha.view(-1, BLOCK)[
+        torch.arange(count, device=alpha.device) * blocks.shape[1] + block
+    ].argmax(1)

@@ -1,5 +1,7 @@
 """MOD against least squares, K-SVD against the singular value decomposition, and an objective that never rises."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -120,14 +122,14 @@ def test_the_objective_never_rises(update):
     for _ in range(30):
         D, codes = learn(D, X, codes, update, SPARSITY)
         values.append(objective(D, X, codes))
-    assert all(after <= before for before, after in zip(values, values[1:], strict=False))
+    assert all(after <= before for before, after in itertools.pairwise(values))
     assert values[-1] < 0.9 * values[1]
     assert (codes.count_nonzero(0) <= SPARSITY).all()
 
 
 @pytest.mark.parametrize("update", [ksvd, mod])
 def test_the_dictionary_that_made_the_signals_is_found(update):
-    """The experiment of Aharon et al. 2006, V.A, smaller, without noise: an atom is found if its cosine exceeds 0.99."""
+    """The experiment of Aharon et al. 2006, V.A, smaller and without noise: found is what has a cosine of 0.99."""
     truth = problem(size=20, seed=1)[0]
     rng = torch.Generator().manual_seed(2)
     X = torch.stack(

@@ -56,7 +56,9 @@ def test_signals_made_of_few_atoms_come_back():
     basis = torch.linalg.qr(problem()[0][:16].T).Q.T.contiguous()
     made = torch.zeros(16, 30, dtype=torch.float64)
     for i in range(30):
-        made[torch.randperm(16, generator=torch.Generator().manual_seed(i))[:3], i] = torch.tensor([2.0, -1, 0.5]).double()
+        made[torch.randperm(16, generator=torch.Generator().manual_seed(i))[:3], i] = torch.tensor(
+            [2.0, -1, 0.5]
+        ).double()
     assert torch.allclose(coefficients(basis, made.T @ basis, 3), made, atol=1e-12)
     assert torch.allclose(coefficients(basis, made.T @ basis, 16), made, atol=1e-12)
 
