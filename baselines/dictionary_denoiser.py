@@ -1,8 +1,8 @@
 """min_{x, α} λ‖x − y‖² + Σ_i ‖R_i x − m_i − Dᵀα_i‖²,   ‖α_i‖₀ as small as ‖R_i y − m_i − Dᵀα_i‖ ≤ Cσ√n allows
 
 Each overlapping patch R_i y of n pixels, less its mean m_i, has a sparse code over a dictionary D, as wrong as the
-noise is strong. x is the average of all coded patches and of y. D is learned from the noisy image itself or from training
-images.
+noise is strong. x is the average of all coded patches and of y. D is learned from the noisy image itself or from
+training images.
 
 Inside a splitting (`baselines.plug_and_play`) λ is zero, as there the data term holds x to the measurement. With a
 dictionary that learns on from step to step this is dictionary learning MRI, of any operator.
