@@ -46,7 +46,10 @@ WINDOW, FRESH = 10_000, 1_000  # patches that a training step learns from, and h
 class DictionaryDenoiser(PlugAndPlay):
     """Subclasses name the ``update`` of the dictionary."""
 
-    update: ClassVar[Update]
+    @staticmethod
+    def update(D: Tensor, X: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
+        """A better dictionary and its codes (`baselines.dictionary`)."""
+        raise NotImplementedError
 
 
 class SelfLearned(DictionaryDenoiser):
@@ -57,11 +60,11 @@ class SelfLearned(DictionaryDenoiser):
         self.learner = self.begin()  # of the last reconstruction
 
     def begin(self) -> Learner:
-        self.learner = Learner(type(self).update, SPLIT_SIDE, SPLIT_ATOMS, 1, 0.0)
+        self.learner = Learner(self.update, SPLIT_SIDE, SPLIT_ATOMS, 1, 0.0)
         return self.learner
 
     def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
-        self.learner = Learner(type(self).update, SIDE, ATOMS, ITERATIONS, LAMBDA)
+        self.learner = Learner(self.update, SIDE, ATOMS, ITERATIONS, LAMBDA)
         return self.learner(x, sigma)
 
     def convergence(self, y: Tensor, physics: LinearPhysics) -> list[float]:
@@ -140,7 +143,7 @@ class Global(DictionaryDenoiser, LearnedMethod):
         X, codes = self.window or (fresh[:0], fresh.new_zeros(len(self.D), 0))
         X = torch.cat([X, fresh])[-WINDOW:]
         codes = torch.nn.functional.pad(codes, (0, len(fresh)))[:, -WINDOW:]
-        D, codes = learn(self.D, X, codes, type(self).update, SPARSITY)
+        D, codes = learn(self.D, X, codes, self.update, SPARSITY)
         self.D.copy_(D)
         self.window = X, codes
         loss = (X - codes.T @ D).square().mean()
@@ -162,7 +165,10 @@ def denoise(x: Tensor, sigma: Tensor, dictionaries: list[Tensor], lam: float) ->
     size, weight = x.shape[2:], lam * rms(x).flatten() / sigma
     images = large_enough(x, side_of(dictionaries[0], len(size)))[:, 0]
     restored = [restore(*one) for one in zip(images, sigma, dictionaries, weight, strict=True)]
-    return torch.stack(restored)[:, None][(..., *(slice(n) for n in size))]
+    whole = torch.stack(restored)[:, None]
+    for axis, n in enumerate(size, 2):
+        whole = whole.narrow(axis, 0, n)
+    return whole
 
 
 def restore(y: Tensor, sigma: Tensor, D: Tensor, lam: Tensor) -> Tensor:
