@@ -1,0 +1,204 @@
+"""min_{x, α} λ‖x − y‖² + Σ_i ‖R_i x − m_i − Dᵀα_i‖²,   ‖α_i‖₀ as small as ‖R_i y − m_i − Dᵀα_i‖ ≤ Cσ√n allows
+
+Each overlapping patch R_i y of n pixels, less its mean m_i, has a sparse code over a dictionary D, as wrong as the
+noise is strong. x is the average of all coded patches and of y. D is learned from the noisy image itself or from
+training images.
+
+Inside a splitting (`baselines.plug_and_play`) λ is zero, as there the data term holds x to the measurement. With a
+dictionary that learns on from step to step this is dictionary learning MRI, of any operator.
+
+M. Elad, M. Aharon, Image denoising via sparse and redundant representations over learned dictionaries, IEEE TIP 2006.
+S. Ravishankar, Y. Bresler, MR image reconstruction from highly undersampled k-space data by dictionary learning,
+IEEE TMI 2011.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import torch
+from deepinv.physics import LinearPhysics
+from torch import Tensor
+
+from baselines.dictionary import Update, cosines, learn, replace
+from baselines.frame import Frame, rms
+from baselines.networks import extend
+from baselines.patches import add_up, cover, patches, some_patches, windows
+from baselines.plug_and_play import PlugAndPlay
+from baselines.sparse_coding import approximations, coefficients
+from bench.method import LearnedMethod
+from bench.operators import direct
+from bench.space import Range
+from bench.task import Track
+
+C = 1.15  # Elad and Aharon 2006
+LAMBDA = 30 / 115  # λσ of images with an rms of one: theirs is 30 where a photograph's rms is 115 of 255 grey values
+SIDE, ATOMS = {2: 8, 3: 4}, 256  # side of a patch, by the dimensions of an image, and K, as Elad and Aharon
+SPLIT_SIDE, SPLIT_ATOMS = {2: 6, 3: 4}, 128  # of a dictionary that learns inside a splitting: larger ones are slower
+MOST = 2  # the most atoms of a patch are n over it
+LEARNED = 20_000  # patches of an image that is learned from
+ITERATIONS = 10  # of learning from a noisy image; one at each step of a splitting
+SPARSITY = 6  # of learning from training images, as Elad and Aharon's global dictionary
+WINDOW, FRESH = 10_000, 1_000  # patches that a training step learns from, and how many of them are new
+
+
+class DictionaryDenoiser(PlugAndPlay):
+    """Subclasses name the ``update`` of the dictionary."""
+
+    @staticmethod
+    def update(D: Tensor, X: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
+        """A better dictionary and its codes (`baselines.dictionary`)."""
+        raise NotImplementedError
+
+
+class SelfLearned(DictionaryDenoiser):
+    """The dictionary is learned from the measurement, of each channel by itself."""
+
+    def __init__(self, sigma: float = 0.02, start: float = 0.3, iterations: int = 30) -> None:
+        super().__init__(sigma, start, iterations)
+        self.learner = self.begin()  # of the last reconstruction
+
+    def begin(self) -> Learner:
+        self.learner = Learner(self.update, SPLIT_SIDE, SPLIT_ATOMS, 1, 0.0)
+        return self.learner
+
+    def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
+        self.learner = Learner(self.update, SIDE, ATOMS, ITERATIONS, LAMBDA)
+        return self.learner(x, sigma)
+
+    def convergence(self, y: Tensor, physics: LinearPhysics) -> list[float]:
+        """Mean square error of the codes after each iteration of learning; it falls with the noise of a splitting."""
+        self(y, physics)
+        return torch.tensor(self.learner.errors).mean(0).tolist()
+
+    def atoms(self, y: Tensor, physics: LinearPhysics) -> Mapping[str, Tensor]:
+        self(y, physics)
+        return {"dictionary": pictures(self.learner.dictionaries[0], physics.A_adjoint(y).ndim - 2)}
+
+
+class Learner:
+    """Denoises images (B, 1, ...) and remembers the dictionary of each of them."""
+
+    def __init__(self, update: Update, sides: Mapping[int, int], atoms: int, iterations: int, lam: float) -> None:
+        self.update = update
+        self.sides = sides
+        self.atoms = atoms
+        self.iterations = iterations
+        self.lam = lam
+        self.dictionaries: list[Tensor] = []
+        self.errors: list[list[float]] = []  # of each image, after each iteration
+
+    def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
+        dims = x.ndim - 2
+        side = self.sides[dims]
+        images = large_enough(x, side)[:, 0]
+        if not self.dictionaries:
+            atoms = min(self.atoms, windows(images[0], side).shape[:dims].numel())
+            self.dictionaries = [cosines(side, dims, atoms).to(x) for _ in x]
+            self.errors = [[] for _ in x]
+        for i, (image, level) in enumerate(zip(images, sigma, strict=True)):
+            self.learn(i, image, level)
+        return denoise(x, sigma, self.dictionaries, self.lam)
+
+    def learn(self, i: int, image: Tensor, sigma: Tensor) -> None:
+        D = self.dictionaries[i]
+        n = D.shape[1]
+        X = less_mean(some_patches(image, self.sides[image.ndim], LEARNED))[0]
+        for _ in range(self.iterations):
+            D, codes = self.update(D, X, coefficients(D, X, n // MOST, C * n**0.5 * sigma))
+            D, codes = replace(D, X, codes)
+            self.errors[i].append(float((X - codes.T @ D).square().mean()))
+        self.dictionaries[i] = D
+
+
+class Global(DictionaryDenoiser, LearnedMethod):
+    """The dictionary is learned from training images, without gradients: a few hundred steps suffice."""
+
+    clip: ClassVar[float | None] = None
+    D: Tensor  # (K, n)
+
+    def __init__(self, dims: int = 2, sigma: float = 0.03, start: float = 0.3, iterations: int = 8) -> None:
+        super().__init__(sigma, start, iterations)
+        self.automatic_optimization = False
+        self.dims = dims
+        self.register_buffer("D", cosines(SIDE[dims], dims, ATOMS))
+        self.window: tuple[Tensor, Tensor] | None = None  # patches (N, n) and their codes (K, N), only while it learns
+
+    @classmethod
+    def space(cls, track: Track) -> Mapping[str, Range]:
+        return {}
+
+    def configure_optimizers(self) -> list[torch.optim.Optimizer]:
+        return []
+
+    @torch.no_grad()
+    def training_step(self, batch: tuple[Tensor, Tensor, LinearPhysics], index: int) -> Tensor:
+        """Learns from the latest patches; returns their mean square error."""
+        x, y, physics = batch
+        side = SIDE[self.dims]
+        images = large_enough(Frame(direct(y, physics)).enter(x).flatten(0, 1).unsqueeze(1), side)[:, 0]
+        fresh = torch.cat([less_mean(patches(image, side))[0] for image in images])
+        fresh = fresh[torch.randperm(len(fresh), device=x.device)[: FRESH if self.window else WINDOW]]
+        X, codes = self.window or (fresh[:0], fresh.new_zeros(len(self.D), 0))
+        X = torch.cat([X, fresh])[-WINDOW:]
+        codes = torch.nn.functional.pad(codes, (0, len(fresh)))[:, -WINDOW:]
+        D, codes = learn(self.D, X, codes, self.update, SPARSITY)
+        self.D.copy_(D)
+        self.window = X, codes
+        loss = (X - codes.T @ D).square().mean()
+        self.log("train_loss", loss, on_step=True, on_epoch=False)
+        return loss
+
+    def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
+        return denoise(x, sigma, [self.D] * len(x), LAMBDA)
+
+    def denoise_once(self, x: Tensor, sigma: Tensor) -> Tensor:
+        return denoise(x, sigma, [self.D] * len(x), 0.0)
+
+    def atoms(self, y: Tensor, physics: LinearPhysics) -> Mapping[str, Tensor]:
+        return {"dictionary": pictures(self.D, self.dims)}
+
+
+def denoise(x: Tensor, sigma: Tensor, dictionaries: list[Tensor], lam: float) -> Tensor:
+    """Images (B, 1, ...) by a dictionary each, where the average holds y with the weight ``lam`` rms/σ."""
+    size, weight = x.shape[2:], lam * rms(x).flatten() / sigma
+    images = large_enough(x, side_of(dictionaries[0], len(size)))[:, 0]
+    restored = [restore(*one) for one in zip(images, sigma, dictionaries, weight, strict=True)]
+    whole = torch.stack(restored)[:, None]
+    for axis, n in enumerate(size, 2):
+        whole = whole.narrow(axis, 0, n)
+    return whole
+
+
+def restore(y: Tensor, sigma: Tensor, D: Tensor, lam: Tensor) -> Tensor:
+    """A single image (H, W) or (D, H, W)."""
+    n, side = D.shape[1], side_of(D, y.ndim)
+
+    def code(rows: Tensor) -> Tensor:
+        centred, mean = less_mean(rows)
+        return approximations(D, centred, n // MOST, C * n**0.5 * sigma) + mean
+
+    return (lam * y + add_up(y, side, code)) / (lam + cover(y, side))
+
+
+def less_mean(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Patches without their means, and those."""
+    mean = rows.mean(1, keepdim=True)
+    return rows - mean, mean
+
+
+def large_enough(x: Tensor, side: int) -> Tensor:
+    """Images (B, 1, ...), continued where no patch fits."""
+    return extend(x, side) if min(x.shape[2:]) < side else x
+
+
+def side_of(D: Tensor, dims: int) -> int:
+    return round(D.shape[1] ** (1 / dims))
+
+
+def pictures(D: Tensor, dims: int) -> Tensor:
+    """Atoms as images (K, h, w); of atoms in 3D their middle slices."""
+    side = side_of(D, dims)
+    atoms = D.view(-1, *[side] * dims)
+    return atoms if dims == 2 else atoms[:, side // 2]

@@ -1,0 +1,60 @@
+"""R_i x, the patch of n^d pixels at place i of an image x,   and   Σ_i R_iᵀ p_i / Σ_i R_iᵀR_i, their average
+
+Of single images (H, W) or (D, H, W). A patch is a row; patches follow each other in the order of their first pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import product
+
+import torch
+from torch import Tensor
+
+SLAB = {"cpu": 2**14}  # patches at once, which bounds the memory
+SLAB_ELSEWHERE = 2**20
+
+
+def windows(image: Tensor, side: int) -> Tensor:
+    """A view of all patches, (H − side + 1, W − side + 1, side, side), and likewise in 3D."""
+    for axis in range(image.ndim):
+        image = image.unfold(axis, side, 1)
+    return image
+
+
+def patches(image: Tensor, side: int) -> Tensor:
+    """All of them, (N, side^d)."""
+    return windows(image, side).reshape(-1, side**image.ndim)
+
+
+def some_patches(image: Tensor, side: int, count: int) -> Tensor:
+    """At most ``count`` of them, (M, side^d), at random; from the same places of all images of a shape."""
+    view = windows(image, side)
+    places = view.shape[: image.ndim]
+    drawn = torch.randperm(places.numel(), generator=torch.Generator().manual_seed(0))[:count].sort().values
+    return view[torch.unravel_index(drawn.to(image.device), places)].reshape(-1, side**image.ndim)
+
+
+def add_up(image: Tensor, side: int, restore: Callable[[Tensor], Tensor]) -> Tensor:
+    """Σ_i R_iᵀ p_i of the patches p = ``restore(R x)``, (N, side^d) to the same, as an image."""
+    total = torch.zeros_like(image)
+    rows = len(image) - side + 1
+    layer = windows(image[:side], side).shape[: image.ndim].numel()
+    each = max(1, SLAB.get(image.device.type, SLAB_ELSEWHERE) // layer)
+    for first in range(0, rows, each):
+        slab = image[first : min(first + each, rows) + side - 1]
+        restored = restore(patches(slab, side)).T.contiguous()
+        places = tuple(n - side + 1 for n in slab.shape)
+        for values, corner in zip(restored.view(-1, *places), product(range(side), repeat=image.ndim), strict=True):
+            start = (first + corner[0], *corner[1:])
+            total[tuple(slice(i, i + n) for i, n in zip(start, places, strict=True))] += values
+    return total
+
+
+def cover(image: Tensor, side: int) -> Tensor:
+    """Σ_i R_iᵀR_i: how many patches hold each pixel of the image."""
+    total = image.new_ones(())
+    for n in image.shape:
+        place = torch.arange(n, device=image.device)
+        total = total[..., None] * torch.minimum(place + 1, n - place).clamp(max=min(side, n - side + 1))
+    return total

@@ -1,0 +1,121 @@
+"""min_α ‖x − Dᵀα‖²,   ‖α‖₀ ≤ s,   or   min_α ‖α‖₀,   ‖x − Dᵀα‖² ≤ ε²,   by orthogonal matching pursuit
+
+Each step takes the atom d_i with the largest |d_iᵀr| of the residual r, then fits all atoms chosen so far. Batch OMP
+needs neither x nor r for that: the correlations α⁰ = Dx, the Gram matrix G = DDᵀ and ‖x‖² are enough. Atoms and signals
+are rows here.
+
+The fit is a progressive Cholesky factorisation G_II = LLᵀ, kept as L⁻¹. An atom whose correlations with the chosen ones
+are g has w = L⁻¹g, ρ² = 1 − wᵀw, and adds to L⁻¹ the row ℓ = (−wᵀL⁻¹, 1)/ρ. With c = d_iᵀr/ρ the coefficients grow by
+cℓ, the correlations fall by cGℓ, and ‖r‖² falls by c².
+
+Signals are coded in batches of like energy, so that most of a batch finish together; those that have leave it.
+
+R. Rubinstein, M. Zibulevsky, M. Elad, Efficient implementation of the K-SVD algorithm using batch orthogonal matching
+pursuit, Technion CS-2008-08.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn.functional import embedding_bag
+
+CHUNK = {"cpu": 2**19}  # correlations held at once: what a processor's cache holds
+CHUNK_ELSEWHERE = 2**24
+BLOCK = 32  # correlations: fewer are slower
+DEPENDENT = 100  # times the precision: ρ² below which an atom is a combination of the chosen ones
+
+
+class Codes(NamedTuple):
+    """Of the signals ``rows`` (m,): ``atoms`` (m, k) and their coefficients ``values`` (m, k), filled up with zeros."""
+
+    rows: Tensor
+    atoms: Tensor
+    values: Tensor
+
+
+def codes(
+    D: Tensor,  # (K, n), atoms of norm one
+    X: Tensor,  # (N, n)
+    sparsity: int,  # s: the most atoms of a signal
+    error: float | Tensor = 0.0,  # ε, ()
+) -> Iterator[Codes]:
+    """The codes of all signals but those with ‖x‖ ≤ ε, which are zero; batch by batch, in no order."""
+    G, bound, energy = D @ D.T, torch.as_tensor(error).to(X) ** 2, X.square().sum(1)
+    order = energy.argsort(descending=True)[: int((energy > bound).sum())]
+    if len(order) == 0:
+        return
+    for rows in order.split(max(1, CHUNK.get(X.device.type, CHUNK_ELSEWHERE) // len(D))):
+        yield Codes(rows, *pursue(G, X[rows] @ D.T, energy[rows], min(sparsity, *D.shape), bound))
+
+
+def coefficients(D: Tensor, X: Tensor, sparsity: int, error: float | Tensor = 0.0) -> Tensor:
+    """Γ (K, N), the codes as columns."""
+    found = X.new_zeros(len(D), len(X))
+    for rows, atoms, values in codes(D, X, sparsity, error):
+        found[:, rows] = X.new_zeros(len(rows), len(D)).scatter_add_(1, atoms, values).T
+    return found
+
+
+def approximations(D: Tensor, X: Tensor, sparsity: int, error: float | Tensor = 0.0) -> Tensor:
+    """Dᵀα of each signal, (N, n)."""
+    found = torch.zeros_like(X)
+    for rows, atoms, values in codes(D, X, sparsity, error):
+        found[rows] = embedding_bag(atoms, D, per_sample_weights=values, mode="sum")
+    return found
+
+
+def pursue(
+    G: Tensor,  # (K, K)
+    alpha: Tensor,  # (m, K), correlations with the signals
+    left: Tensor,  # ‖x‖², (m,)
+    sparsity: int,
+    bound: Tensor,  # ε², ()
+) -> tuple[Tensor, Tensor]:
+    """Atoms (m, k) and values (m, k). Inside, the signals that go on are columns."""
+    count = len(alpha)
+    atoms, values = (alpha.new_zeros(sparsity, count, dtype=dtype) for dtype in (torch.long, alpha.dtype))
+    active, magnitude = torch.arange(count, device=alpha.device), torch.empty_like(alpha)
+    chosen, gamma, inverse = atoms[:0], values[:0], alpha.new_zeros(0, 0, count)
+    for k in range(sparsity):
+        place = largest(torch.abs(alpha, out=magnitude[: len(alpha)]))
+        g = G.view(-1)[chosen * len(G) + place]
+        w = (inverse * g).sum(1)
+        square = 1 - w.square().sum(0)
+        independent = square > DEPENDENT * torch.finfo(G.dtype).eps
+        rho = square.clamp(min=DEPENDENT * torch.finfo(G.dtype).eps).sqrt()
+        row = torch.cat([-(w[:, None] * inverse).sum(0), torch.ones_like(rho)[None]]) / rho
+        c = alpha.gather(1, place[:, None])[:, 0] / rho * independent
+        step = c * row
+        gamma = step + torch.cat([gamma, torch.zeros_like(c)[None]])
+        chosen = torch.cat([chosen, place[None]])
+        left = left - c.square()
+
+        goes_on = (left > bound) & independent
+        if k + 1 == sparsity or not goes_on.all():
+            ends = (~goes_on).nonzero()[:, 0] if k + 1 < sparsity else torch.arange(len(active), device=alpha.device)
+            atoms[: k + 1, active[ends]] = chosen[:, ends]
+            values[: k + 1, active[ends]] = gamma[:, ends]
+            if len(ends) == len(active):
+                break
+            stay = goes_on.nonzero()[:, 0]
+            active, left, alpha = active[stay], left[stay], alpha[stay]
+            chosen, gamma, inverse, row, step = (t[..., stay] for t in (chosen, gamma, inverse, row, step))
+        alpha.sub_(embedding_bag(chosen.T.contiguous(), G, per_sample_weights=step.T.contiguous(), mode="sum"))
+        inverse = torch.cat([torch.nn.functional.pad(inverse, (0, 0, 0, 1)), row[None]])
+    return atoms[: k + 1].T.contiguous(), values[: k + 1].T.contiguous()
+
+
+def largest(alpha: Tensor) -> Tensor:
+    """``alpha.argmax(1)``, by way of blocks where they fit: torch finds a maximum ten times faster than its place."""
+    count, length = alpha.shape
+    if length % BLOCK:
+        return alpha.argmax(1)
+    blocks = alpha.view(count, -1, BLOCK)
+    block = blocks.amax(2).argmax(1)
+    return block * BLOCK + alpha.view(-1, BLOCK)[
+        torch.arange(count, device=alpha.device) * blocks.shape[1] + block
+    ].argmax(1)
