@@ -55,7 +55,7 @@ class DictionaryDenoiser(PlugAndPlay):
 class SelfLearned(DictionaryDenoiser):
     """The dictionary is learned from the measurement, of each channel by itself."""
 
-    def __init__(self, sigma: float = 0.02, start: float = 0.3, iterations: int = 30) -> None:
+    def __init__(self, sigma: float = 0.02, start: float = 0.3, iterations: int | None = None) -> None:
         super().__init__(sigma, start, iterations)
         self.learner = self.begin()  # of the last reconstruction
 
@@ -118,7 +118,7 @@ class Global(DictionaryDenoiser, LearnedMethod):
     clip: ClassVar[float | None] = None
     D: Tensor  # (K, n)
 
-    def __init__(self, dims: int = 2, sigma: float = 0.03, start: float = 0.3, iterations: int = 8) -> None:
+    def __init__(self, dims: int = 2, sigma: float = 0.03, start: float = 0.3, iterations: int | None = None) -> None:
         super().__init__(sigma, start, iterations)
         self.automatic_optimization = False
         self.dims = dims

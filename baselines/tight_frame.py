@@ -34,7 +34,7 @@ from baselines.framelets import mirror
 # Of thresholds in units of a level's noise, over those of the level before: of 0.3 to 1, 0.5 to 0.7 is best for 5 x 5
 # pixels on three validation images of BSD400, at σ = 25/255 and 50/255.
 COARSER = 0.6
-INERTIA = (
+INERTIA = 1e-2  # ε, in coefficients at the threshold for each pixel; with less, rounding decides on idle filters
     1e-2  # ε, in coefficients at the threshold for each pixel; with less, rounding decides filters that hardly matter
 )
 CHUNK = {"cpu": 2**20}  # pixels in the windows at hand: what a processor's cache holds
