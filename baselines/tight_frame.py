@@ -35,8 +35,6 @@ from baselines.framelets import mirror
 # pixels on three validation images of BSD400, at σ = 25/255 and 50/255.
 COARSER = 0.6
 INERTIA = 1e-2  # ε, in coefficients at the threshold for each pixel; with less, rounding decides on idle filters
-    1e-2  # ε, in coefficients at the threshold for each pixel; with less, rounding decides filters that hardly matter
-)
 CHUNK = {"cpu": 2**20}  # pixels in the windows at hand: what a processor's cache holds
 CHUNK_ELSEWHERE = 2**26
 
