@@ -26,44 +26,54 @@ LEARNING, RESTORING = 3.4, 2.8  # thresholds over the noise, by the PSNR of thre
 
 
 class FrameLearning(PlugAndPlay):
-    """Windows of ``side`` pixels, by the dimensions of an image, at so many ``levels`` of a `TightFrame`."""
+    """Windows of ``side`` pixels, by the dimensions of an image, at so many ``levels`` of a `TightFrame`.
+
+    Without ``learn`` the frame stays what it starts from, the cosine transform: a fixed one of the same size.
+    """
 
     side: ClassVar[Mapping[int, int]]
     levels: ClassVar[int]
 
-    def __init__(self, sigma: float = 0.03, start: float = 0.3, iterations: int | None = None) -> None:
+    def __init__(
+        self, sigma: float = 0.03, start: float = 0.3, iterations: int | None = None, learn: bool = True
+    ) -> None:
         super().__init__(sigma, start, iterations)
+        self.learns = learn
 
     def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
-        return Learner(self.side, self.levels).denoise(x, sigma)
+        return self.learner().denoise(x, sigma)
 
     def begin(self) -> Denoiser:
-        return Learner(self.side, self.levels).step
+        return self.learner().step
 
     @torch.no_grad()
     def convergence(self, y: Tensor, physics: LinearPhysics) -> list[float]:
         """‖v − Wx‖² + λ²‖v‖_0 after each update of the frame, at the λ and, in a splitting, the x of then."""
-        return [float(objective) for objective in self.learner(y, physics).objectives]
+        return [float(objective) for objective in self.learner_of(y, physics).objectives]
 
     @torch.no_grad()
     def atoms(self, y: Tensor, physics: LinearPhysics) -> Mapping[str, Tensor]:
         """The filters of the first image and its first channel, (N, h, w); of 3D filters the middle slices."""
-        frame = self.learner(y, physics).frames[0]
+        frame = self.learner_of(y, physics).frames[0]
         return {f"level {level}": pictures(D, frame.side) for level, D in enumerate(frame.filters, 1)}
 
-    def learner(self, y: Tensor, physics: LinearPhysics) -> Learner:
+    def learner(self) -> Learner:
+        return Learner(self.side, self.levels, self.learns)
+
+    def learner_of(self, y: Tensor, physics: LinearPhysics) -> Learner:
         """The one that reconstructed ``y``."""
-        learner = Learner(self.side, self.levels)
+        learner = self.learner()
         self.solve(y, physics, learner.denoise, learner.step)
         return learner
 
 
 class Learner:
-    """Denoises images (B, 1, ...) by a frame of each, which it learns and remembers."""
+    """Denoises images (B, 1, ...) by a frame of each, which it learns, unless it ``learns`` not, and remembers."""
 
-    def __init__(self, side: Mapping[int, int], levels: int) -> None:
+    def __init__(self, side: Mapping[int, int], levels: int, learns: bool = True) -> None:
         self.side = side
         self.levels = levels
+        self.learns = learns
         self.frames: list[TightFrame] = []
         self.objectives: list[Tensor] = []  # mean over the images, after each update
 
@@ -83,6 +93,8 @@ class Learner:
             dims = x.ndim - 2
             start = cosines(self.side[dims], dims).to(x)
             self.frames = [TightFrame(start, self.side[dims], self.levels) for _ in x]
+        if not self.learns:
+            return
         parts = zip(self.frames, x[:, 0], thresholds.tolist(), strict=True)
         self.objectives.append(torch.stack([frame.learn(image, threshold) for frame, image, threshold in parts]).mean())
 

@@ -39,6 +39,8 @@ def test_what_is_learned_beats_the_fixed_start_and_fixed_framelets(method):
     x, y = textured(slice(100, 228), slice(180, 308))
     start = TightFrame(cosines(method.side[2], 2).float(), method.side[2], method.levels)
     fixed = max(psnr(start.restore(y[0, 0], factor * SIGMA), x[0, 0]) for factor in (2.6, RESTORING, 3.0))
+    unlearned = method(learn=False)(y, Denoising(GaussianNoise(SIGMA)))
+    assert torch.equal(unlearned[0, 0], start.restore(y[0, 0], RESTORING * float(torch.tensor(SIGMA))))
     framelets = max(psnr(WaveletFrame(lam)(y, Denoising(GaussianNoise(SIGMA))), x) for lam in (0.1, 0.12, 0.15))
     learned = psnr(method()(y, Denoising(GaussianNoise(SIGMA))), x)
     assert learned > fixed + 0.1
@@ -81,7 +83,7 @@ def test_the_curve_of_known_noise_falls_and_the_atoms_are_orthonormal(method):
 def test_the_atoms_of_a_volume_are_middle_slices():
     volume = next(toy for toy in toys() if toy.track.dims == 3)
     physics = volume.physics(volume.params)
-    learner = DDTF(iterations=3).learner(volume.y, physics)
+    learner = DDTF(iterations=3).learner_of(volume.y, physics)
     atoms = DDTF(iterations=3).atoms(volume.y, physics)["level 1"]
     assert torch.equal(atoms, learner.frames[0].filters[0].reshape(27, 3, 3, 3)[:, 1])
 
