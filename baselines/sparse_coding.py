@@ -53,11 +53,18 @@ def codes(
 
 
 def coefficients(D: Tensor, X: Tensor, sparsity: int, error: float | Tensor = 0.0) -> Tensor:
-    """Γ (K, N), the codes as columns."""
-    found = X.new_zeros(len(D), len(X))
+    """Γ (K, N), sparse, the codes as columns."""
+    places, found = [torch.empty(2, 0, dtype=torch.long, device=X.device)], [X.new_empty(0)]
     for rows, atoms, values in codes(D, X, sparsity, error):
-        found[:, rows] = X.new_zeros(len(rows), len(D)).scatter_add_(1, atoms, values).T
-    return found
+        places.append(torch.stack([atoms, rows[:, None].expand_as(atoms)]).flatten(1))
+        found.append(values.flatten())
+    return sparse(torch.cat(places, 1), torch.cat(found), (len(D), len(X)))
+
+
+def sparse(places: Tensor, values: Tensor, size: tuple[int, ...]) -> Tensor:
+    """A coalesced matrix without zeros of the ``values`` (m,) at ``places`` (2, m); those of one place are added."""
+    kept = values != 0
+    return torch.sparse_coo_tensor(places[:, kept], values[kept], size, check_invariants=True).coalesce()
 
 
 def approximations(D: Tensor, X: Tensor, sparsity: int, error: float | Tensor = 0.0) -> Tensor:
