@@ -45,11 +45,12 @@ def codes(
 ) -> Iterator[Codes]:
     """The codes of all signals but those with ‖x‖ ≤ ε, which are zero; batch by batch, in no order."""
     G, bound, energy = D @ D.T, torch.as_tensor(error).to(X) ** 2, X.square().sum(1)
-    order = energy.argsort(descending=True)[: int((energy > bound).sum())]
+    coded = (energy > bound).nonzero()[:, 0]
+    order = coded[energy[coded].argsort(descending=True)]
     if len(order) == 0:
         return
     for rows in order.split(max(1, CHUNK.get(X.device.type, CHUNK_ELSEWHERE) // len(D))):
-        yield Codes(rows, *pursue(G, X[rows] @ D.T, energy[rows], min(sparsity, *D.shape), bound))
+        yield Codes(rows, *pursue(G, X.index_select(0, rows) @ D.T, energy[rows], min(sparsity, *D.shape), bound))
 
 
 def coefficients(D: Tensor, X: Tensor, sparsity: int, error: float | Tensor = 0.0) -> Tensor:
@@ -89,7 +90,7 @@ def pursue(
     chosen, gamma, inverse = atoms[:0], values[:0], alpha.new_zeros(0, 0, count)
     for k in range(sparsity):
         place = largest(torch.abs(alpha, out=magnitude[: len(alpha)]))
-        g = G.view(-1)[chosen * len(G) + place]
+        g = G.take(chosen * len(G) + place)
         w = (inverse * g).sum(1)
         square = 1 - w.square().sum(0)
         independent = square > DEPENDENT * torch.finfo(G.dtype).eps
@@ -109,8 +110,8 @@ def pursue(
             if len(ends) == len(active):
                 break
             stay = goes_on.nonzero()[:, 0]
-            active, left, alpha = active[stay], left[stay], alpha[stay]
-            chosen, gamma, inverse, row, step = (t[..., stay] for t in (chosen, gamma, inverse, row, step))
+            active, left, alpha = active[stay], left[stay], alpha.index_select(0, stay)
+            chosen, gamma, inverse, row, step = (t.index_select(-1, stay) for t in (chosen, gamma, inverse, row, step))
         alpha.sub_(embedding_bag(chosen.T.contiguous(), G, per_sample_weights=step.T.contiguous(), mode="sum"))
         inverse = torch.cat([torch.nn.functional.pad(inverse, (0, 0, 0, 1)), row[None]])
     return atoms[: k + 1].T.contiguous(), values[: k + 1].T.contiguous()
