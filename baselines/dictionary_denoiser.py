@@ -21,7 +21,7 @@ import torch
 from deepinv.physics import LinearPhysics
 from torch import Tensor
 
-from baselines.dictionary import Update, cosines, learn, replace
+from baselines.dictionary import Found, Update, cosines, learn, replace, residual
 from baselines.frame import Frame, rms
 from baselines.networks import extend
 from baselines.patches import add_up, cover, patches, some_patches, windows
@@ -48,8 +48,8 @@ class DictionaryDenoiser(PlugAndPlay):
     """Subclasses name the ``update`` of the dictionary."""
 
     @staticmethod
-    def update(D: Tensor, X: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
-        """A better dictionary and its codes (`baselines.dictionary`)."""
+    def update(D: Tensor, codes: Tensor, R: Tensor) -> Found:
+        """A better dictionary, its codes and their residual (`baselines.dictionary`)."""
         raise NotImplementedError
 
 
@@ -107,9 +107,9 @@ class Learner:
         n = D.shape[1]
         X = less_mean(some_patches(image, self.sides[image.ndim], LEARNED))[0]
         for _ in range(self.iterations):
-            D, codes = self.update(D, X, coefficients(D, X, n // MOST, LEARNING * n**0.5 * sigma))
-            D, codes = replace(D, X, codes)
-            self.errors[i].append(float((X - codes.T @ D).square().mean()))
+            codes = coefficients(D, X, n // MOST, LEARNING * n**0.5 * sigma)
+            D, codes, R = replace(*self.update(D, codes, residual(D, codes, X)), X)
+            self.errors[i].append(float(R.square().mean()))
         self.dictionaries[i] = D
 
 
@@ -124,7 +124,7 @@ class Global(DictionaryDenoiser, LearnedMethod):
         self.automatic_optimization = False
         self.dims = dims
         self.register_buffer("D", cosines(SIDE[dims], dims, ATOMS))
-        self.window: tuple[Tensor, Tensor] | None = None  # patches (N, n) and their codes (K, N), only while it learns
+        self.window: tuple[Tensor, Tensor] | None = None  # patches and their codes, only while it learns
 
     @classmethod
     def space(cls, track: Track) -> Mapping[str, Range]:
@@ -141,13 +141,14 @@ class Global(DictionaryDenoiser, LearnedMethod):
         images = large_enough(Frame(direct(y, physics)).enter(x).flatten(0, 1).unsqueeze(1), side)[:, 0]
         fresh = torch.cat([less_mean(patches(image, side))[0] for image in images])
         fresh = fresh[torch.randperm(len(fresh), device=x.device)[: FRESH if self.window else WINDOW]]
-        X, codes = self.window or (fresh[:0], fresh.new_zeros(len(self.D), 0))
+        X, codes = self.window or (fresh[:0], fresh.new_zeros(len(self.D), 0).to_sparse())
         X = torch.cat([X, fresh])[-WINDOW:]
-        codes = torch.nn.functional.pad(codes, (0, len(fresh)))[:, -WINDOW:]
-        D, codes = learn(self.D, X, codes, self.update, SPARSITY)
+        codes = torch.cat([codes, fresh.new_zeros(len(self.D), len(fresh)).to_sparse()], 1)
+        codes = codes.narrow_copy(1, codes.shape[1] - len(X), len(X))
+        D, codes, R = learn(self.D, codes, X, self.update, SPARSITY)
         self.D.copy_(D)
         self.window = X, codes
-        loss = (X - codes.T @ D).square().mean()
+        loss = R.square().mean()
         self.log("train_loss", loss, on_step=True, on_epoch=False)
         return loss
 

@@ -45,19 +45,27 @@ def codes(
 ) -> Iterator[Codes]:
     """The codes of all signals but those with ‖x‖ ≤ ε, which are zero; batch by batch, in no order."""
     G, bound, energy = D @ D.T, torch.as_tensor(error).to(X) ** 2, X.square().sum(1)
-    order = energy.argsort(descending=True)[: int((energy > bound).sum())]
+    coded = (energy > bound).nonzero()[:, 0]
+    order = coded[energy[coded].argsort(descending=True)]
     if len(order) == 0:
         return
     for rows in order.split(max(1, CHUNK.get(X.device.type, CHUNK_ELSEWHERE) // len(D))):
-        yield Codes(rows, *pursue(G, X[rows] @ D.T, energy[rows], min(sparsity, *D.shape), bound))
+        yield Codes(rows, *pursue(G, X.index_select(0, rows) @ D.T, energy[rows], min(sparsity, *D.shape), bound))
 
 
 def coefficients(D: Tensor, X: Tensor, sparsity: int, error: float | Tensor = 0.0) -> Tensor:
-    """Γ (K, N), the codes as columns."""
-    found = X.new_zeros(len(D), len(X))
+    """Γ (K, N), sparse, the codes as columns."""
+    places, found = [torch.empty(2, 0, dtype=torch.long, device=X.device)], [X.new_empty(0)]
     for rows, atoms, values in codes(D, X, sparsity, error):
-        found[:, rows] = X.new_zeros(len(rows), len(D)).scatter_add_(1, atoms, values).T
-    return found
+        places.append(torch.stack([atoms, rows[:, None].expand_as(atoms)]).flatten(1))
+        found.append(values.flatten())
+    return sparse(torch.cat(places, 1), torch.cat(found), (len(D), len(X)))
+
+
+def sparse(places: Tensor, values: Tensor, size: tuple[int, ...]) -> Tensor:
+    """A coalesced matrix without zeros of the ``values`` (m,) at ``places`` (2, m); those of one place are added."""
+    kept = values != 0
+    return torch.sparse_coo_tensor(places[:, kept], values[kept], size, check_invariants=True).coalesce()
 
 
 def approximations(D: Tensor, X: Tensor, sparsity: int, error: float | Tensor = 0.0) -> Tensor:
@@ -82,7 +90,7 @@ def pursue(
     chosen, gamma, inverse = atoms[:0], values[:0], alpha.new_zeros(0, 0, count)
     for k in range(sparsity):
         place = largest(torch.abs(alpha, out=magnitude[: len(alpha)]))
-        g = G.view(-1)[chosen * len(G) + place]
+        g = G.take(chosen * len(G) + place)
         w = (inverse * g).sum(1)
         square = 1 - w.square().sum(0)
         independent = square > DEPENDENT * torch.finfo(G.dtype).eps
@@ -102,8 +110,8 @@ def pursue(
             if len(ends) == len(active):
                 break
             stay = goes_on.nonzero()[:, 0]
-            active, left, alpha = active[stay], left[stay], alpha[stay]
-            chosen, gamma, inverse, row, step = (t[..., stay] for t in (chosen, gamma, inverse, row, step))
+            active, left, alpha = active[stay], left[stay], alpha.index_select(0, stay)
+            chosen, gamma, inverse, row, step = (t.index_select(-1, stay) for t in (chosen, gamma, inverse, row, step))
         alpha.sub_(embedding_bag(chosen.T.contiguous(), G, per_sample_weights=step.T.contiguous(), mode="sum"))
         inverse = torch.cat([torch.nn.functional.pad(inverse, (0, 0, 0, 1)), row[None]])
     return atoms[: k + 1].T.contiguous(), values[: k + 1].T.contiguous()

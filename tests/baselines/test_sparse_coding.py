@@ -24,7 +24,7 @@ def test_it_is_scikit_learns(atoms, stop):
         limit = {"tol": stop["error"] ** 2, "norms_squared": X.square().sum(1).numpy()}
         assert (X.norm(dim=1) > stop["error"]).all()  # scikit-learn's always takes an atom
     theirs = linear_model.orthogonal_mp_gram((D @ D.T).numpy(), (D @ X.T).numpy(), **limit)
-    ours = coefficients(D, X, **stop)
+    ours = coefficients(D, X, **stop).to_dense()
     assert np.allclose(ours, theirs, atol=1e-12)
     assert torch.allclose(approximations(D, X, **stop), ours.T @ D, atol=1e-12)
 
@@ -32,7 +32,7 @@ def test_it_is_scikit_learns(atoms, stop):
 def test_signals_stop_by_their_error_or_at_the_most_atoms():
     D, X = problem()
     X *= torch.linspace(0, 3, len(X))[:, None]
-    found = coefficients(D, X, 4, 2.0)
+    found = coefficients(D, X, 4, 2.0).to_dense()
     error, count = (X - found.T @ D).norm(dim=1), found.count_nonzero(0)
     assert ((error <= 2.0) | (count == 4)).all()
     assert (count[X.norm(dim=1) <= 2.0] == 0).all()
@@ -45,10 +45,10 @@ def test_signals_stop_by_their_error_or_at_the_most_atoms():
 
 def test_batches_do_not_matter(monkeypatch):
     D, X = problem()
-    together = coefficients(D, X, 8, 1.0)
+    together = coefficients(D, X, 8, 1.0).to_dense()
     monkeypatch.setattr(baselines.sparse_coding, "CHUNK", {"cpu": 7 * len(D)})
     assert len(list(codes(D, X, 8, 1.0))) == 9
-    assert torch.allclose(coefficients(D, X, 8, 1.0), together, atol=1e-12)
+    assert torch.allclose(coefficients(D, X, 8, 1.0).to_dense(), together, atol=1e-12)
 
 
 def test_signals_made_of_few_atoms_come_back():
@@ -59,8 +59,8 @@ def test_signals_made_of_few_atoms_come_back():
         made[torch.randperm(16, generator=torch.Generator().manual_seed(i))[:3], i] = torch.tensor(
             [2.0, -1, 0.5]
         ).double()
-    assert torch.allclose(coefficients(basis, made.T @ basis, 3), made, atol=1e-12)
-    assert torch.allclose(coefficients(basis, made.T @ basis, 16), made, atol=1e-12)
+    assert torch.allclose(coefficients(basis, made.T @ basis, 3).to_dense(), made, atol=1e-12)
+    assert torch.allclose(coefficients(basis, made.T @ basis, 16).to_dense(), made, atol=1e-12)
 
 
 def test_atoms_that_are_the_same_do_no_harm():
@@ -72,6 +72,6 @@ def test_atoms_that_are_the_same_do_no_harm():
 
 def test_nothing_to_code():
     D, X = problem()
-    assert not coefficients(D, 0 * X, 5).any()
+    assert not coefficients(D, 0 * X, 5).to_dense().any()
     assert coefficients(D, X[:0], 5).shape == (40, 0)
     assert not approximations(D, X, 5, 100.0).any()

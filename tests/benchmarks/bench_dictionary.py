@@ -1,8 +1,12 @@
 """How fast are sparse codes and dictionary learning? Times of scikit-learn over ours, in turns on one thread.
 
-A photograph of 256 x 256 pixels, σ = 25/255, 20,000 of its patches of 8 x 8 pixels, 256 atoms. Both code until the
-error is that of the noise. To learn, scikit-learn has the faster of its two algorithms, in which ℓ1 takes the place of
-OMP; its dictionary and ours then denoise the photograph the same way.
+A photograph of 256 x 256 pixels, σ = 25/255, 256 atoms of 8 x 8 pixels that start as cosines. Both code 20,000 patches
+until the error is that of the noise.
+
+A dictionary is as good as the photograph that it denoises, and both denoise the same way. Ours, K-SVD, learns from the
+20,000 patches. scikit-learn's is the faster of its two algorithms, with ℓ1 in place of OMP, and the fastest that has
+our PSNR, 29.94 dB, of twenty choices of patches, penalty and size of batches. Others trade one for the other: 12,000
+patches, a penalty of 4 and batches of 512 give 29.97 dB in 1.4 times the time; 7,000, 4 and 256 give 29.83 dB.
 """
 
 from __future__ import annotations
@@ -20,20 +24,20 @@ from baselines.sparse_coding import coefficients
 from tests.benchmarks.timing import Row, alternate
 
 SIGMA = 25 / 255
-PENALTY = 3.0  # of ℓ1 over σ: 2 takes four times longer and its dictionary is 0.15 dB worse
-EPOCHS = 1  # over the patches
+PATCHES, BATCH, PENALTY = 14_000, 1024, 5.0  # of scikit-learn: once over the patches; the penalty is over σ
 
 
 def main() -> list[Row]:
     try:
         from sklearn.decomposition import MiniBatchDictionaryLearning
         from sklearn.linear_model import orthogonal_mp_gram
+        from threadpoolctl import threadpool_limits
     except ImportError:
         return [("dictionary: skipped, scikit-learn is not installed", math.nan, "")]
     x = torch.from_numpy(camera()[100:356, 100:356] / 255).float()
     y = x + SIGMA * torch.from_numpy(np.random.default_rng(0).standard_normal(x.shape)).float()
     sigma, side = torch.tensor(SIGMA), SIDE[2]
-    X = less_mean(some_patches(y, side, LEARNED))[0]
+    X, fewer = (less_mean(some_patches(y, side, count))[0] for count in (LEARNED, PATCHES))
     start, error = cosines(side, 2, ATOMS), C * side * SIGMA
 
     def their_codes() -> np.ndarray:
@@ -52,28 +56,31 @@ def main() -> list[Row]:
         learner = MiniBatchDictionaryLearning(
             ATOMS,
             alpha=PENALTY * SIGMA,
-            max_iter=EPOCHS,
+            batch_size=BATCH,
+            max_iter=1,
             dict_init=start.numpy(),
             transform_algorithm="omp",
             random_state=0,
         )
-        D = torch.from_numpy(learner.fit(X.numpy()).components_).float()
+        D = torch.from_numpy(learner.fit(fewer.numpy()).components_).float()
         return D / D.norm(dim=1, keepdim=True).clamp(min=1e-6)
 
     def psnr(D: torch.Tensor) -> float:
         return -10 * math.log10((denoise(y[None, None], sigma[None], [D], LAMBDA)[0, 0] - x).square().mean())
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        coding = alternate({"ours": lambda: coefficients(start, X, side**2 // 2, error), "theirs": their_codes}, 2)
-        learning = alternate({"ours": our_dictionary, "theirs": their_dictionary}, 1)
+    with threadpool_limits(1):
+        coding = alternate(
+            {"ours": lambda: coefficients(start, X, side**2 // 2, error).to_dense(), "theirs": their_codes}, 2
+        )
+        learning = alternate({"ours": our_dictionary, "theirs": their_dictionary}, 2)
         ours, theirs, unlearned = psnr(our_dictionary()), psnr(their_dictionary()), psnr(start)
-    finally:
-        torch.set_num_threads(threads)
     return [
         ("dictionary: coding, scikit-learn / ours", coding["theirs"] / coding["ours"], "at least 2"),
-        ("dictionary: learning, scikit-learn / ours", learning["theirs"] / learning["ours"], "at least 4"),
-        (f"dictionary: PSNR of ours less {theirs:.2f} dB of scikit-learn", ours - theirs, "at least 0"),
+        (
+            "dictionary: learning at equal PSNR, scikit-learn / ours",
+            learning["theirs"] / learning["ours"],
+            "at least 4",
+        ),
+        (f"dictionary: PSNR of ours less {theirs:.2f} dB of scikit-learn", ours - theirs, "about 0"),
         (f"dictionary: PSNR of ours less {unlearned:.2f} dB of cosines", ours - unlearned, "above 0"),
     ]
