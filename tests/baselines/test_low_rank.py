@@ -7,7 +7,7 @@ from deepinv.physics import BlurFFT, Denoising, GaussianNoise
 from scipy.optimize import minimize
 from skimage.data import camera
 
-from baselines.data_driven.low_rank import EPSILON, MOMENTUM, REMATCH, Alternation, LowRank, shrink, wiener
+from baselines.data_driven.low_rank import EPSILON, REMATCH, Alternation, LowRank, shrink, wiener
 from baselines.handcrafted.bm3d import bm3d
 from baselines.handcrafted.nlm import nlm
 from baselines.patch_groups import by_singular_values
@@ -57,15 +57,21 @@ def test_second_pass_is_the_linear_estimator_of_least_mean_square_error():
     assert np.allclose(wiener(Y, X, torch.tensor(0.3)).numpy(), expected)
 
 
-def test_a_splitting_carries_its_estimates_on():
-    """Without noise an estimate is the image, whatever its groups: also those of three steps before."""
+def test_an_estimate_without_noise_is_the_image():
+    """Whatever its groups: also those of three steps before."""
     denoise, sigma = Alternation(), torch.full((2,), 1e-7, dtype=torch.float64)
-    last = None
     for seed in range(REMATCH + 1):
         x = rand(2, 1, 16, 17, seed=seed)
-        expected = x if last is None else x + MOMENTUM * (x - last)
-        assert torch.allclose(denoise(x, sigma), expected, atol=1e-4)
-        last = x
+        assert torch.allclose(denoise(x, sigma), x, atol=1e-4)
+
+
+def test_groups_are_searched_again_after_a_few_steps():
+    x, sigma = rand(1, 1, 16, 17), torch.tensor([0.2], dtype=torch.float64)
+    denoise = Alternation()
+    found = [denoise(image, sigma) for image in (x, *[x.flip(2)] * REMATCH)]
+    assert all(torch.equal(other, found[1]) for other in found[1:-1])  # by the groups of x
+    assert torch.equal(found[-1], Alternation()(x.flip(2), sigma))
+    assert not torch.allclose(found[-1], found[1], atol=1e-3)
 
 
 def test_it_denoises_as_well_as_bm3d():
