@@ -5,6 +5,7 @@ import torch
 import toy
 
 from bench.cli import main
+from bench.registry import load_method
 from bench.results import Result
 
 pytestmark = pytest.mark.usefixtures("toys", "store", "untracked", "signals")
@@ -45,6 +46,24 @@ def test_on_its_own_track_it_scores_as_it_did(trained, store):
     assert main(["run", "toy", "-m", path, "--learned", first.key, "--cpu"]) == 0
     (second,) = others(store, first)
     assert second.per_image == first.per_image
+
+
+@pytest.mark.parametrize("method", ["ksvd_global", "ddtf_global"])
+def test_so_is_what_was_learned_without_gradients(method, store):
+    assert main(["run", "toy", "-m", method, "--cpu"]) == 0
+    (folder,) = (store / "runs").glob("*/result.json")
+    first = Result.read(folder)
+    assert main(["run", "toy", "-m", method, "--learned", first.key, "--cpu"]) == 0
+    (second,) = others(store, first)
+    assert second.per_image == first.per_image
+    kept = [
+        torch.load(store / "runs" / result.key / "checkpoint.ckpt", weights_only=True)["state_dict"]
+        for result in (first, second)
+    ]
+    start = load_method(method)(dims=2).state_dict()
+    for name, learned in kept[0].items():
+        assert torch.equal(learned, kept[1][name])
+        assert not torch.equal(learned, start[name])
 
 
 def test_a_key_that_fits_nothing_is_one_line(trained, tmp_path, store, capsys):
