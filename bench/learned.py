@@ -16,7 +16,7 @@ CHECKPOINT = "checkpoint.ckpt"
 
 def find(key: str, method: str) -> str:
     """The whole key of the finished run that ``key`` begins, of which ``method`` can use what it has learned."""
-    found = [path for path in sorted(runs().glob(f"{key}*")) if key and finished(path)]
+    found = [path for path in sorted(runs().glob("*")) if key and path.name.startswith(key) and finished(path)]
     if len(found) != 1:
         many = f"begins the keys of {len(found)} finished runs" if found else "is the key of no finished run"
         raise BenchError(f"{key!r} {many} in {runs()}. A run's directory is named by its key; give more of it.")

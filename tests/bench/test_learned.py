@@ -73,6 +73,8 @@ def test_a_key_that_fits_nothing_is_one_line(trained, tmp_path, store, capsys):
     (plain,) = others(store, first)
     for method, key, hint in [
         (path, "zz", "'zz' is the key of no finished run in "),
+        (path, "*", "'*' is the key of no finished run in "),
+        (path, str(store / "runs" / first.key), "is the key of no finished run in "),
         (network(tmp_path, "rest"), first.key, f"the run {first.key} is of net, which rest cannot go on from."),
         (shrink, plain.key, f"the run {plain.key} of shrink keeps nothing learned: it has no checkpoint.ckpt."),
     ]:
