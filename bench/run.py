@@ -159,7 +159,11 @@ def look_inside(
                 outcome.curves += curve
             if isinstance(method, Illustrated):
                 report("what was learned")
-                outcome.atoms = {name: atoms.cpu() for name, atoms in method.to(device).atoms(y, physics).items()}
+                found = method.to(device).atoms(y, physics)
+                for name, atoms in found.items():
+                    if atoms.ndim != 3 or not atoms.numel():
+                        raise BenchError(f"the atoms {name!r} have the shape {tuple(atoms.shape)}, expected (N, h, w).")
+                outcome.atoms = {name: atoms.detach().cpu() for name, atoms in found.items()}
     except Exception as error:  # the run is done: its scores are not lost with a curve or a picture
         report(f"no look inside the method: {one_line(error)}")
 

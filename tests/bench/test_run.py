@@ -111,6 +111,23 @@ def test_what_a_method_has_learned_is_a_picture_and_kept(tmp_path):
         assert np.array_equal(kept["dictionary"], np.arange(12.0).reshape(3, 2, 2))
 
 
+def test_learned_weights_are_pictures_too(tmp_path):
+    weights = toy.ATOMS.replace("torch.arange(12.0)", "torch.nn.Parameter(torch.arange(12.0))")
+    folder, _ = do(toy.method_file(tmp_path, "weights", weights))
+    assert (folder / "pictures" / "learned-dictionary.png").exists()
+
+
+@pytest.mark.parametrize("shape", ["3, 4", "0, 2, 2"])
+def test_atoms_that_are_no_pictures_cost_no_scores(tmp_path, shape):
+    tiles = toy.ATOMS.replace("torch.arange(12.0).reshape(3, 2, 2)", f"torch.ones({shape})")
+    stages = []
+    folder = run(Request("toy:mini", toy.method_file(tmp_path, "flat", tiles)), stages.append)
+    assert Result.read(folder / "result.json").status == "ok"
+    assert not (folder / "atoms.npz").exists()
+    shown = f"the atoms 'dictionary' have the shape ({shape}), expected (N, h, w)."
+    assert stages[-1] == f"no look inside the method: {shown}"
+
+
 @pytest.mark.parametrize("name", ["tv", "network"])
 def test_the_same_run_twice_gives_the_same_scores_bit_for_bit(name, network):
     method = network if name == "network" else name
