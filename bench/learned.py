@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from bench import registry
 from bench.errors import BenchError
+from bench.request import made_for
 from bench.results import Result, finished
 from bench.store import runs
 
 if TYPE_CHECKING:
     from bench.method import Method
+    from bench.task import Track
 
 CHECKPOINT = "checkpoint.ckpt"
 
@@ -28,11 +31,16 @@ def find(key: str, method: str) -> str:
     return result.key
 
 
-def restore(method: Method, key: str) -> dict[str, Any]:
-    """Gives a method what the run ``key`` has learned; returns the record of that training."""
+def restore(method: Method, track: Track, key: str) -> dict[str, Any]:
+    """Gives a method, made for ``track``, what the run ``key`` has learned; returns the record of that training."""
     import torch
 
     result = Result.read(runs() / key / "result.json")
+    source = registry.track(f"{result.task}:{result.track}")
+    for name in made_for(type(method)):
+        theirs, ours = getattr(source, name), getattr(track, name)
+        if theirs != ours:  # weights may have one shape for both, as 8x8 pixels and 4x4x4 have
+            raise BenchError(f"the run {key} learned on {source.id}, where {name}={theirs}; {track.id} has {ours}.")
     try:
         checkpoint = torch.load(runs() / key / CHECKPOINT, map_location="cpu", weights_only=True)
         method.load_state_dict(checkpoint["state_dict"])

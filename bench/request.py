@@ -119,9 +119,13 @@ def check_hyperparameters(name: str, method: type[Method], track: Track, asked: 
 
 def build(method: type[Method], track: Track, hyperparameters: Mapping[str, Any]) -> Method:
     """An instance with the given hyperparameters and with what it asks to know of the track."""
-    parameters = inspect.signature(method).parameters
-    known = {name: getattr(track, name) for name in FROM_TRACK if name in parameters}
+    known = {name: getattr(track, name) for name in made_for(method)}
     return method(**known, **hyperparameters)
+
+
+def made_for(method: type[Method]) -> list[str]:
+    """What the constructor asks to know of the track."""
+    return [name for name in inspect.signature(method).parameters if name in FROM_TRACK]
 
 
 def constructor_defaults(method: type[Method]) -> dict[str, Any]:

@@ -111,7 +111,7 @@ def compete(
         method = build(method_class, track, outcome.hyperparameters)
         checkpoint = directory / learned.CHECKPOINT
         if request.learned:
-            outcome.training = learned.restore(method, request.learned)
+            outcome.training = learned.restore(method, track, request.learned)
             if is_first_process():
                 shutil.copyfile(runs() / request.learned / learned.CHECKPOINT, checkpoint)
         elif isinstance(method, LearnedMethod):

@@ -1,11 +1,15 @@
 """What a run has learned is used again by its key, without a training, and is a run of its own."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 import toy
 
 from bench.cli import main
-from bench.registry import load_method
+from bench.errors import BenchError
+from bench.learned import restore
+from bench.registry import load_method, track
 from bench.results import Result
 
 pytestmark = pytest.mark.usefixtures("toys", "store", "untracked", "signals")
@@ -64,6 +68,16 @@ def test_so_is_what_was_learned_without_gradients(method, store):
     for name, learned in kept[0].items():
         assert torch.equal(learned, kept[1][name])
         assert not torch.equal(learned, start[name])
+
+
+def test_a_dictionary_of_patches_is_not_one_of_blocks_of_the_same_size(store):
+    assert main(["run", "toy", "-m", "ksvd_global", "--cpu"]) == 0
+    (path,) = (store / "runs").glob("*/result.json")
+    key, volumes = path.parent.name, replace(track("toy:mini"), name="volumes", dims=3)
+    learner = load_method("ksvd_global")(dims=3)
+    assert learner.D.shape == load_method("ksvd_global")(dims=2).D.shape
+    with pytest.raises(BenchError, match=f"the run {key} learned on toy:mini, where dims=2; toy:volumes has 3"):
+        restore(learner, volumes, key)
 
 
 def test_a_key_that_fits_nothing_is_one_line(trained, tmp_path, store, capsys):
