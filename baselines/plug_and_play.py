@@ -84,7 +84,7 @@ class PlugAndPlay(Method):
         v = z = frame.enter(x)
         y = y / frame.scale.reshape(-1, *(1 for _ in y.shape[1:]))
         exact = isinstance(physics.noise_model, ZeroNoise)
-        steps = self.iterations or ITERATIONS["no noise" if exact else "noise"]
+        steps = ITERATIONS["no noise" if exact else "noise"] if self.iterations is None else self.iterations
         for sigma_k, momentum in zip(self.schedule(steps), momenta() if exact else repeat(0.0), strict=False):
             nu = (self.sigma / sigma_k) ** 2
             x = frame.unwind(prox_l2(physics, frame.wind(v), y, nu * norm**2))

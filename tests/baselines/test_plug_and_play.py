@@ -86,6 +86,16 @@ def test_known_noise_is_one_call_of_the_denoiser(sigma):
     assert torch.equal(x_hat, expected)
 
 
+def test_as_many_iterations_as_asked_for_and_by_default_more_without_noise():
+    y, physics = blur().A(images(1, 1, *SHAPE)), blur()
+    physics.operator_norm = 1.0
+    assert torch.allclose(Wiener(iterations=0)(y, physics), physics.A_adjoint(y))
+    for noise, steps in ((ZeroNoise(), 20), (GaussianNoise(0.1), 8)):
+        physics.noise_model = noise
+        assert torch.equal(Wiener()(y, physics), Wiener(iterations=steps)(y, physics))
+        assert not torch.allclose(Wiener()(y, physics), Wiener(iterations=14)(y, physics), atol=1e-4)
+
+
 def test_the_unit_of_the_image_does_not_matter():
     y, physics = blur().A(images(1, 1, *SHAPE)), blur()
     physics.operator_norm = 1.0
