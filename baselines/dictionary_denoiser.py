@@ -24,7 +24,7 @@ from torch import Tensor
 from baselines.dictionary import Found, Update, cosines, learn, replace, residual
 from baselines.frame import Frame, rms
 from baselines.networks import extend
-from baselines.patches import add_up, cover, patches, some_patches, windows
+from baselines.patches import add_up, cover, patches, pictures, some_patches, windows
 from baselines.plug_and_play import PlugAndPlay
 from baselines.sparse_coding import approximations, coefficients
 from bench.method import LearnedMethod
@@ -74,8 +74,10 @@ class SelfLearned(DictionaryDenoiser):
         return torch.tensor(self.learner.errors).mean(0).tolist()
 
     def atoms(self, y: Tensor, physics: LinearPhysics) -> Mapping[str, Tensor]:
+        """Those of the first image and its first channel, (K, h, w); in 3D their middle slices."""
         self(y, physics)
-        return {"dictionary": pictures(self.learner.dictionaries[0], physics.A_adjoint(y).ndim - 2)}
+        D = self.learner.dictionaries[0]
+        return {"dictionary": pictures(D, side_of(D, physics.A_adjoint(y).ndim - 2))}
 
 
 class Learner:
@@ -159,7 +161,8 @@ class Global(DictionaryDenoiser, LearnedMethod):
         return denoise(x, sigma, [self.D] * len(x), 0.0)
 
     def atoms(self, y: Tensor, physics: LinearPhysics) -> Mapping[str, Tensor]:
-        return {"dictionary": pictures(self.D, self.dims)}
+        """The dictionary, (K, h, w); in 3D its middle slices."""
+        return {"dictionary": pictures(self.D, SIDE[self.dims])}
 
 
 def denoise(x: Tensor, sigma: Tensor, dictionaries: list[Tensor], lam: float) -> Tensor:
@@ -197,10 +200,3 @@ def large_enough(x: Tensor, side: int) -> Tensor:
 
 def side_of(D: Tensor, dims: int) -> int:
     return round(D.shape[1] ** (1 / dims))
-
-
-def pictures(D: Tensor, dims: int) -> Tensor:
-    """Atoms as images (K, h, w); of atoms in 3D their middle slices."""
-    side = side_of(D, dims)
-    atoms = D.view(-1, *[side] * dims)
-    return atoms if dims == 2 else atoms[:, side // 2]

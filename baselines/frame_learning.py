@@ -18,6 +18,7 @@ import torch
 from deepinv.physics import LinearPhysics
 from torch import Tensor
 
+from baselines.patches import pictures
 from baselines.plug_and_play import Denoiser, PlugAndPlay
 from baselines.tight_frame import TightFrame, cosines
 
@@ -101,9 +102,3 @@ class Learner:
     def restore(self, x: Tensor, thresholds: Tensor) -> Tensor:
         parts = zip(self.frames, x[:, 0], thresholds.tolist(), strict=True)
         return torch.stack([frame.restore(image, threshold) for frame, image, threshold in parts])[:, None]
-
-
-def pictures(D: Tensor, side: int) -> Tensor:
-    """Filters (N, s) as images (N, side, side): of 3D ones the middle slice."""
-    filters = D.reshape(len(D), -1, side, side)
-    return filters[:, filters.shape[1] // 2]

@@ -51,6 +51,12 @@ def add_up(image: Tensor, side: int, restore: Callable[[Tensor], Tensor]) -> Ten
     return total
 
 
+def pictures(rows: Tensor, side: int) -> Tensor:
+    """Patches, a row each, as images (N, side, side); of those in 3D their middle slices."""
+    slices = rows.reshape(len(rows), -1, side, side)
+    return slices[:, slices.shape[1] // 2]
+
+
 def cover(image: Tensor, side: int) -> Tensor:
     """Σ_i R_iᵀR_i: how many patches hold each pixel of the image."""
     total = image.new_ones(())

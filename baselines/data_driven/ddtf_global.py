@@ -21,7 +21,8 @@ from torch import Tensor
 
 from baselines.data_driven.ddtf import DDTF
 from baselines.frame import Frame
-from baselines.frame_learning import RESTORING, pictures
+from baselines.frame_learning import RESTORING
+from baselines.patches import pictures
 from baselines.plug_and_play import PlugAndPlay
 from baselines.tight_frame import INERTIA, TightFrame, cosines, procrustes, thresholded_moment
 from bench.method import LearnedMethod

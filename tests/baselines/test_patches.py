@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import baselines.patches
-from baselines.patches import add_up, cover, patches, some_patches
+from baselines.patches import add_up, cover, patches, pictures, some_patches
 
 SHAPES = [(11, 9), (4, 4), (6, 7, 5)]
 
@@ -33,3 +33,9 @@ def test_the_sum_is_the_adjoint(shape, slab, monkeypatch):
     added = add_up(x, 4, lambda rows: rows.sin())
     assert torch.allclose((added * x).sum(), (patches(x, 4).sin() * patches(x, 4)).sum())
     assert torch.allclose(add_up(x, 4, lambda rows: rows) / cover(x, 4), x)
+
+
+def test_pictures_are_the_patches_or_their_middle_slices():
+    plane, volume = image((2, 4, 4)), image((2, 4, 4, 4))
+    assert torch.equal(pictures(plane.flatten(1), 4), plane)
+    assert torch.equal(pictures(volume.flatten(1), 4), volume[:, 2])
