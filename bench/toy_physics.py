@@ -6,7 +6,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
-from deepinv.physics import MRI, BlurFFT, DecomposablePhysics, Denoising, Inpainting, LinearPhysics, MultiCoilMRI
+from deepinv.physics import (
+    MRI,
+    BlurFFT,
+    DecomposablePhysics,
+    Denoising,
+    GaussianNoise,
+    Inpainting,
+    LinearPhysics,
+    MultiCoilMRI,
+    ZeroNoise,
+)
 from torch import Tensor
 
 from bench.task import Budget, Metric, Track
@@ -89,7 +99,7 @@ class UnknownBlur(LinearPhysics):
         return y
 
     def with_kernel(self, kernel: Tensor) -> Blur:
-        return Blur((1, *self.shape), kernel[None, None])
+        return Blur((1, *self.shape), kernel[None, None], noise_model=self.noise_model)
 
 
 class Coils(MultiCoilMRI):
@@ -136,7 +146,7 @@ def toys() -> list[Toy]:
         toy(rng, "inpainting", "photograph", plane, pixels, lambda p: Inpainting((1, *plane), p["mask"])),
         toy(rng, "rays", "ct", plane, {}, lambda p: Rays()),
         toy(rng, "mri", "mri", plane, kspace, lambda p: MRI(p["mask"]), channels=2),
-        toy(rng, "real mri", "mri", plane, kspace, lambda p: RealKspace(p["mask"])),
+        toy(rng, "real mri", "mri", plane, kspace, lambda p: RealKspace(p["mask"]), noise=0.0),
         toy(
             rng,
             "multicoil",
@@ -159,8 +169,15 @@ def toy(
     params: Mapping[str, Tensor],
     physics: Callable[[Mapping[str, Tensor]], LinearPhysics],
     channels: int = 1,
+    noise: float = NOISE,
 ) -> Toy:
-    """Random blocks, measured with noise."""
+    """Random blocks, measured with the noise that the physics declares."""
+
+    def noisy(params: Mapping[str, Tensor]) -> LinearPhysics:
+        made = physics(params)
+        made.noise_model = GaussianNoise(noise) if noise else ZeroNoise()
+        return made
+
     coarse = torch.rand(BATCH, channels, *(-(-n // 4) for n in shape), generator=rng)
     x = torch.nn.functional.interpolate(coarse, shape)
     y = physics(params).A(x)
@@ -172,6 +189,7 @@ def toy(
         metrics=(Metric("psnr", "", True),),
         budget=Budget(),
         options={},
+        noise="gaussian" if noise else "none",
         modality=modality,
         channels=channels,
         dims=len(shape),
@@ -180,4 +198,4 @@ def toy(
         blind=name == "blind blur",
         measured_channels=y.shape[1],
     )
-    return Toy(track, x, y + NOISE * torch.randn(y.shape, generator=rng), params, physics)
+    return Toy(track, x, y + noise * torch.randn(y.shape, generator=rng), params, noisy)
