@@ -2,7 +2,7 @@
 
 Functions of one variable, learned as sums of Gaussians. Their centres are evenly spaced in u: densely near z = 0, where
 noise is told from nothing, and ever wider towards the largest edges. So one grid serves noise of any strength. φ is
-interpolated in a table that is even in u, and constant beyond its ends.
+interpolated in a table whose knots are evenly spaced in u, and is constant beyond its ends.
 
 Y. Chen, T. Pock, Trainable nonlinear reaction diffusion, IEEE TPAMI 2017 (63 Gaussians, evenly spaced in z).
 """
