@@ -15,22 +15,18 @@ IEEE TMI 2011.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
 
 import torch
 from deepinv.physics import LinearPhysics
 from torch import Tensor
 
 from baselines.dictionary import Found, Update, cosines, learn, replace, residual
-from baselines.frame import Frame, rms
+from baselines.frame import rms
 from baselines.networks import extend
 from baselines.patches import add_up, cover, patches, pictures, some_patches, windows
 from baselines.plug_and_play import PlugAndPlay
 from baselines.sparse_coding import approximations, coefficients
-from bench.method import LearnedMethod
-from bench.operators import direct
-from bench.space import Range
-from bench.task import Track
+from baselines.trained_denoiser import TrainedDenoiser
 
 C = 1.15  # Elad and Aharon 2006
 LEARNING = 1.3  # C while a noisy image is learned from; 0.11 dB above 1.15 on three validation images of BSD400, σ = 25
@@ -115,32 +111,21 @@ class Learner:
         self.dictionaries[i] = D
 
 
-class Global(DictionaryDenoiser, LearnedMethod):
-    """The dictionary is learned from training images, without gradients: a few hundred steps suffice."""
+class Global(DictionaryDenoiser, TrainedDenoiser):
+    """The dictionary is learned from training images: a few hundred steps suffice."""
 
-    clip: ClassVar[float | None] = None
     D: Tensor  # (K, n)
 
     def __init__(self, dims: int = 2, sigma: float = 0.03, start: float = 0.3, iterations: int | None = None) -> None:
         super().__init__(sigma, start, iterations)
-        self.automatic_optimization = False
         self.dims = dims
         self.register_buffer("D", cosines(SIDE[dims], dims, ATOMS))
         self.window: tuple[Tensor, Tensor] | None = None  # patches and their codes, only while it learns
 
-    @classmethod
-    def space(cls, track: Track) -> Mapping[str, Range]:
-        return {}
-
-    def configure_optimizers(self) -> list[torch.optim.Optimizer]:
-        return []
-
-    @torch.no_grad()
-    def training_step(self, batch: tuple[Tensor, Tensor, LinearPhysics], index: int) -> Tensor:
+    def learn(self, x: Tensor) -> Tensor:
         """Learns from the latest patches; returns their mean square error."""
-        x, y, physics = batch
         side = SIDE[self.dims]
-        images = large_enough(Frame(direct(y, physics)).enter(x).flatten(0, 1).unsqueeze(1), side)[:, 0]
+        images = large_enough(x, side)[:, 0]
         fresh = torch.cat([less_mean(patches(image, side))[0] for image in images])
         fresh = fresh[torch.randperm(len(fresh), device=x.device)[: FRESH if self.window else WINDOW]]
         X, codes = self.window or (fresh[:0], fresh.new_zeros(len(self.D), 0).to_sparse())
@@ -150,9 +135,7 @@ class Global(DictionaryDenoiser, LearnedMethod):
         D, codes, R = learn(self.D, codes, X, self.update, SPARSITY)
         self.D.copy_(D)
         self.window = X, codes
-        loss = R.square().mean()
-        self.log("train_loss", loss, on_step=True, on_epoch=False)
-        return loss
+        return R.square().mean()
 
     def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
         return denoise(x, sigma, [self.D] * len(x), LAMBDA)

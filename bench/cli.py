@@ -68,7 +68,7 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--jobs", type=positive, metavar="N", help="runs at a time (default: processors, or GPUs)")
     sub.add_argument("--limit", type=positive, metavar="N", help="only the first N test images; not ranked")
     sub.add_argument("--steps", type=positive, metavar="N", help="training steps other than the track's; flagged")
-    sub.add_argument("--learned", default="", metavar="KEY", help="use what that run has learned; do not train")
+    sub.add_argument("--learned", metavar="KEY", help="use what that run has learned; do not train")
     sub.add_argument("--label", default="", metavar="L", help="the entry becomes METHOD@L")
     sub.add_argument("--force", action="store_true", help="run again what is finished")
     sub.add_argument("--cpu", action="store_true", help="use the processor even where there is a GPU")

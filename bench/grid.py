@@ -49,7 +49,7 @@ def expand(
     label: str = "",
     devices: int = 1,
     accelerator: str = "cpu",
-    learned: str = "",
+    learned: str | None = None,
 ) -> list[Request]:
     """All requests of a command line. A wrong name raises a `BenchError` before anything runs."""
     requests = []
@@ -59,7 +59,7 @@ def expand(
             name, hyperparameters = parse_method(text)
             file = registry.method_file(name)
             request = Request(track.id, name, hyperparameters, 0, seeds, limit, steps, label, devices, accelerator)
-            if learned:
+            if learned is not None:
                 request = replace(request, learned=find(learned, file.name))
             requests += [replace(request, seed=seed) for seed in seeds]
     return requests

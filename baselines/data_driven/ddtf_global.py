@@ -13,31 +13,23 @@ statistics).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
 
 import torch
 from deepinv.physics import LinearPhysics
 from torch import Tensor
 
 from baselines.data_driven.ddtf import DDTF
-from baselines.frame import Frame
 from baselines.frame_learning import RESTORING
 from baselines.patches import pictures
-from baselines.plug_and_play import PlugAndPlay
 from baselines.tight_frame import INERTIA, TightFrame, cosines, procrustes, thresholded_moment
-from bench.method import LearnedMethod
-from bench.operators import direct
-from bench.space import Range
-from bench.task import Track
+from baselines.trained_denoiser import TrainedDenoiser
 
 THRESHOLD = 0.7  # λ√s in training: that of noise of a quarter of the rms; from 0.6 to 1 much the same PSNR
 RATE = 0.2  # of the running mean, over about five batches
 
 
-class DDTFGlobal(PlugAndPlay, LearnedMethod):
-    """Learns without gradients: a few hundred steps suffice."""
-
-    clip: ClassVar[float | None] = None
+class DDTFGlobal(TrainedDenoiser):
+    """A few hundred steps suffice."""
 
     filters: Tensor  # D, (s, s)
     moment: Tensor  # mean of Σ v pᵀ over a pixel's windows, (s, s)
@@ -45,25 +37,14 @@ class DDTFGlobal(PlugAndPlay, LearnedMethod):
 
     def __init__(self, dims: int, sigma: float = 0.03, start: float = 0.3, iterations: int | None = None) -> None:
         super().__init__(sigma, start, iterations)
-        self.automatic_optimization = False
         self.side = DDTF.side[dims]
         self.register_buffer("filters", cosines(self.side, dims).float())
         self.register_buffer("moment", torch.zeros_like(self.filters))
         self.register_buffer("steps", torch.tensor(0))
 
-    @classmethod
-    def space(cls, track: Track) -> Mapping[str, Range]:
-        return {}
-
-    def configure_optimizers(self) -> list[torch.optim.Optimizer]:
-        return []
-
-    @torch.no_grad()
-    def training_step(self, batch: tuple[Tensor, Tensor, LinearPhysics], index: int) -> Tensor:
+    def learn(self, x: Tensor) -> Tensor:
         """Returns the objective of a pixel, after the step."""
-        x, y, physics = batch
-        x = Frame(direct(y, physics)).enter(x)
-        parts = [thresholded_moment(self.filters, image, self.side, 1, THRESHOLD) for image in x.flatten(0, 1)]
+        parts = [thresholded_moment(self.filters, image, self.side, 1, THRESHOLD) for image in x[:, 0]]
         moment, norms = (sum(part, start=torch.zeros_like(part[0])) / x.numel() for part in zip(*parts, strict=True))
         self.steps += 1
         self.moment.lerp_(moment, max(RATE, 1 / float(self.steps)))

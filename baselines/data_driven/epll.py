@@ -13,21 +13,14 @@ D. Zoran, Y. Weiss, From learning models of natural image patches to whole image
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
-
 import torch
-from deepinv.physics import LinearPhysics
 from torch import Tensor
 from torch.nn.functional import fold, unfold
 
-from baselines.frame import Frame, rms
+from baselines.frame import rms
 from baselines.networks import extend
 from baselines.patch_mixture import PatchMixture
-from baselines.plug_and_play import PlugAndPlay
-from bench.method import LearnedMethod
-from bench.operators import direct
-from bench.space import Range
+from baselines.trained_denoiser import TrainedDenoiser
 from bench.task import Track
 
 SIDE = 8  # of a patch, as in the paper
@@ -35,32 +28,19 @@ BETA = (1.0, 4.0, 8.0, 16.0, 32.0)  # β σ², as in the paper
 PATCHES = 4096  # of a training batch; all patches of the first are seeds
 
 
-class EPLL(PlugAndPlay, LearnedMethod):
-    """Learns by EM, without gradients: a few hundred steps suffice."""
-
-    clip: ClassVar[float | None] = None
+class EPLL(TrainedDenoiser):
+    """Learns by EM: a few hundred steps suffice."""
 
     def __init__(self, components: int = 200, sigma: float = 0.03, start: float = 0.3) -> None:
         super().__init__(sigma, start)
-        self.automatic_optimization = False
         self.mixture = PatchMixture(components, SIDE**2)
-
-    @classmethod
-    def space(cls, track: Track) -> Mapping[str, Range]:
-        return {}
 
     @classmethod
     def supports(cls, track: Track) -> str | None:
         return None if track.dims == 2 else "its patches are 2D: 200 covariances of 8x8x8 patches are too much to learn"
 
-    def configure_optimizers(self) -> list[torch.optim.Optimizer]:
-        return []
-
-    @torch.no_grad()
-    def training_step(self, batch: tuple[Tensor, Tensor, LinearPhysics], index: int) -> Tensor:
-        x, y, physics = batch
-        x = Frame(direct(y, physics)).enter(x)
-        patches = torch.cat([less_mean(unfold(image, SIDE)[0])[0] for image in x.flatten(0, 1)[:, None, None]], 1)
+    def learn(self, x: Tensor) -> Tensor:
+        patches = torch.cat([less_mean(unfold(image, SIDE)[0])[0] for image in x[:, None]], 1)
         if self.mixture.steps == 0:
             self.mixture.seed(patches)
         return self.mixture.learn(patches[:, torch.randperm(patches.shape[1], device=x.device)[:PATCHES]])

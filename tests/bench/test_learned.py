@@ -86,6 +86,7 @@ def test_a_key_that_fits_nothing_is_one_line(trained, tmp_path, store, capsys):
     assert main(["run", "toy", "-m", shrink, "--cpu"]) == 0
     (plain,) = others(store, first)
     for method, key, hint in [
+        (path, "", "'' is the key of no finished run in "),
         (path, "zz", "'zz' is the key of no finished run in "),
         (path, "*", "'*' is the key of no finished run in "),
         (path, str(store / "runs" / first.key), "is the key of no finished run in "),
