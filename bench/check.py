@@ -6,7 +6,7 @@ import inspect
 import sys
 import warnings
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import torch
@@ -27,6 +27,24 @@ class Outcome(NamedTuple):
     message: str
 
 
+class Tried:
+    """A method on a toy operator, and its first reconstruction, which all checks look at."""
+
+    def __init__(self, method: type[Method], toy: Toy) -> None:
+        self.method = method
+        self.toy = toy
+        self.y, self.physics = toy.y.clone(), toy.physics(toy.params)
+        self.buffers = {name: buffer.clone() for name, buffer in self.physics.named_buffers()}
+
+    @cached_property
+    def instance(self) -> Method:
+        return make(self.method, self.toy)
+
+    @cached_property
+    def image(self) -> Tensor:
+        return run(self.instance, self.y, self.physics)
+
+
 class Breach(Exception):
     """What a method does that the contract forbids."""
 
@@ -41,7 +59,8 @@ def check(method: type[Method]) -> list[Outcome]:
             outcomes.append(Outcome(f"{toy.track.name}: unsupported", stated, str(reason)))
             continue
         checks = TOY_CHECKS | (LEARNED_CHECKS if method.learned else {})
-        outcomes += [attempt(f"{toy.track.name}: {name}", partial(test, method, toy)) for name, test in checks.items()]
+        tried = Tried(method, toy)
+        outcomes += [attempt(f"{toy.track.name}: {name}", partial(test, tried)) for name, test in checks.items()]
     if all(outcome.check.endswith(": unsupported") for outcome in outcomes[len(CLASS_CHECKS) :]):
         outcomes.append(Outcome("supports an operator", False, "none of the toy operators is supported"))
     return outcomes
@@ -87,49 +106,45 @@ def has_a_sound_search_space(method: type[Method]) -> None:
                 raise Breach(f"the default {name}={default} lies outside of its range {values}")
 
 
-def makes_an_image(method: type[Method], toy: Toy) -> None:
-    physics = toy.physics(toy.params)
-    expected = physics.A_adjoint(toy.y)
-    image = run(make(method, toy), toy.y, physics)
+def makes_an_image(tried: Tried) -> None:
+    y, image = tried.toy.y, tried.image
+    expected = tried.physics.A_adjoint(y)
     if image.shape != expected.shape:
         raise Breach(f"expected the shape of A_adjoint(y), {tuple(expected.shape)}, got {tuple(image.shape)}")
-    if image.dtype != toy.y.dtype or image.device != toy.y.device:
-        raise Breach(f"expected {toy.y.dtype} on {toy.y.device}, got {image.dtype} on {image.device}")
+    if image.dtype != y.dtype or image.device != y.device:
+        raise Breach(f"expected {y.dtype} on {y.device}, got {image.dtype} on {image.device}")
     if not bool(torch.isfinite(image).all()):
         raise Breach("NaN or infinite values")
 
 
-def leaves_its_input_alone(method: type[Method], toy: Toy) -> None:
-    y, physics = toy.y.clone(), toy.physics(toy.params)
-    before = {name: buffer.clone() for name, buffer in physics.named_buffers()}
-    run(make(method, toy), y, physics)
-    if not torch.equal(y, toy.y):
+def leaves_its_input_alone(tried: Tried) -> None:
+    _ = tried.image
+    if not torch.equal(tried.y, tried.toy.y):
         raise Breach("y was changed in place")
-    for name, buffer in physics.named_buffers():
-        if name not in before or not torch.equal(buffer, before[name]):
+    for name, buffer in tried.physics.named_buffers():
+        if name not in tried.buffers or not torch.equal(buffer, tried.buffers[name]):
             raise Breach(f"the physics' {name!r} was changed")
 
 
-def repeats_itself(method: type[Method], toy: Toy) -> None:
-    instance = make(method, toy)
-    first, second = (run(instance, toy.y, toy.physics(toy.params)) for _ in range(2))
+def repeats_itself(tried: Tried) -> None:
+    first, toy = tried.image, tried.toy
+    second = run(tried.instance, toy.y, toy.physics(toy.params))
     if not torch.equal(first, second):
         raise Breach(f"a second call differs by {float((first - second).abs().max()):.1e}")
 
 
-def treats_a_batch_as_its_images(method: type[Method], toy: Toy) -> None:
-    instance = make(method, toy)
-    together = run(instance, toy.y, toy.physics(toy.params))
-    alone = torch.cat([run(instance, *toy.one(index)) for index in range(len(toy.y))])
-    difference = float((together - alone).abs().max() / alone.abs().max())
+def treats_a_batch_as_its_images(tried: Tried) -> None:
+    toy = tried.toy
+    alone = torch.cat([run(tried.instance, *toy.one(index)) for index in range(len(toy.y))])
+    difference = float((tried.image - alone).abs().max() / alone.abs().max())
     if difference > BATCH_TOLERANCE:
         raise Breach(f"a batch differs from its images one by one by {difference:.1e}, more than {BATCH_TOLERANCE}")
 
 
-def learns_from_a_step(method: type[Method], toy: Toy) -> None:
-    instance = make(method, toy)
+def learns_from_a_step(tried: Tried) -> None:
+    instance = make(tried.method, tried.toy)
     before = {name: value.clone() for name, value in instance.state_dict().items()}
-    step(instance, toy)
+    step(instance, tried.toy)
     after = instance.state_dict()
     if not instance.automatic_optimization and all(torch.equal(after[name], value) for name, value in before.items()):
         raise Breach("a training step, which optimises by itself, leaves its state_dict as it was")
@@ -138,8 +153,9 @@ def learns_from_a_step(method: type[Method], toy: Toy) -> None:
             raise Breach(f"a training step gives {name!r} no finite gradient")
 
 
-def survives_a_checkpoint(method: type[Method], toy: Toy) -> None:
-    trained, restored = make(method, toy), make(method, toy)
+def survives_a_checkpoint(tried: Tried) -> None:
+    toy = tried.toy
+    trained, restored = make(tried.method, toy), make(tried.method, toy)
     step(trained, toy)
     with torch.no_grad():
         for parameter in trained.parameters():
@@ -154,13 +170,13 @@ CLASS_CHECKS: dict[str, Callable[[type[Method]], None]] = {
     "hyperparameters have defaults": has_defaults,
     "search space": has_a_sound_search_space,
 }
-TOY_CHECKS: dict[str, Callable[[type[Method], Toy], None]] = {
+TOY_CHECKS: dict[str, Callable[[Tried], None]] = {
     "shape, dtype, device, finite": makes_an_image,
     "y and physics unchanged": leaves_its_input_alone,
     "deterministic": repeats_itself,
     "batch equals images": treats_a_batch_as_its_images,
 }
-LEARNED_CHECKS: dict[str, Callable[[type[Method], Toy], None]] = {
+LEARNED_CHECKS: dict[str, Callable[[Tried], None]] = {
     "learns from a step": learns_from_a_step,
     "state_dict round trip": survives_a_checkpoint,
 }

@@ -1,9 +1,11 @@
 """The contract of learning: gradients of all parameters, or a state that a training step changes by itself."""
 
+from functools import partial
+
 import torch
 from deepinv.physics import Denoising
 
-from bench.check import LEARNED_CHECKS, attempt
+from bench.check import LEARNED_CHECKS, Tried, attempt
 from bench.method import LearnedMethod
 from bench.toy_physics import toys
 
@@ -56,7 +58,7 @@ class Forgetful(Level):
 
 def outcomes(method):
     denoising = next(toy for toy in toys() if isinstance(toy.physics(toy.params), Denoising))
-    return {name: attempt(name, lambda test=test: test(method, denoising)) for name, test in LEARNED_CHECKS.items()}
+    return {name: attempt(name, partial(test, Tried(method, denoising))) for name, test in LEARNED_CHECKS.items()}
 
 
 def test_learning_without_gradients_keeps_the_contract():
