@@ -54,6 +54,8 @@ def save(picture: Picture, path: Path) -> None:
     for column, (panel, caption) in enumerate(zip(panels, captions, strict=True)):
         left = column * (width + GAP)
         sheet.paste(Image.fromarray(panel.astype(np.uint8)), (left, CAPTION))
+        while draw.textlength(caption) > width - 2:  # scores that the panel has no room for
+            caption = caption.rpartition("  ")[0]
         draw.text((left + 2, 1), caption, fill=0)
     sheet.save(path)
 
