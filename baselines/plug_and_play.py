@@ -6,8 +6,9 @@ reconstruction, σ_k falls geometrically from ``start`` to σ. Both are in units
 (`baselines.frame`), so one range serves attenuations, ppm and grey values.
 
 Nesterov's momentum and many steps bring in what was not measured; they also amplify noise where A is small. So data
-without noise have K = 20, others v_{k+1} = z_k and K = 8. Where y is the image plus white Gaussian noise of known σ,
-there is nothing to split or to tune: x_hat = D(y; σ).
+without noise have K = 20, others v_{k+1} = z_k and K = 8. Data without noise are held to all along: ν_k = 0.001, and
+x_hat = x_{K+1} of v_{K+1} = z_K. Where y is the image plus white Gaussian noise of known σ, there is nothing to split
+or to tune: x_hat = D(y; σ).
 
 S. Venkatakrishnan, C. Bouman, B. Wohlberg, Plug-and-play priors for model based reconstruction, GlobalSIP 2013.
 U. Kamilov, H. Mansour, B. Wohlberg, A plug-and-play priors approach for solving nonlinear imaging inverse problems,
@@ -34,6 +35,7 @@ from bench.space import Float, Range
 from bench.task import Track
 
 ITERATIONS = {"noise": 8, "no noise": 20}
+EXACT = 1e-3  # ν of data without noise
 TINY = 1e-6  # a noise of zero
 
 Denoiser = Callable[[Tensor, Tensor], Tensor]
@@ -85,12 +87,15 @@ class PlugAndPlay(Method):
         y = y / frame.scale.reshape(-1, *(1 for _ in y.shape[1:]))
         exact = isinstance(physics.noise_model, ZeroNoise)
         steps = ITERATIONS["no noise" if exact else "noise"] if self.iterations is None else self.iterations
+
+        def fit(v: Tensor, nu: float) -> Tensor:
+            return frame.unwind(prox_l2(physics, frame.wind(v), y, nu * norm**2))
+
         for sigma_k, momentum in zip(self.schedule(steps), momenta() if exact else repeat(0.0), strict=False):
-            nu = (self.sigma / sigma_k) ** 2
-            x = frame.unwind(prox_l2(physics, frame.wind(v), y, nu * norm**2))
+            x = fit(v, EXACT if exact else (self.sigma / sigma_k) ** 2)
             z, before = by_channel(denoise, x, x.new_full((len(x),), sigma_k)), z
             v = z + momentum * (z - before)
-        return frame.leave(z)
+        return frame.leave(fit(z, EXACT) if exact else z)
 
     def schedule(self, steps: int) -> list[float]:
         """σ_1 > ... > σ_K = σ; never below σ."""
