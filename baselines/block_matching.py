@@ -14,8 +14,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, fold, pad
 
+from baselines.chunks import Chunk
+
 TILE = 8  # references a side that share a product: on a CPU 4, 6 and 10 are no faster
-CACHED = 4  # tiles at once on a CPU, whose cache then holds them
+CHUNK = Chunk(cpu=4, elsewhere=2**16)  # tiles
 
 
 def match(
@@ -85,8 +87,7 @@ def search(
         strip = image[i * stride : i * stride + span + side - 1]
         strip = strip.unfold(1, span + side - 1, stride).unfold(0, span, 1).unfold(2, span, 1).transpose(0, 1)
         norm = norms[i * stride : i * stride + span].unfold(1, span, stride).transpose(0, 1)
-        together = CACHED if image.device.type == "cpu" else across.tiles
-        parts = zip(*(t.split(together) for t in (references[i], own[i], strip, norm)), strict=True)
+        parts = zip(*(t.split(CHUNK.count(image)) for t in (references[i], own[i], strip, norm)), strict=True)
         for Z_P, itself, Z_Q, Z_Q_norm in parts:
             product = torch.baddbmm(Z_Q_norm.reshape(-1, 1, span**2), Z_P, Z_Q.reshape(-1, side**2, span**2), alpha=-2)
             # Of the area of a tile, the window of each reference.

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 from baselines.block_matching import accumulate, aggregate, blocks, match
+from baselines.chunks import Chunk
 
-CHUNK = {"cpu": 2**19, "cuda": 2**26}  # pixels in the groups that are shrunk at once
+CHUNK = Chunk(cpu=2**19, elsewhere=2**26)  # pixels in the groups that are shrunk
 
 
 def search(x: Tensor, side: int, count: int, step: int, window: int) -> Tensor:
@@ -34,7 +35,7 @@ def collaborate(
     """The mean of all estimates of an image (1, 1, H, W); the first of ``images`` gives the means of the groups."""
     x, tables = images[0], [blocks(image, side)[0] for image in images]
     total, weights = torch.zeros_like(tables[0]), torch.zeros_like(tables[0][:, 0])
-    for members in index.split(max(1, CHUNK.get(x.device.type, CHUNK["cuda"]) // (index.shape[1] * side**2))):
+    for members in index.split(CHUNK.count(x, index.shape[1] * side**2)):
         centred = [less_mean(table[members]) for table in tables]
         estimate = centred[0][1] + shrink(members, *(group for group, _ in centred))
         accumulate(total, members.flatten(), estimate.flatten(0, 1))

@@ -21,6 +21,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from baselines.chunks import Chunk
+
 RATE_EXPONENT = 0.6  # of the rate (t + t_0)^-0.6 of step t, as Cappé and Moulines 2009
 HEAD_START = 8  # t_0, the steps that the seeds are worth
 FLOOR = 3e-4  # ε in units of a photograph's mean square: 2 of 255 grey values, well below the noise of any track
@@ -28,8 +30,7 @@ FLAT = 1.0  # by how much the λ_i/σ² of a tail differ: 0.01 dB below exact de
 UNLEARNED = 0.01  # λ before learning
 DEAD = 0.1  # of the mean weight
 TINY = 1e-12  # the weight of a component that no patch belongs to
-CHUNK = {"cpu": 1024}  # patches at a time: what a processor's cache holds
-CHUNK_ELSEWHERE = 65_536
+CHUNK = Chunk(cpu=1024, elsewhere=65_536)  # patches
 
 
 class PatchMixture(nn.Module):
@@ -163,7 +164,7 @@ class Gaussians:
 
 def chunks(patches: Tensor) -> tuple[Tensor, ...]:
     """The patches, as many at a time as the device likes."""
-    return patches.split(CHUNK.get(patches.device.type, CHUNK_ELSEWHERE), 1)
+    return patches.split(CHUNK.count(patches), 1)
 
 
 def second_moments(patches: Tensor, members: Tensor) -> Tensor:

@@ -11,8 +11,9 @@ from itertools import product
 import torch
 from torch import Tensor
 
-SLAB = {"cpu": 2**14}  # patches at once, which bounds the memory
-SLAB_ELSEWHERE = 2**20
+from baselines.chunks import Chunk
+
+SLAB = Chunk(cpu=2**14, elsewhere=2**20)  # patches
 
 
 def windows(image: Tensor, side: int) -> Tensor:
@@ -40,7 +41,7 @@ def add_up(image: Tensor, side: int, restore: Callable[[Tensor], Tensor]) -> Ten
     total = torch.zeros_like(image)
     rows = len(image) - side + 1
     layer = windows(image[:side], side).shape[: image.ndim].numel()
-    each = max(1, SLAB.get(image.device.type, SLAB_ELSEWHERE) // layer)
+    each = SLAB.count(image, layer)
     for first in range(0, rows, each):
         slab = image[first : min(first + each, rows) + side - 1]
         restored = restore(patches(slab, side)).T.contiguous()

@@ -23,8 +23,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
-CHUNK = {"cpu": 2**19}  # correlations held at once: what a processor's cache holds
-CHUNK_ELSEWHERE = 2**24
+from baselines.chunks import Chunk
+
+CHUNK = Chunk(cpu=2**19, elsewhere=2**24)  # correlations
 BLOCK = 32  # correlations: fewer are slower
 DEPENDENT = 100  # times the precision: ρ² below which an atom is a combination of the chosen ones
 
@@ -49,7 +50,7 @@ def codes(
     order = coded[energy[coded].argsort(descending=True)]
     if len(order) == 0:
         return
-    for rows in order.split(max(1, CHUNK.get(X.device.type, CHUNK_ELSEWHERE) // len(D))):
+    for rows in order.split(CHUNK.count(X, len(D))):
         yield Codes(rows, *pursue(G, X.index_select(0, rows) @ D.T, energy[rows], min(sparsity, *D.shape), bound))
 
 

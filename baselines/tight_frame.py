@@ -29,14 +29,14 @@ from scipy.fft import dct
 from torch import Tensor
 from torch.nn.functional import hardshrink
 
+from baselines.chunks import Chunk
 from baselines.framelets import mirror
 
 # Of thresholds in units of a level's noise, over those of the level before: of 0.3 to 1, 0.5 to 0.7 is best for 5 x 5
 # pixels on three validation images of BSD400, at σ = 25/255 and 50/255.
 COARSER = 0.6
 INERTIA = 1e-2  # ε, in coefficients at the threshold for each pixel; with less, rounding decides on idle filters
-CHUNK = {"cpu": 2**20}  # pixels in the windows at hand: what a processor's cache holds
-CHUNK_ELSEWHERE = 2**26
+CHUNK = Chunk(cpu=2**20, elsewhere=2**26)  # pixels in the windows at hand
 
 
 class TightFrame:
@@ -117,7 +117,7 @@ def windows(x: Tensor, side: int, spacing: int) -> Iterator[tuple[slice, Tensor]
     """P by a few rows of pixels at a time: those, and the windows around their pixels, (s, n)."""
     extended = extend(x, side, spacing)
     strides, size = extended.stride(), side**x.ndim
-    step = max(1, CHUNK.get(x.device.type, CHUNK_ELSEWHERE) // (size * prod(x.shape[1:])))
+    step = CHUNK.count(x, size * prod(x.shape[1:]))
     for start in range(0, len(x), step):
         rows = slice(start, min(start + step, len(x)))
         shape = [side] * x.ndim + [rows.stop - start, *x.shape[1:]]

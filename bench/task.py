@@ -68,7 +68,6 @@ class Track:
     channels: int = 1  # of an image: 2 where it is complex
     dims: int = 2  # spatial dimensions of an image
     measured_channels: int = 1  # of a measurement: 2 where it is complex
-    is_complex: bool = False
     same_grid: bool = True  # measurements made on the grid of the reconstruction
     data: tuple[str, ...] = ()  # data sets it reads, none for embedded images and phantoms
     split_unit: str = "image"  # what keeps the splits apart

@@ -193,7 +193,6 @@ def toy(
         modality=modality,
         channels=channels,
         dims=len(shape),
-        is_complex=channels == 2,
         identity=name in ("denoising", "odd-sided"),
         blind=name == "blind blur",
         measured_channels=y.shape[1],

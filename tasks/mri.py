@@ -139,7 +139,6 @@ def mini(name: str, title: str, coils: int, acceleration: float) -> Track:
         modality="mri",
         channels=2,
         measured_channels=2,
-        is_complex=True,
         same_grid=False,
         split_unit="phantom",
     )
@@ -175,7 +174,6 @@ SIAT = Track(
     modality="mri",
     channels=2,
     measured_channels=2,
-    is_complex=True,
     data=("siat31",),
     split_unit="source",
 )

@@ -24,6 +24,7 @@ from torch import Tensor
 from torch.nn.functional import hardshrink
 
 from baselines.block_matching import accumulate, aggregate, blocks, match
+from baselines.chunks import Chunk
 from baselines.plug_and_play import PlugAndPlay
 from bench.task import Track
 
@@ -34,8 +35,7 @@ MU_SQUARED = 0.6  # μ²; on six images of BSD400 0.07 to 0.14 dB better than 1,
 KAISER = 2.0  # β of the window that weighs the pixels of a block
 HAAR = (1, 1)  # low-pass filters, up to scale; the high-pass filter of both is (1, -1)
 BIOR15 = (3, -3, -22, 22, 128, 128, 22, -22, -3, 3)  # A. Cohen, I. Daubechies, J.-C. Feauveau, CPAM 1992
-CACHED = 2**17  # coefficients filtered at once on a CPU, whose cache then holds them
-UNCACHED = 2**24  # elsewhere
+CHUNK = Chunk(cpu=2**17, elsewhere=2**24)  # coefficients
 TINY = 1e-6  # the least σ, over the largest grey value
 
 Shrinkage = Callable[..., tuple[Tensor, Tensor]]
@@ -90,8 +90,7 @@ def collaborate(
     )
     tables = [blocks(image, SIDE)[0] @ forward for image in images]
     total, weights = torch.zeros_like(tables[0]), tables[0].new_zeros(len(tables[0]))
-    together = CACHED if guide.device.type == "cpu" else UNCACHED
-    for part in index.split(together // (count * SIDE**2), dim=1):
+    for part in index.split(CHUNK.count(guide, count * SIDE**2), dim=1):
         members = part.flatten()
         groups = (table.index_select(0, members).view(count, -1) for table in tables)
         estimate, weight = shrink(*((along @ group).view(count, -1, SIDE**2) for group in groups))

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 import baselines.patches
+from baselines.chunks import Chunk
 from baselines.patches import add_up, cover, patches, pictures, some_patches
 
 SHAPES = [(11, 9), (4, 4), (6, 7, 5)]
@@ -28,7 +29,7 @@ def test_patches_are_slices_in_order(shape):
 @pytest.mark.parametrize("shape", SHAPES)
 def test_the_sum_is_the_adjoint(shape, slab, monkeypatch):
     """⟨R x, p⟩ = ⟨x, Rᵀp⟩, however the image is cut in slabs."""
-    monkeypatch.setattr(baselines.patches, "SLAB", {"cpu": slab})
+    monkeypatch.setattr(baselines.patches, "SLAB", Chunk(slab, slab))
     x = image(shape)
     added = add_up(x, 4, lambda rows: rows.sin())
     assert torch.allclose((added * x).sum(), (patches(x, 4).sin() * patches(x, 4)).sum())

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 import baselines.sparse_coding
+from baselines.chunks import Chunk
 from baselines.sparse_coding import approximations, codes, coefficients
 
 
@@ -46,7 +47,7 @@ def test_signals_stop_by_their_error_or_at_the_most_atoms():
 def test_batches_do_not_matter(monkeypatch):
     D, X = problem()
     together = coefficients(D, X, 8, 1.0).to_dense()
-    monkeypatch.setattr(baselines.sparse_coding, "CHUNK", {"cpu": 7 * len(D)})
+    monkeypatch.setattr(baselines.sparse_coding, "CHUNK", Chunk(7 * len(D), 0))
     assert len(list(codes(D, X, 8, 1.0))) == 9
     assert torch.allclose(coefficients(D, X, 8, 1.0).to_dense(), together, atol=1e-12)
 

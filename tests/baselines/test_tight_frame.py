@@ -7,6 +7,7 @@ import pytest
 import torch
 from scipy.linalg import orthogonal_procrustes
 
+from baselines.chunks import Chunk
 from baselines.tight_frame import (
     INERTIA,
     TightFrame,
@@ -45,7 +46,7 @@ def frame(shape, levels, dtype=torch.float64):
 @pytest.mark.parametrize("spacing", [1, 3])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_windows_and_their_means_are_those_of_numpy(shape, spacing, monkeypatch):
-    monkeypatch.setattr("baselines.tight_frame.CHUNK", {"cpu": 500})
+    monkeypatch.setattr("baselines.tight_frame.CHUNK", Chunk(500, 0))
     x = random(*shape)
     expected = by_numpy(x.numpy(), 3, spacing)
     parts = list(windows(x, 3, spacing))
