@@ -20,7 +20,7 @@ from bench.method import LearnedMethod
 from bench.samples import Measured, TrainingStream, collate, to_device
 from bench.task import Problem, Track
 
-VALIDATIONS = 5  # times per training; the last is at its end
+VALIDATIONS = 5  # times per training, at the least; the last is at its end
 CURVE_POINTS = 200  # of the training loss
 FINITE_EVERY = 10  # steps between looks at whether the loss is still finite: each waits for the device
 

@@ -24,7 +24,7 @@ from typing import Any
 from bench import registry, tracking
 from bench.errors import BenchError
 from bench.request import Request, requested_track
-from bench.results import Result
+from bench.results import Result, finished, outcome_directory
 from bench.store import whole_directory
 
 Say = Callable[[str], None]
@@ -120,6 +120,10 @@ class Pool:
         name = f"{request.track}  {Path(request.method).stem}{label}"
         line = f"[{self.ended}/{self.total}] {name}  seed {request.seed}"
         self.clear_line()
+        if death and finished(job.target):
+            self.failures += 1
+            self.say(f"{line}  FAILED: {death}. The finished run {job.target.name} is kept.")
+            return
         try:
             if death:
                 record_death(job, death, seconds)
@@ -192,6 +196,7 @@ def child(job: Job, slot: int, sender: Connection, parent: int) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.environ.setdefault("PYTHONHASHSEED", "0")
     if job.request.accelerator == "cuda":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # sums in one order
         os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(visible_devices(slot, job.request.devices))
     last = [0.0]
 
@@ -255,7 +260,7 @@ def end_with_parent(parent: int) -> None:
 
 def launch(job: Job) -> None:
     """Run on several devices: `bench.worker` in a fresh interpreter, which Lightning launches again for each device."""
-    with whole_directory(job.target) as directory:
+    with outcome_directory(job.target) as directory:
         config = directory / "request.json"
         config.write_text(json.dumps(asdict(job.request)), encoding="utf-8")
         # A safe path: `-m` would look for packages in the working directory first.

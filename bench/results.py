@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
 from bench.errors import BenchError
+from bench.store import whole_directory
 
 STATUSES = ("ok", "failed", "unsupported")
 
@@ -92,6 +94,15 @@ def finished(run_dir: Path) -> bool:
         return Result.read(run_dir / "result.json").status != "failed"
     except BenchError:
         return False
+
+
+@contextmanager
+def outcome_directory(target: Path) -> Iterator[Path]:
+    """A `whole_directory` for a run; a `BenchError` instead of one that failed in place of one that is finished."""
+    with whole_directory(target) as directory:
+        yield directory
+        if finished(target) and not finished(directory):
+            raise BenchError(Result.read(directory / "result.json").reason)
 
 
 @dataclass(frozen=True)

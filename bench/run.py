@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
 import os
+import re
 import shutil
 import time
 import traceback
@@ -24,13 +26,16 @@ from bench.method import Convergent, Illustrated, LearnedMethod, Method
 from bench.monitor import Monitor
 from bench.privacy import without_folders
 from bench.request import Request, build, check_hyperparameters, identity, keys, requested_track
+from bench.results import outcome_directory
 from bench.run_directory import Outcome, write
 from bench.samples import Measured, collate, to_device
-from bench.store import runs, whole_directory
+from bench.store import runs
 from bench.task import Problem, Track
 from bench.tune import best, defaults, tune
 
 Report = Callable[[str], None]
+
+NAME = re.compile(r"(?!file$|allow_pickle$)[\w .-]+")  # part of a file's, and no argument of numpy.savez
 
 
 def is_first_process() -> bool:
@@ -43,7 +48,7 @@ def run(request: Request, report: Report = lambda stage: None) -> Path:
     method = registry.load_method(request.method)
     configuration = identity(request, method, track)
     target = runs() / keys(configuration)[0]
-    with whole_directory(target) as directory:
+    with outcome_directory(target) as directory:
         perform(request, directory, report)
     return target
 
@@ -63,7 +68,7 @@ def perform(request: Request, directory: Path, report: Report) -> None:
             else:
                 compete(request, track, method, directory, outcome, monitor, report)
         except (Exception, SystemExit) as error:
-            outcome.status, outcome.reason = "failed", one_line(error)
+            outcome.status, outcome.reason = "failed", one_line(error) + place(error, method)
             outcome.traceback = without_folders(traceback.format_exc())
             share_failure(directory, outcome, error)
     outcome.curves += monitor.curves
@@ -80,6 +85,13 @@ def share_failure(directory: Path, outcome: Outcome, error: BaseException) -> No
         if not isinstance(error, BenchError):
             outcome.reason, outcome.traceback = json.loads(note.read_text())
         note.unlink()
+
+
+def place(error: BaseException, method: type[Method]) -> str:
+    """Where in the method's own file an error arose that is not ours; "" elsewhere."""
+    file = inspect.getfile(method)
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+    return f" ({Path(file).name}, line {lines[-1]})" if lines and not isinstance(error, BenchError) else ""
 
 
 def one_line(error: BaseException) -> str:
@@ -161,6 +173,8 @@ def look_inside(
                 report("what was learned")
                 found = method.to(device).atoms(y, physics)
                 for name, atoms in found.items():
+                    if not NAME.fullmatch(name):
+                        raise BenchError(f"the atoms {name!r} need a name of letters, digits, spaces, '-', '_' or '.'.")
                     if atoms.ndim != 3 or not atoms.numel():
                         raise BenchError(f"the atoms {name!r} have the shape {tuple(atoms.shape)}, expected (N, h, w).")
                 outcome.atoms = {name: atoms.detach().cpu() for name, atoms in found.items()}

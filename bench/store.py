@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     import numpy as np
 
 
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+OLD = "old"  # marks a directory that another one is about to replace
+
+
 def store() -> Path:
     """The root of all that is written: `BENCH_STORE`, by default `.bench` in the working directory."""
     return Path(os.environ.get("BENCH_STORE") or ".bench").absolute()
@@ -28,7 +33,16 @@ def runs() -> Path:
     return store() / "runs"
 
 
-def unwritable(folder: Path, error: OSError) -> BenchError:
+def open_runs() -> Path:
+    """The folder of run directories, made where it is missing. Raises `BenchError` where it cannot be."""
+    try:
+        runs().mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(runs(), error) from None
+    return runs()
+
+
+def _unwritable(folder: Path, error: OSError) -> BenchError:
     return BenchError(f"cannot write to {folder}: {error.strerror}. Set BENCH_STORE to a writable folder.")
 
 
@@ -39,32 +53,35 @@ def whole_directory(target: Path) -> Iterator[Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix=f".tmp-{os.getpid()}-", dir=target.parent))
     except OSError as error:
-        raise unwritable(target.parent, error) from None
+        raise _unwritable(target.parent, error) from None
     try:
         yield scratch
         scratch.chmod(0o755)
+        old = target.with_name(f".tmp-{os.getpid()}-{OLD}-{target.name}")
         if target.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".tmp-{os.getpid()}-", dir=target.parent))
-            target.rename(old / "old")
+            target.rename(old)
+        try:
             scratch.rename(target)
-            shutil.rmtree(old, ignore_errors=True)
-        else:
-            scratch.rename(target)
+        except OSError:
+            old.rename(target)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
-        raise BenchError(
-            f"cannot write {target}: {error.strerror or error}. Free some space or set BENCH_STORE."
-        ) from error
+        remedy = " Free some space or set BENCH_STORE." if error.errno in NO_ROOM else ""
+        raise BenchError(f"cannot write {target}: {error.strerror or error}.{remedy}") from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
 def clear_scratch(folder: Path) -> None:
-    """Remove what killed processes left behind."""
+    """Remove what killed processes left behind, but for a directory that was about to be replaced."""
     for path in folder.glob(".tmp-*"):
-        pid = path.name.split("-")[1]
+        _, pid, *rest = path.name.split("-", 3)
         if not pid.isdigit() or _alive(int(pid)):
             continue
-        if path.is_dir():
+        if rest[0] == OLD and not (folder / rest[1]).exists():
+            path.rename(folder / rest[1])
+        elif path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)

@@ -23,11 +23,11 @@ BROKEN = {
         "return y.double()",
         "on image test-0 the method returned torch.float64 on cpu, expected torch.float32 on cpu.",
     ),
-    "raises": ("raise ValueError('a\\nb')", "ValueError: a b"),
-    "memory": ("raise MemoryError", "MemoryError"),
+    "raises": ("raise ValueError('a\\nb')", "ValueError: a b (raises.py, line 16)"),
+    "memory": ("raise MemoryError", "MemoryError (memory.py, line 16)"),
     "exits": ("os._exit(3)", "the process ended with exit status 3"),
     "leaves": ("os._exit(0)", "the process ended with exit status 0"),
-    "quits": ("sys.exit(0)", "SystemExit: 0"),
+    "quits": ("sys.exit(0)", "SystemExit: 0 (quits.py, line 16)"),
     "killed": ("os.kill(os.getpid(), signal.SIGKILL)", "the process was killed by signal 9 (out of memory?)"),
     "crashes": (
         "import faulthandler\nfaulthandler.disable()\nos.kill(os.getpid(), signal.SIGSEGV)",
@@ -85,12 +85,19 @@ def test_every_way_to_break_is_one_line_and_a_failed_result_and_the_others_go_on
     assert not list((store / "runs").glob(".tmp-*"))
 
 
-def test_a_crash_in_a_forced_run_is_told_and_not_covered_by_the_result_before(go, tmp_path, store):
+@pytest.mark.parametrize("end", ["os._exit(0)", "os.kill(os.getpid(), 9)", "raise ValueError('moody')"])
+def test_a_forced_run_that_fails_is_told_and_leaves_the_result_before(go, tmp_path, store, lines, end):
     flag = tmp_path / "flag"
-    path = toy.method_file(tmp_path, "moody", f"if os.path.exists({str(flag)!r}):\n    os._exit(0)\nreturn y")
+    path = toy.method_file(tmp_path, "moody", f"if os.path.exists({str(flag)!r}):\n    {end}\nreturn y")
     assert go([request(path)]) == 0
+    (folder,) = (store / "runs").iterdir()
+    before = {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
     flag.touch()
+    lines.clear()
     assert go([request(path)], force=True) == 1
+    assert "FAILED" in lines[0]
+    assert f"The finished run {folder.name} is kept." in lines[0]
+    assert {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()} == before
 
 
 def test_what_is_finished_is_skipped_and_force_runs_it_again(go, store, lines, shrink):

@@ -117,6 +117,15 @@ def test_learned_weights_are_pictures_too(tmp_path):
     assert (folder / "pictures" / "learned-dictionary.png").exists()
 
 
+@pytest.mark.parametrize("name", ["level 1/2", "file", ""])
+def test_atoms_whose_name_is_no_file_s_cost_no_scores(tmp_path, name):
+    stages = []
+    path = toy.method_file(tmp_path, "named", toy.ATOMS.replace("dictionary", name))
+    folder = run(Request("toy:mini", path), stages.append)
+    assert Result.read(folder / "result.json").status == "ok"
+    assert stages[-1].startswith(f"no look inside the method: the atoms {name!r} need a name of ")
+
+
 @pytest.mark.parametrize("shape", ["3, 4", "0, 2, 2"])
 def test_atoms_that_are_no_pictures_cost_no_scores(tmp_path, shape):
     tiles = toy.ATOMS.replace("torch.arange(12.0).reshape(3, 2, 2)", f"torch.ones({shape})")
@@ -207,7 +216,7 @@ def test_an_unsupported_pair_is_a_result_with_its_reason(tmp_path):
 
 def test_a_failure_is_a_result_with_one_line_and_a_traceback(tmp_path):
     folder, result = do(toy.method_file(tmp_path, "bad", "raise ValueError('one\\nand two')"))
-    assert (result.status, result.reason) == ("failed", "ValueError: one and two")
+    assert (result.status, result.reason) == ("failed", "ValueError: one and two (bad.py, line 16)")
     assert "and two" in (folder / "traceback.txt").read_text()
     assert result.per_image == {}
 

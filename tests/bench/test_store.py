@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -93,6 +94,40 @@ def test_scratch_of_the_dead_is_removed_and_that_of_the_living_stays(tmp_path):
     kept = {f".tmp-{pid}-{name}" for pid in (os.getpid(), os.getppid()) for name in ("x", "file.npz")}
     assert set(names(tmp_path)) == kept | {"0123"}
     zombie.communicate()
+
+
+def test_a_process_killed_while_it_replaces_a_directory_leaves_the_old_one(tmp_path):
+    """Killed between the two renames, the worst moment."""
+    (tmp_path / "key").mkdir()
+    (tmp_path / "key" / "old.txt").write_text("old")
+    script = f"""
+import os, signal
+from pathlib import Path
+from bench.store import whole_directory
+rename = Path.rename
+def dying(path, target):
+    rename(path, target)
+    os.kill(os.getpid(), signal.SIGKILL)
+with whole_directory(Path({str(tmp_path / "key")!r})) as folder:
+    (folder / "new.txt").write_text("new")
+    Path.rename = dying
+"""
+    assert subprocess.run([sys.executable, "-c", script]).returncode == -signal.SIGKILL
+    assert "key" not in names(tmp_path)
+    clear_scratch(tmp_path)
+    clear_scratch(tmp_path)
+    assert names(tmp_path) == ["key"]
+    assert names(tmp_path / "key") == ["old.txt"]
+
+
+def test_a_directory_that_cannot_take_its_name_leaves_the_old_one(tmp_path, monkeypatch):
+    (tmp_path / "key").mkdir()
+    rename = Path.rename
+    monkeypatch.setattr(Path, "rename", lambda path, to: full() if "new.txt" in names(path) else rename(path, to))
+    with pytest.raises(BenchError, match="No space left"):
+        with whole_directory(tmp_path / "key") as folder:
+            (folder / "new.txt").write_text("new")
+    assert names(tmp_path) == ["key"]
 
 
 @pytest.fixture
