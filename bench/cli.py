@@ -9,11 +9,13 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from bench.errors import BenchError
 
 EPILOG = """examples:
   bench list                                       tasks, tracks and methods
+  bench list tv                                    the hyperparameters of a method
   bench run denoising ct -m tv -m unet             two mini tracks, two methods
   bench run mri:brain-r20 -m tv --seed 0 1 2       a track on real data, three seeds
   bench run 'denoising:*' -m tv:lam=0.1 --limit 4  quoted globs, explicit hyperparameters, a subset
@@ -35,12 +37,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
-        print("\nbench: stopped; finished runs are kept, the same command goes on from there.", file=sys.stderr)
+        print("\nbench: stopped; finished runs are kept, the same command does the others.", file=sys.stderr)
         return 130
 
 
 def parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="bench",
         description="Benchmark image reconstruction: run methods on tracks, review the runs, publish leaderboards.",
         epilog=EPILOG,
@@ -54,16 +56,16 @@ def parser() -> argparse.ArgumentParser:
         sub.set_defaults(command=function)
         return sub
 
-    sub = command("list", list_all, "list tasks with their tracks, and methods")
-    sub.add_argument("what", nargs="?", choices=("tasks", "methods"), help="only these")
-    sub.add_argument("--json", action="store_true", help="as JSON")
+    sub = command("list", list_all, "list tasks with their tracks, and methods, or tell of one")
+    sub.add_argument("what", nargs="?", metavar="WHAT", help="tasks, methods, or a task, track or method")
+    sub.add_argument("--json", action="store_true", help="tasks and methods as JSON")
 
     sub = command("run", run, "run methods on tracks, skipping what is finished")
     sub.add_argument("tracks", nargs="+", metavar="TRACK", help="task (its mini track), task:track, or a quoted glob")
     sub.add_argument(
         "-m", "--method", action="append", required=True, metavar="METHOD", help="name or file, METHOD:name=value,..."
     )
-    sub.add_argument("--seed", nargs="+", type=int, default=[0], metavar="N", help="one run per seed (default 0)")
+    sub.add_argument("--seed", nargs="+", type=seed, default=[0], metavar="N", help="one run per seed (default 0)")
     sub.add_argument("--devices", type=positive, default=1, metavar="N", help="devices (or CPU processes) per run")
     sub.add_argument("--jobs", type=positive, metavar="N", help="runs at a time (default: processors, or GPUs)")
     sub.add_argument("--limit", type=positive, metavar="N", help="only the first N test images; not ranked")
@@ -96,11 +98,21 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+class Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"bench: {message}. `{self.prog} --help` tells more.\n")
+
+
 def positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is not a positive number")
-    return value
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number above 0")
+    return int(text)
+
+
+def seed(text: str) -> int:
+    if not text.isdecimal() or int(text) >= 2**32:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 0 to {2**32 - 1}")
+    return int(text)
 
 
 class Version(argparse.Action):
@@ -116,48 +128,30 @@ class Version(argparse.Action):
 
 
 def list_all(options: argparse.Namespace) -> int:
-    from bench import registry
+    from bench import listing
 
-    tracks = registry.all_tracks() if options.what != "methods" else []
-    methods = list(registry.methods().values()) if options.what != "tasks" else []
     if options.json:
-        listing: dict[str, object] = {}
-        if options.what != "methods":
-            listing["tasks"] = [
-                {
-                    "track": one.id,
-                    "title": one.title,
-                    "version": one.version,
-                    "metrics": [metric.name for metric in one.metrics],
-                    "data": list(one.data),
-                }
-                for one in tracks
-            ]
-        if options.what != "tasks":
-            listing["methods"] = [{"name": m.name, "family": m.family, "summary": m.summary} for m in methods]
-        print(json.dumps(listing, indent=1))
-        return 0
-    if tracks:
-        print("TRACKS")
-        for one in tracks:
-            needs = f"  [{', '.join(one.data)}]" if one.data else "  [embedded]"
-            print(f"  {one.id:26}{one.title}{needs}")
-    if methods:
-        print("METHODS")
-        for method in methods:
-            print(f"  {method.name:22}{method.family:17}{method.summary}")
+        print(json.dumps(listing.names(options.what), indent=1))
+    else:
+        print("\n".join(listing.lines(options.what)))
     return 0
 
 
 def run(options: argparse.Namespace) -> int:
-    from bench import grid, registry
+    from bench import grid, learned, registry
+    from bench.request import parse_method
+    from bench.store import open_runs
 
-    # Names are checked before the imports that take seconds.
+    # What needs no import of seconds is checked before those.
     for text in options.method:
-        registry.method_file(text.partition(":")[0])
+        file = registry.method_file(parse_method(text)[0])
+        if options.learned is not None:
+            learned.find(options.learned, file.name)
     registry.select_tracks(options.tracks)
+    open_runs()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     accelerator = grid.prepare(cpu=options.cpu)
+    grid.check_devices(options.devices, accelerator)
     requests = grid.expand(
         options.tracks,
         options.method,
@@ -180,10 +174,9 @@ def board(options: argparse.Namespace) -> int:
 
     if options.runs is not None and not options.runs.is_dir():
         raise BenchError(f"no folder {options.runs}. Give --runs a folder of run directories.")
+    results = board.read_results(options.runs or runs())
     if options.runs is None and tracking.available():
-        results = tracking.results()
-    else:
-        results = board.read_results(options.runs or runs())
+        results = [result for result in results if not tracking.tracked(runs() / result.key)] + tracking.results()
     folder = options.boards or Path("leaderboards")
     entries = board.write(board.entries(results), folder)
     print(board.table(entries))
@@ -209,6 +202,9 @@ def data(options: argparse.Namespace) -> int:
             continue
         problems = data.check(name)
         failures += bool(problems)
+        if len(problems) == len(data.manifest(name).files):
+            print(f"{name}: not here. `bench data get {name}` fetches it; BENCH_DATA names a folder that has it.")
+            continue
         print(f"{name}: {len(problems)} problems" if problems else f"{name}: ok")
         for problem in problems:
             print(f"  {problem}")

@@ -71,10 +71,17 @@ def file(name: str, relative: str) -> Path:
     expected = _expected(name, relative)
     path = _find(name, relative)
     if path is None:
-        raise BenchError(f"data set {name!r} lacks {relative}: run `bench data get {name}`, or {_root_hint()}")
+        raise _lacking(name, relative)
     if _sha256(path) != expected:
         raise BenchError(f"{path} is corrupt (its SHA-256 is not the manifest's): {_repair(name, path)}")
     return path
+
+
+def need(name: str) -> None:
+    """Raise a `BenchError` where a file of a data set is missing; none is read."""
+    for relative in manifest(name).files:
+        if not any((root / name / relative).is_file() for root in _roots()):
+            raise _lacking(name, relative)
 
 
 def check(name: str) -> list[str]:
@@ -138,8 +145,9 @@ def _expected(name: str, relative: str) -> str:
 
 
 def _find(name: str, relative: str) -> Path | None:
-    paths = (root / name / relative for root in _roots())
-    return next((path for path in paths if path.is_file()), None)
+    """The file of the right bytes, else one of wrong ones."""
+    paths = [path for path in (root / name / relative for root in _roots()) if path.is_file()]
+    return next((path for path in paths if _sha256(path) == _expected(name, relative)), next(iter(paths), None))
 
 
 def _whole(name: str, relative: str) -> bool:
@@ -159,6 +167,10 @@ def _sha256(path: Path) -> str:
 def _hash(path: str, mtime_ns: int, size: int) -> str:
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _lacking(name: str, relative: str) -> BenchError:
+    return BenchError(f"data set {name!r} lacks {relative}: run `bench data get {name}`, or {_root_hint()}")
 
 
 def _root_hint() -> str:

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from bench import registry, tracking
+from bench import data, registry, tracking
 from bench.errors import BenchError
 from bench.learned import find
 from bench.pool import Job, Pool, Say, log, threads
 from bench.request import Request, check_hyperparameters, identity, keys, parse_method, requested_track
 from bench.results import finished
-from bench.store import clear_scratch, runs, store, unwritable
+from bench.store import clear_scratch, open_runs, runs, store
 
 
 def prepare(*, cpu: bool) -> str:
@@ -30,13 +30,23 @@ def prepare(*, cpu: bool) -> str:
 
 def default_jobs(accelerator: str, devices: int) -> int:
     """As many runs at a time as there are GPUs, or processors, for them."""
+    return max(1, available(accelerator) // devices // (1 if accelerator == "cuda" else threads()))
+
+
+def available(accelerator: str) -> int:
+    """How many GPUs, or processors, there are."""
     import torch
 
-    if accelerator == "cuda":
-        available = torch.cuda.device_count()
-    else:
-        available = len(os.sched_getaffinity(0)) // threads()
-    return max(1, available // devices)
+    return torch.cuda.device_count() if accelerator == "cuda" else len(os.sched_getaffinity(0))
+
+
+def check_devices(devices: int, accelerator: str) -> None:
+    """Raise a `BenchError` where one run asks for more than there are."""
+    if devices > available(accelerator):
+        kind = "GPUs" if accelerator == "cuda" else "processors"
+        raise BenchError(
+            f"--devices {devices}: this machine has {available(accelerator)} {kind}. Ask for at most that."
+        )
 
 
 def expand(
@@ -70,7 +80,15 @@ def plan(requests: Sequence[Request], say: Say) -> tuple[list[Job], int]:
     jobs: dict[str, Job] = {}
     failures, broken = 0, set()
     for request in requests:
-        if request.method in broken:
+        if request.method in broken or request.track in broken:
+            continue
+        try:
+            for name in registry.track(request.track).data:
+                data.need(name)  # what is missing is no fault of a method
+        except BenchError as error:
+            say(f"failed  {request.track}: {error}")
+            broken.add(request.track)
+            failures += 1
             continue
         try:
             method = registry.load_method(request.method)
@@ -90,11 +108,7 @@ def plan(requests: Sequence[Request], say: Say) -> tuple[list[Job], int]:
 
 def run_grid(requests: Sequence[Request], *, jobs: int, force: bool = False, say: Say = print) -> int:
     """Run what is not finished, ``jobs`` at a time. Returns the number of runs that failed."""
-    try:
-        runs().mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise unwritable(runs(), error) from None
-    for folder in (runs(), store() / "cache"):
+    for folder in (open_runs(), store() / "cache"):
         clear_scratch(folder)
     planned, failures = plan(requests, say)
     pending = [job for job in planned if force or not finished(job.target)]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench import provenance, registry
 from bench.errors import BenchError, unknown
+from bench.space import Float, Int, Range
 from bench.task import Track
 
 if TYPE_CHECKING:
@@ -101,12 +102,8 @@ def check_hyperparameters(name: str, method: type[Method], track: Track, asked: 
     for key, value in asked.items():
         if key not in known:
             raise unknown(f"hyperparameter of {name}", key, known)
-        default = parameters[key].default if key in parameters else None
-        number = isinstance(default, (int, float)) and not isinstance(default, bool)
-        if number and (isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value)):
-            raise BenchError(f"{name}:{key}={value} is not a finite number, as its default {default} is.")
-        if number and isinstance(default, int) and not isinstance(value, int):
-            raise BenchError(f"{name}:{key}={value} is not a whole number, as its default {default} is.")
+        if key in parameters and (reason := misfit(value, parameters[key], method.space(track).get(key))):
+            raise BenchError(f"{name}:{key}={value} {reason}, and its default is {parameters[key].default}.")
     if asked and method.supports(track) is None:
         try:
             build(method, track, asked)
@@ -115,6 +112,20 @@ def check_hyperparameters(name: str, method: type[Method], track: Track, asked: 
         except Exception as error:
             words = ",".join(f"{key}={value}" for key, value in asked.items())
             raise BenchError(f"{name}:{words} cannot be made: {type(error).__name__}: {error}") from error
+
+
+def misfit(value: Any, parameter: inspect.Parameter, searched: Range | None) -> str:
+    """Why a hyperparameter cannot have this value, by its default or annotation and by its range; "" where it can."""
+    default = parameter.default
+    whole = type(default) is int or (default is None and "int" in str(parameter.annotation))
+    if not (whole or type(default) is float) or (value is None and default is None):
+        return ""
+    if type(value) not in (int, float) or not math.isfinite(value):
+        return "is not a finite number"
+    if whole and type(value) is float:
+        return "is not a whole number"
+    least = 0 if whole else searched.low if isinstance(searched, Float | Int) else -math.inf
+    return "is negative" if value < 0 <= least else ""
 
 
 def build(method: type[Method], track: Track, hyperparameters: Mapping[str, Any]) -> Method:
@@ -138,7 +149,11 @@ def constructor_defaults(method: type[Method]) -> dict[str, Any]:
 
 
 def identity(request: Request, method: type[Method], track: Track) -> dict[str, Any]:
-    """All that moves the scores of a run, its seed included: the configuration that its key is the hash of."""
+    """What a run was asked and by what method: the configuration that its key is the hash of.
+
+    Of the referee's and the tasks' code it holds versions, not sources: where that moves a score, the version of the
+    track or the metric moves too.
+    """
     file = registry.method_file(request.method)
     path = file.path or inspect.getfile(method)
     recipe = {name: getattr(method, name) for name in ("rate", "clip", "warm_up")} if method.learned else {}

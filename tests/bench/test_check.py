@@ -5,7 +5,7 @@ from functools import partial
 import torch
 from deepinv.physics import Denoising
 
-from bench.check import LEARNED_CHECKS, Tried, attempt
+from bench.check import LEARNED_CHECKS, TOY_CHECKS, Tried, attempt
 from bench.method import LearnedMethod
 from bench.toy_physics import toys
 
@@ -75,3 +75,18 @@ def test_a_parameter_without_a_gradient_is_a_breach():
 
 def test_what_is_learned_stands_in_the_state():
     assert "doesn't restore it" in outcomes(Forgetful)["state_dict round trip"].message
+
+
+class Fickle(LearnedMethod):
+    """NaN for a single image, which is how methods are evaluated."""
+
+    def forward(self, y, physics):
+        return y if len(y) > 1 else y * torch.nan
+
+
+def test_a_single_image_of_nan_is_no_batch_of_one():
+    toy = next(toy for toy in toys() if len(toy.y) > 1 and toy.track.identity)
+    name, test = "batch equals images", TOY_CHECKS["batch equals images"]
+    _, passed, message = attempt(name, partial(test, Tried(Fickle, toy)))
+    assert not passed
+    assert "differs from its images" in message

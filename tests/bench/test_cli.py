@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -13,6 +14,8 @@ import toy
 
 from bench import grid, registry
 from bench.cli import EPILOG, main, parser
+from bench.request import Request
+from bench.run import run as run_here
 
 
 def refused(capsys, words) -> str:
@@ -35,6 +38,10 @@ def refused(capsys, words) -> str:
         (["run", "ct", "-m", "tv", "-m", "unett"], "no method is called 'unett'. Did you mean unet"),
         (["run", "ct", "-m", "no/file.py"], "no method file 'no/file.py'."),
         (["check", "unett"], "Did you mean unet"),
+        (["list", "unett"], "no task, track or method is called 'unett'. Did you mean unet"),
+        (["list", "ct:minni"], "Did you mean mini"),
+        (["run", "ct", "-m", "tv", "-m", "tv:lam"], "Write METHOD:name=value"),
+        (["run", "ct", "-m", "unet", "--learned", "abc"], "'abc' is the key of no finished run"),
         (["data", "check", "bsd86"], "Did you mean bsd68"),
         (["board", "--runs", "no/folder"], "no folder no/folder."),
         (["import", "no/archive.tar.gz"], "no/archive.tar.gz"),
@@ -51,7 +58,10 @@ def test_a_wrong_name_is_one_line(capsys, store, words, hint):
         ("tv:lamb=0.1", "no hyperparameter of tv is called 'lamb'. Did you mean lam?"),
         ("tv:lam=strong", "tv:lam=strong is not a finite number"),
         ("tv:algorithm=pdgh", "pdgh"),
-        ("unet:width=-1", "unet:width=-1 cannot be made: "),
+        ("tv:lam=-1", "tv:lam=-1 is negative"),
+        ("tv:iterations=-5", "tv:iterations=-5 is negative"),
+        ("ksvd:iterations=2.5", "ksvd:iterations=2.5 is not a whole number"),
+        ("ksvd:iterations=many", "ksvd:iterations=many is not a finite number"),
         ("tv:lam", "Write METHOD:name=value"),
     ],
 )
@@ -70,7 +80,7 @@ def test_a_wrong_hyperparameter_is_one_line_before_anything_runs(capsys, store, 
         ["run", "ct", "-m", "tv", "--limit", "0"],
         ["run", "ct", "-m", "tv", "--devices", "-1"],
         ["run", "ct", "-m", "tv", "--seed", "one"],
-        ["list", "metrics"],
+        ["run", "ct", "-m", "tv", "--seed", "-1"],
     ],
 )
 def test_a_wrong_command_exits_with_two(capsys, words):
@@ -102,6 +112,53 @@ def test_methods_are_listed_for_programs(capsys):
         name: file.family for name, file in registry.methods().items()
     }
     assert all(set(entry) == {"name", "family", "summary"} for entry in listing["methods"])
+
+
+def test_a_method_is_listed_with_its_hyperparameters(capsys):
+    assert main(["list", "weighted_tv"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("weighted_tv (handcrafted): min_x ")
+    assert re.search(
+        r"^  lam +0\.01 +tuned from 0\.0001 to 0\.3 \(log\), or from 0\.01 to 1 \(log\)$", shown, re.MULTILINE
+    )
+    assert re.search(r"^  iterations +150$", shown, re.MULTILINE)
+
+
+def test_a_task_is_listed_with_its_tracks_and_a_track_with_its_terms(capsys):
+    assert main(["list", "ct"]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [
+        track.id for track in registry.load_task("ct").tracks
+    ]
+    assert main(["list", "mri:brain-r20"]) == 0
+    shown = capsys.readouterr().out
+    assert "psnr [dB]" in shown
+    assert "12 trials on 4 validation images" in shown
+    assert "Deep ADMM-Net" in shown
+
+
+def test_more_devices_than_there_are_is_refused_before_anything_runs(capsys, store, untracked, signals):
+    shown = refused(capsys, ["run", "denoising", "-m", "tv", "--devices", "999", "--cpu"])
+    assert "--devices 999: this machine has " in shown
+    assert not list((store / "runs").glob("*"))
+
+
+def test_a_data_set_that_is_missing_is_told_and_no_run_of_a_method(
+    capsys, store, untracked, signals, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("BENCH_DATA", str(tmp_path))
+    assert main(["run", "mri:brain-r20", "-m", "direct", "-m", "tv", "--cpu"]) == 1
+    shown = capsys.readouterr().out
+    assert shown.count("\n") == 1
+    assert "failed  mri:brain-r20: data set 'cardiac-admmnet' lacks " in shown or "data set 'brain-istanet'" in shown
+    assert not list((store / "runs").glob("*"))
+
+
+def test_what_mlflow_does_not_hold_is_on_the_board(capsys, toys, store, tmp_path, monkeypatch):
+    """Where logging failed, the run directory is the only record."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    run_here(Request("toy:mini", toy.method_file(tmp_path, "shrink", toy.SHRINK)))
+    assert main(["board", "--boards", str(tmp_path / "boards")]) == 0
+    assert "shrink" in capsys.readouterr().out
 
 
 def test_everything_is_listed_for_readers(capsys):

@@ -133,7 +133,7 @@ def test_what_goes_beyond_the_protocol_is_labelled(changes, protocol, label):
         ({"facto": 1}, "no hyperparameter of shrink is called 'facto'. Did you mean factor?"),
         ({"zzz": 1}, "Known: factor."),
         ({"channels": 1}, "no hyperparameter of shrink is called 'channels'"),
-        ({"factor": "high"}, "shrink:factor=high is not a finite number, as its default 0.9 is."),
+        ({"factor": "high"}, "shrink:factor=high is not a finite number, and its default is 0.9."),
         ({"factor": True}, "is not a finite number"),
         ({"factor": float("inf")}, "is not a finite number"),
     ],

@@ -1,0 +1,102 @@
+"""What `bench list` shows: all tracks and methods without importing them, or one of them in detail."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+from bench import registry
+from bench.errors import unknown
+from bench.registry import MethodFile
+from bench.space import Choice, Range
+from bench.task import Track
+
+
+def names(what: str | None) -> dict[str, list[dict[str, Any]]]:
+    """Tracks, methods or both, for programs."""
+    listing: dict[str, list[dict[str, Any]]] = {}
+    if what != "methods":
+        listing["tasks"] = [
+            {
+                "track": one.id,
+                "title": one.title,
+                "version": one.version,
+                "metrics": [metric.name for metric in one.metrics],
+                "data": list(one.data),
+            }
+            for one in registry.all_tracks()
+        ]
+    if what != "tasks":
+        listing["methods"] = [
+            {"name": one.name, "family": one.family, "summary": one.summary} for one in registry.methods().values()
+        ]
+    return listing
+
+
+def lines(what: str | None) -> Iterator[str]:
+    """For readers: everything, ``tasks``, ``methods``, the tracks of a task, or a track or a method in detail."""
+    if what in (None, "tasks"):
+        yield "TRACKS"
+        yield from map(track_line, registry.all_tracks())
+    if what in (None, "methods"):
+        yield "METHODS"
+        yield from map(method_line, registry.methods().values())
+    if what in (None, "tasks", "methods"):
+        return
+    if ":" in what:
+        yield from track_lines(registry.track(what))
+    elif what in registry.tasks():
+        yield from map(track_line, registry.load_task(what).tracks)
+    elif what.endswith(".py") or what in registry.methods():
+        yield from method_lines(what)
+    else:
+        raise unknown("task, track or method", what, [*registry.tasks(), *registry.methods()])
+
+
+def track_line(track: Track) -> str:
+    return f"  {track.id:26}{track.title}  [{', '.join(track.data) or 'embedded'}]"
+
+
+def method_line(method: MethodFile) -> str:
+    return f"  {method.name:22}{method.family:17}{method.summary}"
+
+
+def track_lines(track: Track) -> Iterator[str]:
+    budget = track.budget
+    yield f"{track.id}, version {track.version}: {track.title}"
+    scores = ", ".join(f"{metric.name} [{metric.unit}]" if metric.unit else metric.name for metric in track.metrics)
+    yield f"  scores   {scores}; ranked by the first"
+    yield f"  tuning   {budget.trials} trials on {budget.images} validation images"
+    yield f"  training {budget.steps} steps of {budget.batch} images"
+    yield f"  data     {', '.join(track.data) or 'embedded'}; the splits share no {track.split_unit}"
+    for name, values in track.direct.items():
+        yield f"  direct   {name} tuned {describe(values)}"
+    if track.citation:
+        yield f"  {track.citation}"
+
+
+def method_lines(name: str) -> Iterator[str]:
+    from bench.request import FROM_TRACK
+
+    file, method = registry.method_file(name), registry.load_method(name)
+    yield f"{file.name} ({file.family}): {file.summary}"
+    if method.learned:
+        yield "  learns on the training split, by one recipe"
+    parameters = inspect.signature(method).parameters
+    spaces = [method.space(track) for track in registry.all_tracks() if method.supports(track) is None]
+    searched = {name: dict.fromkeys(describe(space[name]) for space in spaces if name in space) for name in parameters}
+    rows = [
+        (name, str(parameter.default), ", or ".join(searched[name]))
+        for name, parameter in parameters.items()
+        if name not in FROM_TRACK and parameter.default is not inspect.Parameter.empty
+    ]
+    width = [max(map(len, column)) for column in zip(*rows, strict=True)] if rows else []
+    for name, default, ranges in rows:
+        yield f"  {name:{width[0]}}  {default:{width[1]}}  {'tuned ' if ranges else ''}{ranges}".rstrip()
+
+
+def describe(values: Range) -> str:
+    if isinstance(values, Choice):
+        return "over " + ", ".join(map(str, values.values))
+    return f"from {values.low:g} to {values.high:g}{' (log)' if values.log else ''}"
