@@ -103,6 +103,12 @@ def data_fit(physics: LinearPhysics, y: Tensor, data: str = "matched") -> DataFi
     )
 
 
+def descent_fit(physics: LinearPhysics, y: Tensor, data: str = "matched") -> DataFit:
+    """`data_fit` for steps down its gradient: least squares where the likelihood has neither a prox nor bounded one."""
+    f = data_fit(physics, y, data)
+    return f if f.prox is not None or f.F.lipschitz is not None else data_fit(physics, y, "gaussian")
+
+
 def has_closed_form_prox(physics: LinearPhysics) -> bool:
     """Whether the operator brings its own ``prox_l2``; deepinv's default iterates."""
     return type(physics).prox_l2 is not LinearPhysics.prox_l2

@@ -22,7 +22,6 @@ from torch import Tensor
 
 from baselines.dictionary import Found, Update, cosines, learn, replace, residual
 from baselines.frame import rms
-from baselines.networks import extend
 from baselines.patches import add_up, cover, patches, pictures, some_patches, windows
 from baselines.plug_and_play import PlugAndPlay
 from baselines.sparse_coding import approximations, coefficients
@@ -91,7 +90,7 @@ class Learner:
     def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
         dims = x.ndim - 2
         side = self.sides[dims]
-        images = large_enough(x, side)[:, 0]
+        images = x[:, 0]
         if not self.dictionaries:
             atoms = min(self.atoms, windows(images[0], side).shape[:dims].numel())
             self.dictionaries = [cosines(side, dims, atoms).to(x) for _ in x]
@@ -125,8 +124,7 @@ class Global(DictionaryDenoiser, TrainedDenoiser):
     def learn(self, x: Tensor) -> Tensor:
         """Learns from the latest patches; returns their mean square error."""
         side = SIDE[self.dims]
-        images = large_enough(x, side)[:, 0]
-        fresh = torch.cat([less_mean(patches(image, side))[0] for image in images])
+        fresh = torch.cat([less_mean(patches(image, side))[0] for image in x[:, 0]])
         fresh = fresh[torch.randperm(len(fresh), device=x.device)[: FRESH if self.window else WINDOW]]
         X, codes = self.window or (fresh[:0], fresh.new_zeros(len(self.D), 0).to_sparse())
         X = torch.cat([X, fresh])[-WINDOW:]
@@ -150,13 +148,9 @@ class Global(DictionaryDenoiser, TrainedDenoiser):
 
 def denoise(x: Tensor, sigma: Tensor, dictionaries: list[Tensor], lam: float) -> Tensor:
     """Images (B, 1, ...) by a dictionary each, where the average holds y with the weight ``lam`` rms/σ."""
-    size, weight = x.shape[2:], lam * rms(x).flatten() / sigma
-    images = large_enough(x, side_of(dictionaries[0], len(size)))[:, 0]
-    restored = [restore(*one) for one in zip(images, sigma, dictionaries, weight, strict=True)]
-    whole = torch.stack(restored)[:, None]
-    for axis, n in enumerate(size, 2):
-        whole = whole.narrow(axis, 0, n)
-    return whole
+    weight = lam * rms(x).flatten() / sigma
+    restored = [restore(*one) for one in zip(x[:, 0], sigma, dictionaries, weight, strict=True)]
+    return torch.stack(restored)[:, None]
 
 
 def restore(y: Tensor, sigma: Tensor, D: Tensor, lam: Tensor) -> Tensor:
@@ -174,11 +168,6 @@ def less_mean(rows: Tensor) -> tuple[Tensor, Tensor]:
     """Patches without their means, and those."""
     mean = rows.mean(1, keepdim=True)
     return rows - mean, mean
-
-
-def large_enough(x: Tensor, side: int) -> Tensor:
-    """Images (B, 1, ...), continued where no patch fits."""
-    return extend(x, side) if min(x.shape[2:]) < side else x
 
 
 def side_of(D: Tensor, dims: int) -> int:

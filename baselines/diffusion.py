@@ -17,7 +17,7 @@ from deepinv.physics import LinearPhysics
 from torch import Tensor
 
 from baselines.choice import DATA, one_of
-from baselines.data_fit import DataFit, data_fit
+from baselines.data_fit import DataFit, descent_fit
 from baselines.forward_backward import lipschitz
 from baselines.frame import rms
 from baselines.gradient import gradient, gradient_adjoint, gradient_norm_squared, magnitude
@@ -47,13 +47,13 @@ class Diffusion(Method):
     @torch.no_grad()
     def forward(self, y: Tensor, physics: LinearPhysics) -> Tensor:
         x = direct(y, physics)
-        return self.diffuse(x, data_fit(physics, y, self.data), self.edge * rms(x), lambda x, c: None)
+        return self.diffuse(x, descent_fit(physics, y, self.data), self.edge * rms(x), lambda x, c: None)
 
     @torch.no_grad()
     def convergence(self, y: Tensor, physics: LinearPhysics) -> list[float]:
         """The objective after each iteration, its mean over the batch."""
         x, values = direct(y, physics), []
-        f, kappa = data_fit(physics, y, self.data), self.edge * rms(x)
+        f, kappa = descent_fit(physics, y, self.data), self.edge * rms(x)
 
         def watch(x: Tensor, c: Tensor) -> None:
             objective = f.value(x) + self.lam * self.energy(magnitude(gradient(x)), kappa, c)

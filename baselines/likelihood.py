@@ -181,7 +181,8 @@ def likelihood(y: Tensor, noise_model: NoiseModel | None, kind: str = "matched")
             return Divergence(y, mean(y))
         case GammaNoise():
             looks = broadcast(noise_model.l, y)
-            return Divergence(y, mean(y.square()) * looks / (looks + 1) / mean(y))
+            level = mean(y).clamp(min=torch.finfo(y.dtype).tiny)  # of a black image too
+            return Divergence(y, mean(y.square()) * looks / (looks + 1) / level)
         case RicianNoise():
             return Rician(y, broadcast(noise_model.sigma, y).square())
     return LeastSquares(y)

@@ -16,7 +16,7 @@ S. Parameswaran et al., Accelerating GMM-based patch priors for image restoratio
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -92,7 +92,8 @@ class PatchMixture(nn.Module):
         if not dead.any():
             return
         drawn = patches[:, torch.multinomial(patches.norm(dim=0) + TINY, int(dead.sum()), replacement=True)]
-        donors = self.gaussians(FLOOR).likeliest(drawn)
+        alive = self.gaussians(FLOOR)
+        donors = replace(alive, offset=alive.offset.masked_fill(dead[:, None], -torch.inf)).likeliest(drawn)
         weights, covariances = self.weights.masked_fill(dead, 0), self.covariances
         weights = weights / (1 + donors.bincount(minlength=len(weights)))
         weights[dead] = weights[donors]

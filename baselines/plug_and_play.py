@@ -29,6 +29,7 @@ from torch import Tensor
 from baselines.data_fit import prox_l2
 from baselines.forward_backward import momenta
 from baselines.frame import Frame
+from baselines.networks import extend
 from bench.method import Method
 from bench.operators import direct, operator_norm
 from bench.space import Float, Range
@@ -36,6 +37,7 @@ from bench.task import Track
 
 ITERATIONS = {"noise": 8, "no noise": 20}
 EXACT = 1e-3  # ν of data without noise
+SMALLEST = 16  # pixels a side; smaller images have no room for patches and what they are compared with
 TINY = 1e-6  # a noise of zero
 
 Denoiser = Callable[[Tensor, Tensor], Tensor]
@@ -106,5 +108,10 @@ class PlugAndPlay(Method):
 
 def by_channel(denoise: Denoiser, x: Tensor, sigma: Tensor) -> Tensor:
     """Each channel (B, C, ...) as an image of its own: real and imaginary part after the phase is gone."""
-    flat = denoise(x.flatten(0, 1).unsqueeze(1), sigma.repeat_interleave(x.shape[1]))
+    flat = x.flatten(0, 1).unsqueeze(1)
+    if min(x.shape[2:]) < SMALLEST:
+        flat = extend(flat, SMALLEST)
+    flat = denoise(flat, sigma.repeat_interleave(x.shape[1]))
+    for axis, n in enumerate(x.shape[2:], 2):
+        flat = flat.narrow(axis, 0, n)
     return flat.reshape(x.shape)

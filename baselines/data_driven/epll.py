@@ -3,7 +3,7 @@
 The expected patch log likelihood: every overlapping patch is to be likely, under a mixture learned from the training
 images (`baselines.patch_mixture`). Half-quadratic splitting gives each patch a copy z_i ≈ P_i x and β_k in turn:
 z_i by its likeliest component in white noise of variance 1/β_k, its mean kept, then x from y and from the average of
-the z_i where they overlap.
+the z_i where they overlap. x_hat is the last average: of the last x it differs by a share 1/33 of y.
 
 Known white noise takes the paper's β_k = 1, 4, 8, 16, 32 times σ⁻². Elsewhere the noise 1/√β_k falls geometrically, as
 for other denoisers (`baselines.plug_and_play`). All is in units of the image's root mean square.
@@ -18,7 +18,6 @@ from torch import Tensor
 from torch.nn.functional import fold, unfold
 
 from baselines.frame import rms
-from baselines.networks import extend
 from baselines.patch_mixture import PatchMixture
 from baselines.trained_denoiser import TrainedDenoiser
 from bench.task import Track
@@ -56,15 +55,11 @@ class EPLL(TrainedDenoiser):
 
     def denoise_once(self, x: Tensor, sigma: Tensor) -> Tensor:
         """The patches of images (B, 1, H, W) of rms one, restored, and averaged where they overlap."""
-        height, width = x.shape[2:]
-        if min(height, width) < SIDE:
-            x = extend(x, SIDE)
-        size = x.shape[2:]
-        cover = fold(unfold(torch.ones_like(x[:1]), SIDE), size, SIDE)
+        cover = fold(unfold(torch.ones_like(x[:1]), SIDE), x.shape[2:], SIDE)
         restored = torch.cat(
             [self.restore(image, variance) for image, variance in zip(x[:, None], sigma.square(), strict=True)]
         )
-        return (restored / cover)[..., :height, :width]
+        return restored / cover
 
     def restore(self, image: Tensor, variance: Tensor) -> Tensor:
         """The sum of the restored patches of one image (1, 1, H, W)."""

@@ -81,6 +81,7 @@ class BlindDeconvolution(Method):
 
 def estimate(y: Tensor, size: int, edges: float) -> Tensor:
     """The kernel (s, s) by which the image ``y`` (1, C, H, W) was blurred, s the largest odd number up to ``size``."""
+    size = min(size, *y.shape[-2:])
     y = y - y.mean()
     y = y / y.std().clamp(min=torch.finfo(y.dtype).tiny)  # an even image stays zero
     largest = size - 1 + size % 2
@@ -151,7 +152,7 @@ def project_on_simplex(v: Tensor) -> Tensor:
     """
     u = v.sort(descending=True).values
     excess = (u.cumsum(0) - 1) / torch.arange(1, len(v) + 1, device=v.device)
-    return (v - excess[(u > excess).sum() - 1]).clamp(min=0)
+    return (v - excess.take((u > excess).sum() - 1)).clamp(min=0)
 
 
 def delta(side: int) -> Tensor:

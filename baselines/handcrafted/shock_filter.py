@@ -20,14 +20,14 @@ from deepinv.physics import LinearPhysics
 from torch import Tensor
 from torch.nn.functional import pad
 
-from baselines.data_fit import data_fit
+from baselines.data_fit import descent_fit
 from baselines.forward_backward import lipschitz
 from baselines.frame import rms
 from bench.method import Method
 from bench.operators import direct
 from bench.space import Float
 
-TINY = 1e-12  # of a squared gradient where the image is flat, and of τ
+TINY = 1e-12  # a τ of zero, and where the image is flat: of the largest squared gradient
 
 
 class ShockFilter(Method):
@@ -55,7 +55,7 @@ class ShockFilter(Method):
 
     @torch.no_grad()
     def forward(self, y: Tensor, physics: LinearPhysics) -> Tensor:
-        x, f = direct(y, physics), data_fit(physics, y)
+        x, f = direct(y, physics), descent_fit(physics, y)
         tau = (self.softness * rms(x)).clamp(min=TINY)
         step = 0.5 / (x.ndim - 2) / max(1.0, self.smoothing)  # of the explicit scheme, stable as those of the parts are
         for _ in range(self.iterations):
@@ -94,7 +94,9 @@ def second_derivatives(x: Tensor) -> tuple[Tensor, Tensor]:
         for j in range(i + 1, x.ndim):
             before, after = neighbours(first[i], j)
             bend += first[i] * first[j] * (after - before)  # twice the mixed derivative
-    along = bend / torch.stack(list(first.values())).square().sum(0).clamp(min=TINY)
+    steep = torch.stack(list(first.values())).square().sum(0)
+    flat = TINY * steep.amax(tuple(range(1, x.ndim)), keepdim=True)
+    along = bend / steep.maximum(flat.clamp(min=torch.finfo(x.dtype).tiny))
     return along, laplacian - along
 
 

@@ -187,3 +187,12 @@ def test_a_modulus_has_no_gradient():
     assert F.lipschitz is None
     with pytest.raises(NotImplementedError, match="no gradient"):
         F.gradient(z)
+
+
+@pytest.mark.parametrize("name", NOISES)
+def test_a_black_image_has_a_finite_one(name):
+    y = torch.zeros(2, 1, 4, 5)
+    y[0] = 0.5
+    F, z = likelihood(y, NOISES[name]), torch.full((2, 1, 4, 5), 0.1)
+    assert torch.isfinite(F.prox(z, 0.5)).all()
+    assert torch.isfinite(F.value(z)).all()

@@ -171,3 +171,15 @@ def test_a_dead_component_comes_back_beside_that_of_a_patch():
     assert float(source.weights.sum()) == pytest.approx(1)
     assert torch.allclose(source.covariances[3], 0.5 * (covariances[donor] + patch @ patch.T))
     assert torch.allclose(source.covariances[:3], covariances[:3])
+
+
+def test_the_dead_share_the_weight_of_the_living():
+    """A dead component of large covariance is the likeliest of a large patch, and has no weight to share."""
+    source = mixture(components=4, decay=1.0)
+    covariances = source.covariances
+    covariances[3] *= 100
+    source.become(torch.tensor([0.5, 0.3, 0.2 - 1e-6, 1e-6], dtype=torch.float64), covariances)
+    patch = 10 * draw(source, 1)
+    assert int(source.gaussians(FLOOR).likeliest(patch)) == 3
+    source.revive(patch)
+    assert float(source.weights[3]) > 0.05

@@ -162,9 +162,18 @@ def test_a_weight_of_zero_leaves_the_data_term_alone():
         assert torch.allclose(method(y, Denoising()), y, atol=1e-6)
 
 
+@pytest.mark.parametrize("unit", [1e-6, 1e6])
+def test_shocks_do_not_depend_on_the_unit(unit):
+    y, physics = image(1, 1, 16, 16), blur()
+    method = ShockFilter(weight=1.0)
+    assert torch.allclose(method(unit * y, physics) / unit, method(y, physics), rtol=1e-6)
+
+
 @pytest.mark.parametrize("method", [PeronaMalik, ShockFilter])
-def test_steps_down_a_gradient_without_bound_are_refused(method):
-    physics = blur()
-    physics.noise_model = PoissonNoise(0.1)
+def test_steps_down_a_gradient_without_bound_are_those_of_least_squares(method):
+    physics, gaussian = blur(), blur()
+    physics.noise_model, gaussian.noise_model = PoissonNoise(0.1), GaussianNoise(0.1)
+    y = physics.A(image(1, 1, 16, 16))
+    assert torch.equal(method()(y, physics), method()(y, gaussian))
     with pytest.raises(BenchError, match="Lipschitz"):
-        method()(physics.A(image(1, 1, 16, 16)), physics)
+        Wavelet(algorithm="fista")(y, physics)

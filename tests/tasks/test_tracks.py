@@ -110,6 +110,8 @@ def test_splits_share_no_image(open_track):
     assert len(set(ids)) == len(ids)
     assert not any(set("/\\ ") & set(name) for name in ids)  # pictures are named by them
     assert len(images["val"]) >= open_track.budget.images
+    first = {sample(open_track.id, split).x.numpy().tobytes() for split in SPLITS}
+    assert len(first) == len(SPLITS)  # phantoms of one seed would be named apart and be alike
 
 
 @pytest.mark.parametrize("split", SPLITS)
