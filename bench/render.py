@@ -46,7 +46,7 @@ def page(entries: Iterable[Entry]) -> str:
     """All boards as Markdown."""
     found = boards(entries)
     tasks = sorted({task for task, _ in found})
-    parts = [INTRODUCTION, " · ".join(f"[{task}](#{task})" for task in tasks) + "\n" if tasks else "No entries yet.\n"]
+    parts = [INTRODUCTION, _summary(found) if tasks else "No entries yet.\n"]
     for task in tasks:
         parts.append(f"## {task}\n")
         parts += [_markdown(rows) for (owner, _), rows in found.items() if owner == task]
@@ -65,6 +65,23 @@ def number(value: float, unit: str = "") -> str:
     if value == 0 or abs(value) >= 1e-3:
         return f"{value:.4f}" if abs(value) < 10 else f"{value:.2f}"
     return f"{value:.2e}"
+
+
+def _summary(found: dict[tuple[str, str], list[Row]]) -> str:
+    """The first of every track, by its primary metric."""
+    lines = [_line(["Track", "First", "Score", "95 % interval", "Ranked"]), _line(["---"] * 5)]
+    for rows in found.values():
+        name, _ = _head(rows)
+        first = [row.entry for row in rows if row.rank == 1]
+        score = bounds = ""
+        if first:
+            metric = first[0].primary
+            score, bounds = _score(first[0], metric)
+            score = f"{metric.upper()} {score} {first[0].scores[metric].get('unit', '')}".rstrip()
+        names = ", ".join(_plain(entry.name) for entry in first) or "–"
+        ranked = sum(row.rank is not None for row in rows)
+        lines.append(_line([f"[{name}](#{name.replace(':', '')})", names, score, bounds, str(ranked)]))
+    return "\n".join(lines) + "\n"
 
 
 def _rows(entries: list[Entry]) -> list[Row]:

@@ -178,6 +178,8 @@ def test_measurements_that_differ_are_flagged():
 def test_the_page_ranks_and_tells_failures():
     runs = [noisy("tv", 26), noisy("direct", 20), failed("net", reason="a | b"), noisy("also_tv", 26.01)]
     text = page(board.entries(runs))
+    summary, _, text = text.partition("## denoising\n")
+    assert "| [denoising:mini](#denoisingmini) | also\\_tv, tv | PSNR " in summary
     rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| ")][2:]
     assert [row[0].strip("| ") for row in rows] == ["1", "1", "3", "–"]
     assert "[direct](denoising/mini/direct.json)" in rows[2][1]
