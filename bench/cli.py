@@ -252,13 +252,16 @@ def export(options: argparse.Namespace) -> int:
 
 def import_(options: argparse.Namespace) -> int:
     from bench import archive, grid, tracking
+    from bench.results import finished
     from bench.store import runs
 
+    known = {path for path in runs().glob("[0-9a-f]*") if finished(path)}
     directories = [path for source in options.sources for path in archive.unpack(source, runs())]
     if tracking.available():
         for directory in directories:
             grid.log(directory, print)
-    print(f"{len(directories)} runs are in {runs()}")
+    added = len(set(directories) - known)
+    print(f"{added} runs added to {runs()}, {len(directories) - added} were there already")
     return 0
 
 

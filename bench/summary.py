@@ -53,6 +53,16 @@ def tags(result: Result) -> dict[str, str]:
     return {name: value for name, value in found.items() if value}
 
 
+def description(result: Result) -> str:
+    """In words, for a run's page."""
+    if result.reason:
+        return f"{result.status}: {result.reason}"
+    scores = ", ".join(
+        f"{name} {result.mean(name):.4g} {declared['unit']}".rstrip() for name, declared in result.metrics.items()
+    )
+    return f"{scores}, mean of {len(result.per_image)} images. Pictures are under Artifacts."
+
+
 def view(result: Result) -> dict[str, Any]:
     """The dashboard's table of a task's runs: without trials, best first, with scores as columns."""
     metrics = [result.primary, *sorted(set(result.metrics) - {result.primary})]
@@ -61,9 +71,10 @@ def view(result: Result) -> dict[str, Any]:
         "orderByKey": f"metrics.`{result.primary}`",
         "orderByAsc": not result.metrics[result.primary]["higher_is_better"],
         "selectedColumns": [
-            *("attributes.`Dataset`", "params.`seed`"),
+            "params.`track`",
             *(f"metrics.`{name}`" for name in [*metrics, "seconds_per_image"]),
-            *(f"tags.`{name}`" for name in ("track", "method", "reason", "device")),
+            "params.`seed`",
+            *(f"tags.`{name}`" for name in ("reason", "device")),
         ],
     }
 

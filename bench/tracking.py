@@ -278,8 +278,7 @@ def _tags(result: Result) -> dict[str, str]:
         "mlflow.source.type": "LOCAL",
         "mlflow.source.git.commit": result.commit,
     }
-    if result.reason:
-        own["mlflow.note.content"] = f"{result.status}: {result.reason}"
+    own["mlflow.note.content"] = summary.description(result)
     if result.per_image:
         own["mlflow.loggedArtifacts"] = json.dumps([{"path": TABLE, "type": "table"}])
     return own | summary.tags(result)

@@ -63,6 +63,7 @@ def test_a_run_is_logged_whole(store, client):
     assert run.data.params["long"] == "y" * 500
     assert run.data.tags["mlflow.source.git.commit"] == outcome.commit
     assert run.data.tags["env.torch"] == "2.15.0"
+    assert run.data.tags["mlflow.note.content"].startswith(f"psnr {outcome.mean('psnr'):.4g} dB, ssim ")
     assert "mlflow.user" not in run.data.tags
     assert len(client.get_metric_history(run.info.run_id, "train_loss")) == 1200
     assert [point.step for point in client.get_metric_history(run.info.run_id, "system/cpu_percent")][:3] == [0, 1, 2]
