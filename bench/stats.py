@@ -1,8 +1,6 @@
 """Statistics of a board: intervals of a mean, paired tests between methods, and the ranks that follow from them.
 
-All of it is about images: a track's test images stand for the images one will meet. Where several images are no
-independent draws (patches of one scene, slices of one subject), ``groups`` names what each belongs to; a group then
-counts as one observation, the mean of its images.
+All of it is about images: a track's test images stand for the images one will meet, and are taken as independent draws.
 """
 
 from __future__ import annotations
@@ -10,17 +8,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-FEWEST = 5  # observations below which neither an interval nor a test is given
+FEWEST = 5  # images below which neither an interval nor a test is given
 CONFIDENCE = 0.95
 
-Groups = Mapping[str, str]  # {image id: what it belongs to}
 
-
-def interval(values: Mapping[str, float], groups: Groups | None = None) -> tuple[float, float] | None:
-    """The 95 % Student-t interval of the mean of ``{image id: value}``; None below 5 images (or groups)."""
+def interval(values: Mapping[str, float]) -> tuple[float, float] | None:
+    """The 95 % Student-t interval of the mean of ``{image id: value}``; None below 5 images."""
     from scipy.special import stdtrit
 
-    sample = _observations(values, groups)
+    sample = list(values.values())
     if len(sample) < FEWEST:
         return None
     mean, error = _mean_and_error(sample)
@@ -28,7 +24,7 @@ def interval(values: Mapping[str, float], groups: Groups | None = None) -> tuple
     return mean - half, mean + half
 
 
-def paired_p(a: Mapping[str, float], b: Mapping[str, float], groups: Groups | None = None) -> float | None:
+def paired_p(a: Mapping[str, float], b: Mapping[str, float]) -> float | None:
     """Two-sided p-value of Student's paired t-test over the images that both have; None below 5 of them.
 
     Boards rank by the mean, and this tests the mean of the differences. Smucker, Allan and Carterette (A comparison of
@@ -37,8 +33,7 @@ def paired_p(a: Mapping[str, float], b: Mapping[str, float], groups: Groups | No
     """
     from scipy.special import stdtr
 
-    common = [name for name in a if name in b]
-    sample = _observations({name: a[name] - b[name] for name in common}, groups)
+    sample = [a[name] - b[name] for name in a if name in b]
     if len(sample) < FEWEST:
         return None
     mean, error = _mean_and_error(sample)
@@ -60,7 +55,6 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def ranks(
     scores: Mapping[str, Mapping[str, float]],  # {method: {image id: primary score}}
     higher_is_better: bool,
-    groups: Groups | None = None,
 ) -> dict[str, int]:
     """Competition ranks (1, 2, 2, 4), best first, of methods by the mean of their scores.
 
@@ -69,10 +63,10 @@ def ranks(
     Holm's correction over all pairs of the board. Where a pair shares too few images to be tested, unequal means
     tell them apart: the rank is then the order of the means and nothing more.
     """
-    means = {name: _mean_and_error(_observations(values, groups))[0] for name, values in scores.items()}
+    means = {name: _mean_and_error(list(values.values()))[0] for name, values in scores.items()}
     order = sorted(means, key=lambda name: (-means[name] if higher_is_better else means[name], name))
     pairs = [(order[i], order[j]) for i in range(len(order)) for j in range(i + 1, len(order))]
-    tested = {pair: paired_p(scores[pair[0]], scores[pair[1]], groups) for pair in pairs}
+    tested = {pair: paired_p(scores[pair[0]], scores[pair[1]]) for pair in pairs}
     known = {pair: p for pair, p in tested.items() if p is not None}
     adjusted = dict(zip(known, holm(list(known.values())), strict=True))
 
@@ -88,15 +82,6 @@ def ranks(
             leader = name
         found[name] = position if leader == name else found[leader]
     return found
-
-
-def _observations(values: Mapping[str, float], groups: Groups | None) -> list[float]:
-    if groups is None:
-        return list(values.values())
-    members: dict[str, list[float]] = {}
-    for name, value in values.items():
-        members.setdefault(groups[name], []).append(value)
-    return [math.fsum(group) / len(group) for group in members.values()]
 
 
 def _mean_and_error(sample: Sequence[float]) -> tuple[float, float]:

@@ -24,13 +24,6 @@ def test_interval_needs_five_images():
     assert interval(named(sample(0, 5))) is not None
 
 
-def test_interval_of_groups_is_that_of_their_means():
-    values = sample(0, 10)
-    groups = {f"image-{i}": f"scene-{i // 2}" for i in range(10)}
-    assert interval(named(values), groups) == pytest.approx(interval(named(values.reshape(5, 2).mean(1))), rel=1e-12)
-    assert interval(named(values[:8]), groups) is None
-
-
 def test_paired_p_is_scipys():
     a, b = sample(1), sample(1) + np.random.default_rng(2).normal(0.3, 0.5, 12)
     assert paired_p(named(a), named(b)) == pytest.approx(scipy.stats.ttest_rel(a, b).pvalue, rel=1e-9)
@@ -81,12 +74,6 @@ def test_lower_is_better(scores):
 def test_few_images_are_ranked_by_the_mean_alone():
     scores = {"a": {"head": 84.2}, "b": {"head": 99.3}, "c": {"head": 84.2}}
     assert ranks(scores, higher_is_better=False) == {"a": 1, "c": 1, "b": 3}
-
-
-def test_groups_make_the_test_honest(scores):
-    """Patches of two scenes tell nothing about other scenes, so nothing is tested."""
-    groups = {f"image-{i}": f"scene-{i % 2}" for i in range(12)}
-    assert sorted(ranks(scores, higher_is_better=True, groups=groups).values()) == [1, 2, 3, 4]
 
 
 def test_a_board_of_one_or_none():
