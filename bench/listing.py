@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bench import registry
-from bench.errors import unknown
+from bench.errors import BenchError, unknown
 from bench.registry import MethodFile
 from bench.space import Choice, Range
 from bench.task import Track
@@ -15,6 +15,8 @@ from bench.task import Track
 
 def names(what: str | None) -> dict[str, list[dict[str, Any]]]:
     """Tracks, methods or both, for programs."""
+    if what not in (None, "tasks", "methods"):
+        raise BenchError(f"as JSON there are tasks and methods, not {what!r}. Leave out --json.")
     listing: dict[str, list[dict[str, Any]]] = {}
     if what != "methods":
         listing["tasks"] = [

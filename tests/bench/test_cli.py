@@ -40,6 +40,7 @@ def refused(capsys, words) -> str:
         (["check", "unett"], "Did you mean unet"),
         (["list", "unett"], "no task, track or method is called 'unett'. Did you mean unet"),
         (["list", "ct:minni"], "Did you mean mini"),
+        (["list", "tv", "--json"], "there are tasks and methods, not 'tv'"),
         (["run", "ct", "-m", "tv", "-m", "tv:lam"], "Write METHOD:name=value"),
         (["run", "ct", "-m", "unet", "--learned", "abc"], "'abc' is the key of no finished run"),
         (["data", "check", "bsd86"], "Did you mean bsd68"),
