@@ -104,7 +104,7 @@ def data_fit(physics: LinearPhysics, y: Tensor, data: str = "matched") -> DataFi
 
 
 def descent_fit(physics: LinearPhysics, y: Tensor, data: str = "matched") -> DataFit:
-    """`data_fit` for steps down its gradient: least squares where the likelihood has neither a prox nor bounded one."""
+    """`data_fit` for steps down its gradient: least squares where that has no Lipschitz constant, nor F a prox."""
     f = data_fit(physics, y, data)
     return f if f.prox is not None or f.F.lipschitz is not None else data_fit(physics, y, "gaussian")
 
