@@ -63,7 +63,8 @@ def whole_directory(target: Path) -> Iterator[Path]:
         try:
             scratch.rename(target)
         except OSError:
-            old.rename(target)
+            if old.exists():
+                old.rename(target)
             raise
         shutil.rmtree(old, ignore_errors=True)
     except OSError as error:

@@ -120,14 +120,16 @@ with whole_directory(Path({str(tmp_path / "key")!r})) as folder:
     assert names(tmp_path / "key") == ["old.txt"]
 
 
-def test_a_directory_that_cannot_take_its_name_leaves_the_old_one(tmp_path, monkeypatch):
-    (tmp_path / "key").mkdir()
+@pytest.mark.parametrize("before", [["key"], []])
+def test_a_directory_that_cannot_take_its_name_leaves_what_was_there(tmp_path, monkeypatch, before):
+    for name in before:
+        (tmp_path / name).mkdir()
     rename = Path.rename
     monkeypatch.setattr(Path, "rename", lambda path, to: full() if "new.txt" in names(path) else rename(path, to))
     with pytest.raises(BenchError, match="No space left"):
         with whole_directory(tmp_path / "key") as folder:
             (folder / "new.txt").write_text("new")
-    assert names(tmp_path) == ["key"]
+    assert names(tmp_path) == before
 
 
 @pytest.fixture
