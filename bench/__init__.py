@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from bench.contract.space import Choice, Float, Int, Range
+from bench.contract.task import Budget, Images, Metric, Problem, Sample, Task, Track
 from bench.errors import BenchError
-from bench.space import Choice, Float, Int, Range
-from bench.task import Budget, Images, Metric, Problem, Sample, Task, Track
 
 if TYPE_CHECKING:
-    from bench.method import Estimate, LearnedMethod, Method
-    from bench.operators import direct, operator_norm
+    from bench.contract.method import Estimate, LearnedMethod, Method
+    from bench.contract.operators import direct, operator_norm
 
 HEAVY = {
-    "Estimate": "bench.method",
-    "LearnedMethod": "bench.method",
-    "Method": "bench.method",
-    "direct": "bench.operators",
-    "operator_norm": "bench.operators",
+    "Estimate": "bench.contract.method",
+    "LearnedMethod": "bench.contract.method",
+    "Method": "bench.contract.method",
+    "direct": "bench.contract.operators",
+    "operator_norm": "bench.contract.operators",
 }
 
 __all__ = [

@@ -119,7 +119,7 @@ class Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         from importlib.metadata import version
 
-        from bench.provenance import commit, source_hash
+        from bench.runs.provenance import commit, source_hash
 
         head, dirty = commit()
         print(f"reconbench {version('reconbench')}, commit {head or 'unknown'}{' (changed)' if dirty else ''}")
@@ -138,9 +138,11 @@ def list_all(options: argparse.Namespace) -> int:
 
 
 def run(options: argparse.Namespace) -> int:
-    from bench import grid, learned, registry
-    from bench.request import parse_method
-    from bench.store import open_runs
+    from bench.contract import registry
+    from bench.engines import grid
+    from bench.runs import checkpoints as learned
+    from bench.runs.spec import parse_method
+    from bench.runs.store import open_runs
 
     # What needs no import of seconds is checked before those.
     for text in options.method:
@@ -169,8 +171,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 def board(options: argparse.Namespace) -> int:
-    from bench import board, tracking
-    from bench.store import runs
+    from bench.leaderboard import entries as board
+    from bench.runs.store import runs
+    from bench.tracking import mlflow as tracking
 
     if options.runs is not None and not options.runs.is_dir():
         raise BenchError(f"no folder {options.runs}. Give --runs a folder of run directories.")
@@ -185,7 +188,7 @@ def board(options: argparse.Namespace) -> int:
 
 
 def data(options: argparse.Namespace) -> int:
-    from bench import data
+    from bench.data import manifest as data
 
     names = options.names or data.manifests()
     declared = [data.manifest(name) for name in names]
@@ -212,11 +215,11 @@ def data(options: argparse.Namespace) -> int:
 
 
 def check(options: argparse.Namespace) -> int:
-    from bench import registry
+    from bench.contract import registry
 
     registry.method_file(options.method)  # before the imports that take seconds
 
-    from bench.check import check
+    from bench.contract.checks import check
 
     outcomes = check(registry.load_method(options.method))
     for name, passed, message in outcomes:
@@ -227,7 +230,7 @@ def check(options: argparse.Namespace) -> int:
 
 
 def ui(options: argparse.Namespace) -> int:
-    from bench import dashboard
+    from bench.tracking import dashboard
 
     words = dashboard.command(options.host, options.port)
     print(f"MLflow dashboard: http://{options.host}:{options.port}  (Ctrl-C ends it)")
@@ -238,9 +241,9 @@ def ui(options: argparse.Namespace) -> int:
 
 
 def export(options: argparse.Namespace) -> int:
-    from bench import archive
-    from bench.results import finished
-    from bench.store import runs
+    from bench.runs import archive
+    from bench.runs.records import finished
+    from bench.runs.store import runs
 
     directories = sorted(path for path in runs().glob("[0-9a-f]*") if finished(path))
     if not directories:
@@ -251,9 +254,11 @@ def export(options: argparse.Namespace) -> int:
 
 
 def import_(options: argparse.Namespace) -> int:
-    from bench import archive, grid, tracking
-    from bench.results import finished
-    from bench.store import runs
+    from bench.engines import grid
+    from bench.runs import archive
+    from bench.runs.records import finished
+    from bench.runs.store import runs
+    from bench.tracking import mlflow as tracking
 
     known = {path for path in runs().glob("[0-9a-f]*") if finished(path)}
     directories = [path for source in options.sources for path in archive.unpack(source, runs())]

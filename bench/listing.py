@@ -6,11 +6,11 @@ import inspect
 from collections.abc import Iterator
 from typing import Any
 
-from bench import registry
+from bench.contract import registry
+from bench.contract.registry import MethodFile
+from bench.contract.space import Choice, Range
+from bench.contract.task import Track
 from bench.errors import BenchError, unknown
-from bench.registry import MethodFile
-from bench.space import Choice, Range
-from bench.task import Track
 
 
 def names(what: str | None) -> dict[str, list[dict[str, Any]]]:
@@ -79,7 +79,7 @@ def track_lines(track: Track) -> Iterator[str]:
 
 
 def method_lines(name: str) -> Iterator[str]:
-    from bench.request import FROM_TRACK
+    from bench.runs.spec import FROM_TRACK
 
     file, method = registry.method_file(name), registry.load_method(name)
     yield f"{file.name} ({file.family}): {file.summary}"

@@ -11,9 +11,9 @@ from __future__ import annotations
 from dataclasses import replace
 from math import radians
 
-from bench.space import Choice, Float, Range
-from bench.task import Budget, Problem, Task, Track
-from tasks.data.scores import psnr_ssim
+from bench.contract.space import Choice, Float, Range
+from bench.contract.task import Budget, Problem, Task, Track
+from tasks.metrics.declared import psnr_ssim
 
 MAXIMUM = 0.4  # 1/cm, the data range of phantoms
 AAPM_MAXIMUM = 0.45  # 1/cm, given to the value 1 of slices whose Hounsfield units are lost: soft tissue is 0.2 then
@@ -27,15 +27,15 @@ WINDOWS: dict[str, Range] = {
 def open_track(track: Track) -> Problem:
     import torch
 
-    from bench.task import Images
-    from tasks.data.aapm import aapm12
-    from tasks.data.families import family
-    from tasks.data.phantoms import coarsen
-    from tasks.data.thorax import thorax
+    from bench.contract.task import Images
+    from tasks.datasets.aapm import aapm12
+    from tasks.phantoms.family import family
+    from tasks.phantoms.shapes import coarsen
+    from tasks.phantoms.thorax import thorax
     from tasks.physics.ct import CT
-    from tasks.physics.ct_geometry import Geometry
     from tasks.physics.noise import poisson
     from tasks.physics.photons import photons
+    from tasks.physics.projector import Geometry
 
     options = track.options
     size, views = options["size"], options["views"]

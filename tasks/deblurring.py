@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from bench.space import Float
-from bench.task import Budget, Problem, Task, Track
-from tasks.data.scores import psnr_of_best_shift, psnr_ssim
+from bench.contract.space import Float
+from bench.contract.task import Budget, Problem, Task, Track
+from tasks.metrics.declared import psnr_of_best_shift, psnr_ssim
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,7 +33,7 @@ def open_known(track: Track) -> Problem:
     import torch
     from deepinv.physics import GaussianNoise
 
-    from tasks.data.natural import augment, images
+    from tasks.datasets.natural import augment, images
     from tasks.physics.blur import CircularBlur
     from tasks.physics.blur_kernels import gaussian_kernel, motion_kernel
 
@@ -57,7 +57,7 @@ def open_blind(track: Track) -> Problem:
     import torch
     from deepinv.physics import GaussianNoise
 
-    from tasks.data.natural import augment, images
+    from tasks.datasets.natural import augment, images
     from tasks.physics.blind_blur import BlindBlur
     from tasks.physics.blur import CircularBlur
     from tasks.physics.blur_kernels import random_kernel

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from bench.task import Budget, Problem, Task, Track
-from tasks.data.scores import psnr_ssim
+from bench.contract.task import Budget, Problem, Task, Track
+from tasks.metrics.declared import psnr_ssim
 
 LEVELS: dict[str, tuple[str, dict[str, float]]] = {
     "poisson": ("10 photons at white", {"peak": 10}),
@@ -24,7 +24,7 @@ def open_track(track: Track) -> Problem:
     import torch
     from deepinv.physics import Denoising
 
-    from tasks.data.natural import augment, images
+    from tasks.datasets.natural import augment, images
     from tasks.physics.noise import NOISES
 
     options = track.options

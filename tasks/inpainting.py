@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.task import Budget, Problem, Task, Track
-from tasks.data.scores import psnr_ssim
+from bench.contract.task import Budget, Problem, Task, Track
+from tasks.metrics.declared import psnr_ssim
 
 
 def open_track(track: Track) -> Problem:
     import torch
     from deepinv.physics import GaussianNoise
 
-    from tasks.data.natural import augment, images
+    from tasks.datasets.natural import augment, images
     from tasks.physics.inpainting import Inpainting
 
     noise = track.options["noise"] / 255

@@ -6,8 +6,8 @@ resolution measures, and the reference is what the whole of that k-space gives.
 
 from __future__ import annotations
 
-from bench.task import Budget, Images, Problem, Task, Track
-from tasks.data.scores import nmse, psnr_ssim
+from bench.contract.task import Budget, Images, Problem, Task, Track
+from tasks.metrics.declared import nmse, psnr_ssim
 
 
 def open_track(track: Track) -> Problem:
@@ -20,8 +20,8 @@ def phantoms(track: Track) -> Problem:
     import torch
     from deepinv.physics import GaussianNoise
 
-    from tasks.data.brain import brain, coil_maps
-    from tasks.data.families import family
+    from tasks.phantoms.brain import brain, coil_maps
+    from tasks.phantoms.family import family
     from tasks.physics.mri import MRI, MultiCoilMRI, variable_density_mask
 
     options = track.options
@@ -78,7 +78,7 @@ def brain_istanet(track: Track) -> Problem:
     """Real images, one fixed mask, no noise: the protocol of ADMM-Net and ISTA-Net. Learns from cardiac images."""
     import torch
 
-    from tasks.data import mri_sets
+    from tasks.datasets import mri_sets
     from tasks.physics.mri import RealMRI
 
     mask = torch.from_numpy(mri_sets.istanet_mask(track.options["sampling"]).astype(float))[None]
@@ -98,9 +98,9 @@ def siat(track: Track) -> Problem:
     """Complex images, one fixed radial mask, no noise. Learns from complex phantoms."""
     import torch
 
-    from tasks.data.brain import brain
-    from tasks.data.families import family
-    from tasks.data.mri_sets import siat31, siat_mask
+    from tasks.datasets.mri_sets import siat31, siat_mask
+    from tasks.phantoms.brain import brain
+    from tasks.phantoms.family import family
     from tasks.physics.mri import MRI
 
     mask = torch.from_numpy(siat_mask("radial", track.options["sampling"]).astype(float))[None]

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bench.space import Float
-from bench.task import Budget, Images, Problem, Task, Track
-from tasks.data.scores import QSM
+from bench.contract.space import Float
+from bench.contract.task import Budget, Images, Problem, Task, Track
+from tasks.metrics.declared import QSM
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from tasks.data.qsm2016 import Volume
+    from tasks.datasets.qsm2016 import Volume
 
 SIZE = 48  # voxels a side of a phantom
 VOXEL = 4.0  # mm, of a phantom
@@ -27,9 +27,9 @@ def open_track(track: Track) -> Problem:
     import torch
     from deepinv.physics import GaussianNoise
 
-    from tasks.data.families import family
-    from tasks.data.head import head
-    from tasks.data.qsm2016 import qsm2016
+    from tasks.datasets.qsm2016 import qsm2016
+    from tasks.phantoms.family import family
+    from tasks.phantoms.head import head
     from tasks.physics import convolution
     from tasks.physics import qsm as dipole
     from tasks.physics.qsm import Dipole
@@ -68,7 +68,7 @@ def coarse(made: tuple[np.ndarray, np.ndarray]) -> dict[str, np.ndarray]:
     import numpy as np
     import torch
 
-    from tasks.data.phantoms import coarsen
+    from tasks.phantoms.shapes import coarsen
     from tasks.physics.qsm import Dipole
 
     susceptibility, mask = made

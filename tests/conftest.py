@@ -1,14 +1,10 @@
 """Every test has a store of its own to write to, one thread, and no MLflow server of the user's."""
 
 import os
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-# pytest puts this folder on the path, where its `tasks` would stand for the package of that name.
-sys.path.append(str(Path(__file__).parent.parent))
 os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is imported
 
 

@@ -5,8 +5,9 @@ from what the low-pass filter L_l leaves of it. Coarse levels see further than t
 
 From Tai and E: a filter bank for each scale, adapted to the signal, and applied again to the low-pass output, under the
 condition of perfect reconstruction. Otherwise here: the frame is tight and undecimated, L_l is a fixed moving average,
-and H_l is an orthogonal matrix of filters, learned as in data-driven tight frames (`baselines.tight_frame`), from the
-noisy image itself, with its hard thresholds; theirs are more general filters, decimated too, and biorthogonal frames.
+and H_l is an orthogonal matrix of filters, learned as in data-driven tight frames (`baselines.transforms.tight_frame`),
+from the noisy image itself, with its hard thresholds; theirs are more general filters, decimated too, and biorthogonal
+frames.
 
 C. Tai, W. E, Multiscale adaptive representation of signals: I. The basic framework, JMLR 2016.
 """
@@ -16,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from baselines.frame_learning import FrameLearning
+from baselines.patches.frame_learning import FrameLearning
 
 
 class AdaptiveFrame(FrameLearning):

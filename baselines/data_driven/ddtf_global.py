@@ -2,8 +2,8 @@
 
 As `baselines.data_driven.ddtf`, whose frame is learned from the measurement; this one is one for all images. Each
 training step thresholds the coefficients of a batch at one λ, blends Σ v pᵀ over its windows p into a running mean, and
-takes D from that (`baselines.tight_frame`). Then Wᵀv, at λ proportional to the noise, denoises, and reaches other
-physics by half-quadratic splitting (`baselines.plug_and_play`). All in units of the image's rms.
+takes D from that (`baselines.transforms.tight_frame`). Then Wᵀv, at λ proportional to the noise, denoises, and reaches
+other physics by half-quadratic splitting (`baselines.solvers.plug_and_play`). All in units of the image's rms.
 
 J.-F. Cai, H. Ji, Z. Shen, G.-B. Ye, Data-driven tight frame construction and image denoising, ACHA 2014.
 J. Mairal, F. Bach, J. Ponce, G. Sapiro, Online learning for matrix factorization and sparse coding, JMLR 2010 (running
@@ -19,10 +19,10 @@ from deepinv.physics import LinearPhysics
 from torch import Tensor
 
 from baselines.data_driven.ddtf import DDTF
-from baselines.frame_learning import RESTORING
-from baselines.patches import pictures
-from baselines.tight_frame import INERTIA, TightFrame, cosines, procrustes, thresholded_moment
-from baselines.trained_denoiser import TrainedDenoiser
+from baselines.patches.frame_learning import RESTORING
+from baselines.patches.patches import pictures
+from baselines.solvers.trained_denoiser import TrainedDenoiser
+from baselines.transforms.tight_frame import INERTIA, TightFrame, cosines, procrustes, thresholded_moment
 
 THRESHOLD = 0.7  # λ√s in training: that of noise of a quarter of the rms; from 0.6 to 1 much the same PSNR
 RATE = 0.2  # of the running mean, over about five batches

@@ -1,12 +1,12 @@
 """min_x ½N‖Ax − y‖²/σ² − Σ_i log p(P_i x),   p a Gaussian mixture of patches P_i x of N = 8x8 pixels less their means
 
 The expected patch log likelihood: every overlapping patch is to be likely, under a mixture learned from the training
-images (`baselines.patch_mixture`). Half-quadratic splitting gives each patch a copy z_i ≈ P_i x and β_k in turn:
-z_i by its likeliest component in white noise of variance 1/β_k, its mean kept, then x from y and from the average of
-the z_i where they overlap. x_hat is the last average: of the last x it differs by a share 1/33 of y.
+images (`baselines.patches.patch_mixture`). Half-quadratic splitting gives each patch a copy z_i ≈ P_i x and β_k in
+turn: z_i by its likeliest component in white noise of variance 1/β_k, its mean kept, then x from y and from the average
+of the z_i where they overlap. x_hat is the last average: of the last x it differs by a share 1/33 of y.
 
 Known white noise takes the paper's β_k = 1, 4, 8, 16, 32 times σ⁻². Elsewhere the noise 1/√β_k falls geometrically, as
-for other denoisers (`baselines.plug_and_play`). All is in units of the image's root mean square.
+for other denoisers (`baselines.solvers.plug_and_play`). All is in units of the image's root mean square.
 
 D. Zoran, Y. Weiss, From learning models of natural image patches to whole image restoration, ICCV 2011.
 """
@@ -17,10 +17,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import fold, unfold
 
-from baselines.frame import rms
-from baselines.patch_mixture import PatchMixture
-from baselines.trained_denoiser import TrainedDenoiser
-from bench.task import Track
+from baselines.networks.normalisation import rms
+from baselines.patches.patch_mixture import PatchMixture
+from baselines.solvers.trained_denoiser import TrainedDenoiser
+from bench.contract.task import Track
 
 SIDE = 8  # of a patch, as in the paper
 BETA = (1.0, 4.0, 8.0, 16.0, 32.0)  # β σ², as in the paper

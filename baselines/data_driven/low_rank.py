@@ -7,8 +7,8 @@ the nuclear norm is, hardly shrinks the singular values s_j that it keeps. With 
 - Known white noise: L_i is found for the noisy image, and the blocks' estimates are averaged. That image gives better
   groups, their basis U and the variance θ_j² along each of its vectors, for a second estimate: the Wiener filter
   U diag(θ_j²/(θ_j² + μ²σ²)) Uᵀ of the noisy blocks.
-- Elsewhere x and L_i alternate (`baselines.plug_and_play`), and groups stay for a few steps. To x all pixels are the
-  same, in however many blocks they are.
+- Elsewhere x and L_i alternate (`baselines.solvers.plug_and_play`), and groups stay for a few steps. To x all pixels
+are the   same, in however many blocks they are.
 
 Unlike `wnnm`, which reweights a nuclear norm until it stops, in eight iterations or more that put some noise back: here
 the penalty itself is minimised, zero or not, so less of what is kept is lost, and two passes do.
@@ -26,11 +26,11 @@ import torch
 from deepinv.physics import LinearPhysics
 from torch import Tensor
 
-from baselines.block_matching import blocks
-from baselines.patch_groups import by_singular_values, collaborate, largest_of_noise, less_mean, search
-from baselines.plug_and_play import Denoiser, PlugAndPlay
-from bench.operators import direct
-from bench.task import Track
+from baselines.patches.block_matching import blocks
+from baselines.patches.patch_groups import by_singular_values, collaborate, largest_of_noise, less_mean, search
+from baselines.solvers.plug_and_play import Denoiser, PlugAndPlay
+from bench.contract.operators import direct
+from bench.contract.task import Track
 
 
 class Grouping(NamedTuple):

@@ -1,15 +1,15 @@
 """D = XΓᵀ(ΓΓᵀ)⁻¹, the dictionary that is best for the codes Γ of patches X: method of optimal directions
 
 The dictionary of 8x8 patches (4x4x4 in volumes) is learned from the noisy image itself, or from the image as it is
-reconstructed (`baselines.dictionary_denoiser`, `baselines.dictionary`).
+reconstructed (`baselines.patches.dictionary_denoiser`, `baselines.patches.dictionary`).
 
 K. Engan, S. Aase, J. Husøy, Method of optimal directions for frame design, ICASSP 1999.
 """
 
 from __future__ import annotations
 
-from baselines.dictionary import mod
-from baselines.dictionary_denoiser import SelfLearned
+from baselines.patches.dictionary import mod
+from baselines.patches.dictionary_denoiser import SelfLearned
 
 
 class MOD(SelfLearned):

@@ -3,7 +3,7 @@
 Trainable nonlinear reaction diffusion: a few explicit steps of Perona and Malik's diffusion, in each of which the
 filters k_i, the influence functions φ_i and the weight of the data are learned. k̄_i is the adjoint of k_i on images
 mirrored at their edges. k_i is of norm one, in the span of the cosines but for the constant, and φ_i is a sum of
-Gaussians (`baselines.influence`).
+Gaussians (`baselines.networks.rbf_activation`).
 
 x_0 is the direct reconstruction, in whose frame all but the data term works. Filters see all channels at once. Before
 training k_i are the cosines and φ_i those of total variation, so the steps smooth already. Trained by Adam, where the
@@ -26,10 +26,10 @@ from scipy.fft import dct
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, conv3d, conv_transpose2d, conv_transpose3d, normalize
 
-from baselines.frame import Frame
-from baselines.influence import fit, influence
-from bench.method import LearnedMethod
-from bench.operators import direct, operator_norm
+from baselines.networks.normalisation import Frame
+from baselines.networks.rbf_activation import fit, influence
+from bench.contract.method import LearnedMethod
+from bench.contract.operators import direct, operator_norm
 
 SIDE = {2: 5, 3: 3}  # of a filter, by dimensions: 24 and 26 filters for each channel
 CORRELATE = {2: conv2d, 3: conv3d}

@@ -23,10 +23,10 @@ from deepinv.physics import LinearPhysics
 from torch import Tensor
 
 from baselines.choice import one_of
-from bench.method import Method
-from bench.operators import Rays, rays
-from bench.space import Float, Int
-from bench.task import Track
+from bench.contract.method import Method
+from bench.contract.operators import Rays, rays
+from bench.contract.space import Float, Int
+from bench.contract.task import Track
 
 VARIANTS = ("art", "sart", "sirt")
 DISJOINT = 4  # rays of a view so far apart share no pixel: linear interpolation reaches two pixels

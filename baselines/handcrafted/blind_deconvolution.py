@@ -27,14 +27,14 @@ from torch import Tensor
 from torch.fft import fft2, fftfreq, fftshift, ifft2, ifftshift, irfft2, rfft2, rfftfreq
 from torch.nn.functional import affine_grid, grid_sample, interpolate, pad
 
-from baselines.data_fit import data_fit
-from baselines.gradient import total_variation
-from baselines.primal_dual import pdhg
-from baselines.variational import WEIGHT
-from bench.method import Method
-from bench.operators import Blind, direct
-from bench.space import Float
-from bench.task import Track
+from baselines.functionals.data_fit import data_fit
+from baselines.solvers.primal_dual import pdhg
+from baselines.solvers.variational import WEIGHT
+from baselines.transforms.finite_differences import total_variation
+from bench.contract.method import Method
+from bench.contract.operators import Blind, direct
+from bench.contract.space import Float
+from bench.contract.task import Track
 
 # By sweeps on photographs of the training and validation splits
 RATIO = sqrt(2)  # of one scale to the next

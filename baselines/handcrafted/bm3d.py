@@ -23,10 +23,10 @@ from scipy.fft import dct
 from torch import Tensor
 from torch.nn.functional import hardshrink
 
-from baselines.block_matching import accumulate, aggregate, blocks, match
 from baselines.chunks import Chunk
-from baselines.plug_and_play import PlugAndPlay
-from bench.task import Track
+from baselines.patches.block_matching import accumulate, aggregate, blocks, match
+from baselines.solvers.plug_and_play import PlugAndPlay
+from bench.contract.task import Track
 
 SIDE, STEP, WINDOW = 8, 3, 39  # of blocks, of the grid of references, of the search; Dabov et al., table I
 THRESHOLDED, FILTERED = 16, 32  # blocks in a group of the first and the second step

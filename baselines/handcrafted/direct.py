@@ -13,10 +13,10 @@ from collections.abc import Mapping
 from deepinv.physics import LinearPhysics
 from torch import Tensor
 
-from bench.method import Method
-from bench.operators import direct
-from bench.space import Range
-from bench.task import Track
+from bench.contract.method import Method
+from bench.contract.operators import direct
+from bench.contract.space import Range
+from bench.contract.task import Track
 
 
 class Direct(Method):

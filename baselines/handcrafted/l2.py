@@ -17,10 +17,10 @@ from deepinv.physics import LinearPhysics
 from torch import Tensor
 
 from baselines.conjugate_gradient import conjugate_gradient
-from baselines.gradient import gradient, gradient_adjoint
-from bench.method import Method
-from bench.operators import direct, operator_norm
-from bench.space import Float
+from baselines.transforms.finite_differences import gradient, gradient_adjoint
+from bench.contract.method import Method
+from bench.contract.operators import direct, operator_norm
+from bench.contract.space import Float
 
 
 class L2(Method):

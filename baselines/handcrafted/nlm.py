@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from baselines.plug_and_play import PlugAndPlay
+from baselines.solvers.plug_and_play import PlugAndPlay
 
 SIDES = {2: (3, 5, 7), 3: (3,)}  # of the patches, by dimension; 27 voxels are as many as 5 x 5 pixels
 RADIUS = {2: 8, 3: 3}  # of the window, by dimension

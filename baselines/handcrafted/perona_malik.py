@@ -14,9 +14,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from baselines.diffusion import Diffusion
-from baselines.regulariser import sum_of
-from bench.space import Float
+from baselines.functionals.regulariser import sum_of
+from baselines.solvers.anisotropic_diffusion import Diffusion
+from bench.contract.space import Float
 
 
 class PeronaMalik(Diffusion):

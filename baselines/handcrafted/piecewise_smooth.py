@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 
 from baselines.conjugate_gradient import conjugate_gradient
-from baselines.diffusion import Diffusion
-from baselines.gradient import gradient, gradient_adjoint, magnitude
-from baselines.regulariser import sum_of
-from bench.space import Float
+from baselines.functionals.regulariser import sum_of
+from baselines.solvers.anisotropic_diffusion import Diffusion
+from baselines.transforms.finite_differences import gradient, gradient_adjoint, magnitude
+from bench.contract.space import Float
 
 EPSILON = 0.5  # pixels, half the width of an edge
 EDGE_STEPS = 3  # conjugate gradients for v, from the last one

@@ -16,10 +16,10 @@ from deepinv.physics import LinearPhysics
 from torch import Tensor
 
 from baselines.conjugate_gradient import conjugate_gradient
-from bench.method import Method
-from bench.operators import operator_norm
-from bench.space import Float
-from bench.task import Track
+from bench.contract.method import Method
+from bench.contract.operators import operator_norm
+from bench.contract.space import Float
+from bench.contract.task import Track
 
 
 class Sense(Method):

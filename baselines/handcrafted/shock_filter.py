@@ -20,12 +20,12 @@ from deepinv.physics import LinearPhysics
 from torch import Tensor
 from torch.nn.functional import pad
 
-from baselines.data_fit import descent_fit
-from baselines.forward_backward import lipschitz
-from baselines.frame import rms
-from bench.method import Method
-from bench.operators import direct
-from bench.space import Float
+from baselines.functionals.data_fit import descent_fit
+from baselines.networks.normalisation import rms
+from baselines.solvers.proximal_gradient import lipschitz
+from bench.contract.method import Method
+from bench.contract.operators import direct
+from bench.contract.space import Float
 
 TINY = 1e-12  # a τ of zero, and where the image is flat: of the largest squared gradient
 

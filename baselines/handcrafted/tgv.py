@@ -13,11 +13,17 @@ import torch
 from deepinv.physics import LinearPhysics
 from torch import Tensor
 
-from baselines.data_fit import data_fit
-from baselines.gradient import gradient, gradient_adjoint, gradient_norm_squared, magnitude, project
-from baselines.regulariser import Regulariser, sum_of
-from baselines.variational import Model, Variational
-from bench.operators import direct
+from baselines.functionals.data_fit import data_fit
+from baselines.functionals.regulariser import Regulariser, sum_of
+from baselines.solvers.variational import Model, Variational
+from baselines.transforms.finite_differences import (
+    gradient,
+    gradient_adjoint,
+    gradient_norm_squared,
+    magnitude,
+    project,
+)
+from bench.contract.operators import direct
 
 BETA = 2.0  # Knoll 2011, section "Numerical algorithm": α₀/α₁ = 2 throughout
 

@@ -1,8 +1,8 @@
 """min_x f(x) + λ TV(x),   TV(x) = Σ_pixels √(Σ_channels Σ_axes (∇x)²)
 
 Isotropic total variation in 2D and 3D, coupled over the channels: one edge for both parts of a complex image. f is
-½‖Ax − y‖²/‖A‖² for Gaussian noise, else the likelihood of the noise (`baselines.likelihood`). The iterations start
-from the direct reconstruction.
+½‖Ax − y‖²/‖A‖² for Gaussian noise, else the likelihood of the noise (`baselines.functionals.likelihood`). The
+iterations start from the direct reconstruction.
 
 L. Rudin, S. Osher, E. Fatemi, Nonlinear total variation based noise removal algorithms, Physica D 1992.
 A. Chambolle, T. Pock, A first-order primal-dual algorithm for convex problems, J. Math. Imaging Vis. 2011.
@@ -13,10 +13,10 @@ from __future__ import annotations
 from deepinv.physics import LinearPhysics
 from torch import Tensor
 
-from baselines.data_fit import data_fit
-from baselines.gradient import total_variation
-from baselines.variational import Model, Variational
-from bench.operators import direct
+from baselines.functionals.data_fit import data_fit
+from baselines.solvers.variational import Model, Variational
+from baselines.transforms.finite_differences import total_variation
+from bench.contract.operators import direct
 
 
 class TV(Variational):

@@ -14,11 +14,11 @@ from typing import ClassVar
 from deepinv.physics import LinearPhysics
 from torch import Tensor
 
-from baselines.data_fit import data_fit
-from baselines.sparsity import sparsity
-from baselines.variational import Model, Variational
-from baselines.wavelets import Wavelets, check_orthonormal
-from bench.operators import direct
+from baselines.functionals.data_fit import data_fit
+from baselines.functionals.l1 import sparsity
+from baselines.solvers.variational import Model, Variational
+from baselines.transforms.wavelets import Wavelets, check_orthonormal
+from bench.contract.operators import direct
 
 
 class Wavelet(Variational):

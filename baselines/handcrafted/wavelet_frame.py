@@ -12,11 +12,11 @@ from __future__ import annotations
 from deepinv.physics import LinearPhysics
 from torch import Tensor
 
-from baselines.data_fit import data_fit
-from baselines.framelets import Framelets
-from baselines.sparsity import sparsity
-from baselines.variational import Model, Variational
-from bench.operators import direct
+from baselines.functionals.data_fit import data_fit
+from baselines.functionals.l1 import sparsity
+from baselines.solvers.variational import Model, Variational
+from baselines.transforms.framelets import Framelets
+from bench.contract.operators import direct
 
 
 class WaveletFrame(Variational):

@@ -2,7 +2,7 @@
 
 Sparse MRI: wavelets for the texture, total variation for the edges, and against the blocks and ripples that shrunk
 wavelets leave. Lengths run over the channels: both parts of a complex image together. Where sides have to be extended
-for Ψ it is by zeros, which keeps ΨᵀΨ = 1 (`baselines.wavelets`).
+for Ψ it is by zeros, which keeps ΨᵀΨ = 1 (`baselines.transforms.wavelets`).
 
 M. Lustig, D. Donoho, J. Pauly, Sparse MRI: the application of compressed sensing for rapid MR imaging, MRM 2007.
 """
@@ -14,13 +14,19 @@ from typing import ClassVar
 from deepinv.physics import LinearPhysics
 from torch import Tensor
 
-from baselines.data_fit import data_fit
-from baselines.gradient import gradient, gradient_adjoint, gradient_norm_squared, magnitude, project
-from baselines.regulariser import Regulariser, sum_of
-from baselines.sparsity import length, project_lengths
-from baselines.variational import Model, Variational
-from baselines.wavelets import Wavelets, check_orthonormal, corner
-from bench.operators import direct
+from baselines.functionals.data_fit import data_fit
+from baselines.functionals.l1 import length, project_lengths
+from baselines.functionals.regulariser import Regulariser, sum_of
+from baselines.solvers.variational import Model, Variational
+from baselines.transforms.finite_differences import (
+    gradient,
+    gradient_adjoint,
+    gradient_norm_squared,
+    magnitude,
+    project,
+)
+from baselines.transforms.wavelets import Wavelets, check_orthonormal, corner
+from bench.contract.operators import direct
 
 
 class WaveletTV(Variational):

@@ -19,10 +19,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from baselines.block_matching import blocks
-from baselines.patch_groups import by_singular_values, collaborate, largest_of_noise, search
-from baselines.plug_and_play import PlugAndPlay
-from bench.task import Track
+from baselines.patches.block_matching import blocks
+from baselines.patches.patch_groups import by_singular_values, collaborate, largest_of_noise, search
+from baselines.solvers.plug_and_play import PlugAndPlay
+from bench.contract.task import Track
 
 
 class Setting(NamedTuple):

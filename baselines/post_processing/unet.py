@@ -14,10 +14,10 @@ from typing import ClassVar
 from deepinv.physics import LinearPhysics
 from torch import Tensor
 
-from baselines.frame import Frame
-from baselines.networks import unet
-from bench.method import LearnedMethod
-from bench.operators import direct
+from baselines.networks.normalisation import Frame
+from baselines.networks.unet import unet
+from bench.contract.method import LearnedMethod
+from bench.contract.operators import direct
 
 
 class UNet(LearnedMethod):

@@ -19,10 +19,10 @@ import torch
 from deepinv.physics import LinearPhysics
 from torch import Tensor, nn
 
-from baselines.frame import Frame
-from baselines.networks import convnet
-from bench.method import LearnedMethod
-from bench.operators import direct, operator_norm
+from baselines.networks.normalisation import Frame
+from baselines.networks.unet import convnet
+from bench.contract.method import LearnedMethod
+from bench.contract.operators import direct, operator_norm
 
 LAYERS = 3  # of each network, as in the paper
 

@@ -15,11 +15,11 @@ import torch
 from deepinv.physics import LinearPhysics
 from torch import Tensor, nn
 
-from baselines.frame import Frame
-from baselines.networks import unet
-from bench.method import LearnedMethod
-from bench.operators import direct, operator_norm
-from bench.task import Track
+from baselines.networks.normalisation import Frame
+from baselines.networks.unet import unet
+from bench.contract.method import LearnedMethod
+from bench.contract.operators import direct, operator_norm
+from bench.contract.task import Track
 
 
 class VarNet(LearnedMethod):

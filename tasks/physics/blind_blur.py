@@ -1,7 +1,7 @@
 """Blur with an unknown kernel: ``y = h ⊛ x`` of which only a bound on the side of h is told.
 
 x, y: images (B, C, H, W). To a method that knows nothing of kernels the operator is the identity, h taken as a delta,
-and ``direct`` is y. One that estimates kernels asks for the blur by its estimate (`bench.operators`).
+and ``direct`` is y. One that estimates kernels asks for the blur by its estimate (`bench.contract.operators`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Parallel-beam computed tomography: ``y = A x``, ``y_i = ∫ x along ray i``.
 
 x: attenuation per unit of length (B, C, size, size); y: post-log line integrals, attenuation times length
-(B, C, views, bins). ``A`` is a stored sparse matrix (`tasks.physics.ct_geometry`), ``A_adjoint`` its exact transpose.
+(B, C, views, bins). ``A`` is a stored sparse matrix (`tasks.physics.projector`), ``A_adjoint`` its exact transpose.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from deepinv.physics import LinearPhysics, ZeroNoise
 from deepinv.physics.noise import NoiseModel
 from torch import Tensor
 
-from bench.operators import Rays
-from tasks.physics.ct_geometry import Geometry, system_matrix
+from bench.contract.operators import Rays
 from tasks.physics.fbp import angular_weights, backproject, filter_views
+from tasks.physics.projector import Geometry, system_matrix
 
 
 class CT(LinearPhysics):

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from bench.errors import unknown
-from tasks.physics.ct_geometry import Geometry
+from tasks.physics.projector import Geometry
 
 # Windows of the ramp as functions of the frequency divided by the cutoff, in [0, 1].
 WINDOWS = {

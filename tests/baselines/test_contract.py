@@ -2,8 +2,8 @@
 
 import pytest
 
-from bench import registry
-from bench.check import check
+from bench.contract import registry
+from bench.contract.checks import check
 
 
 @pytest.mark.parametrize("name", registry.methods())

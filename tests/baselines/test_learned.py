@@ -4,8 +4,8 @@ import pytest
 import torch
 from deepinv.physics import MRI, BlurFFT, Denoising
 
-from baselines.frame import Frame
-from baselines.networks import extend, fold, unet, unfold
+from baselines.networks.normalisation import Frame
+from baselines.networks.unet import extend, fold, unet, unfold
 from baselines.post_processing.unet import UNet
 from baselines.raw_to_image.learned_primal_dual import LearnedPrimalDual
 from baselines.raw_to_image.varnet import VarNet

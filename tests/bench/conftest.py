@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import toy
 
-from bench import tracking
+from bench.tracking import mlflow as tracking
 
 
 @pytest.fixture

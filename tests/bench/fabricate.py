@@ -7,7 +7,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from bench.results import Result
+from bench.runs.records import Result
 
 METRICS = {"psnr": {"higher_is_better": True, "unit": "dB"}, "ssim": {"higher_is_better": True, "unit": ""}}
 
@@ -80,7 +80,9 @@ def run_directory(runs: Path, outcome: Result, steps: int = 20) -> Path:
     splits = {"train": 200, "val": 2, "test": len(outcome.per_image)}
     (folder / "data.json").write_text(json.dumps({"name": "denoising:mini", "splits": splits, "fingerprint": "f" * 16}))
     if outcome.status == "failed":
-        (folder / "traceback.txt").write_text('  File "/home/someone/x/bench/evaluate.py", line 3\nValueError: nan\n')
+        (folder / "traceback.txt").write_text(
+            '  File "/home/someone/x/bench/evaluation/evaluate.py", line 3\nValueError: nan\n'
+        )
         return folder
     names = sorted(outcome.metrics)
     rows = [[name, *(str(scores[m]) for m in names)] for name, scores in outcome.per_image.items()]

@@ -12,10 +12,11 @@ from importlib.metadata import entry_points
 import pytest
 import toy
 
-from bench import grid, registry
 from bench.cli import EPILOG, main, parser
-from bench.request import Request
-from bench.run import run as run_here
+from bench.contract import registry
+from bench.engines import grid
+from bench.runs.run import run as run_here
+from bench.runs.spec import Request
 
 
 def refused(capsys, words) -> str:
@@ -188,7 +189,7 @@ def test_the_examples_can_be_typed(line):
 
 
 def test_the_version_says_what_a_machine_without_git_must_state(capsys):
-    from bench import provenance
+    from bench.runs import provenance
 
     with pytest.raises(SystemExit):
         main(["--version"])

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from bench.contract.task import Budget, Images, Metric, Problem, Task, Track
 from bench.errors import BenchError
-from bench.task import Budget, Images, Metric, Problem, Task, Track
 
 SIZE = 16
 HOME = Path(__file__).parent

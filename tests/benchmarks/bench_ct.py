@@ -10,7 +10,7 @@ import torch
 from deepinv.physics import Tomography
 
 from tasks.physics.ct import CT
-from tasks.physics.ct_geometry import Geometry
+from tasks.physics.projector import Geometry
 from tests.benchmarks.timing import Row, alternate
 
 SIZE, VIEWS = 256, 60

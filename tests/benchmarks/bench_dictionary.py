@@ -17,10 +17,20 @@ import numpy as np
 import torch
 from skimage.data import camera
 
-from baselines.dictionary import cosines, ksvd
-from baselines.dictionary_denoiser import ATOMS, ITERATIONS, LAMBDA, LEARNED, SIDE, C, Learner, denoise, less_mean
-from baselines.patches import some_patches
-from baselines.sparse_coding import coefficients
+from baselines.patches.dictionary import cosines, ksvd
+from baselines.patches.dictionary_denoiser import (
+    ATOMS,
+    ITERATIONS,
+    LAMBDA,
+    LEARNED,
+    SIDE,
+    C,
+    Learner,
+    denoise,
+    less_mean,
+)
+from baselines.patches.patches import some_patches
+from baselines.patches.sparse_coding import coefficients
 from tests.benchmarks.timing import Row, alternate
 
 SIGMA = 25 / 255

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from bench import registry
-from bench.evaluate import evaluate
-from bench.request import build
-from bench.samples import Measured
+from bench.contract import registry
+from bench.data.measurements import Measured
+from bench.evaluation.evaluate import evaluate
+from bench.runs.spec import build
 from tests.benchmarks.timing import Row, paired_ratio
 
 TRACK, METHOD = "ct:mini", "tv"  # ten seconds: the Trainer takes some 40 ms, and 1 ms an image

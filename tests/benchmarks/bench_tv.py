@@ -16,8 +16,8 @@ from skimage import data
 from skimage.restoration import denoise_tv_chambolle
 from torch import Tensor
 
-from baselines.gradient import gradient, magnitude
 from baselines.handcrafted.tv import TV
+from baselines.transforms.finite_differences import gradient, magnitude
 from tests.benchmarks.timing import Row, alternate
 
 SIGMA, LAM, SIDE, BATCH = 25 / 255, 0.07, 256, 8

@@ -11,13 +11,13 @@ import pytest
 import torch
 from deepinv import physics as models
 
-from bench import registry
-from bench.data import check
-from bench.evaluate import scorer
-from bench.operators import Blind, direct
-from bench.samples import Measured, TrainingStream, collate, digest
-from bench.space import Choice, Float, Int
-from bench.task import SPLITS, Problem, Sample, Track
+from bench.contract import registry
+from bench.contract.operators import Blind, direct
+from bench.contract.space import Choice, Float, Int
+from bench.contract.task import SPLITS, Problem, Sample, Track
+from bench.data.manifest import check
+from bench.data.measurements import Measured, TrainingStream, collate, digest
+from bench.evaluation.evaluate import scorer
 
 TRACKS = {track.id: track for track in registry.all_tracks()}
 EXACT = 1e-4  # relative, of single precision sums
@@ -97,7 +97,9 @@ def test_the_fingerprint_follows_what_is_declared(track):
 
 
 def test_fingerprints_are_the_same_in_another_process():
-    code = "from bench import registry\nfor track in registry.all_tracks(): print(track.id, track.fingerprint())"
+    code = (
+        "from bench.contract import registry\nfor track in registry.all_tracks(): print(track.id, track.fingerprint())"
+    )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert dict(line.split() for line in shown.splitlines()) == {n: track.fingerprint() for n, track in TRACKS.items()}
 

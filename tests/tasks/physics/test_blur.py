@@ -6,7 +6,7 @@ import torch
 from deepinv.physics import GaussianNoise
 from scipy import ndimage
 
-from bench.operators import Blind, direct
+from bench.contract.operators import Blind, direct
 from tasks.deblurring import RANDOM
 from tasks.physics.blind_blur import BlindBlur
 from tasks.physics.blur import CircularBlur

@@ -10,9 +10,9 @@ from skimage.transform import iradon, radon, resize
 
 from bench.errors import BenchError
 from tasks.physics.ct import CT
-from tasks.physics.ct_geometry import Geometry, joseph, system_matrix
 from tasks.physics.fbp import WINDOWS, angular_weights
 from tasks.physics.photons import PhotonNoise, photon_noise
+from tasks.physics.projector import Geometry, joseph, system_matrix
 
 SIZE = 95  # odd, so that scikit-image's centre of rotation is the image's centre
 

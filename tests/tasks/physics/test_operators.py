@@ -9,15 +9,15 @@ import pytest
 import torch
 from deepinv.physics import GaussianNoise, LinearPhysics
 
-from bench.operators import direct, operator_norm
+from bench.contract.operators import direct, operator_norm
 from tasks.physics.blind_blur import BlindBlur
 from tasks.physics.blur import CircularBlur
 from tasks.physics.blur_kernels import gaussian_kernel, motion_kernel
 from tasks.physics.ct import CT
-from tasks.physics.ct_geometry import Geometry
 from tasks.physics.inpainting import Inpainting
 from tasks.physics.mri import MRI, MultiCoilMRI, RealMRI, variable_density_mask
 from tasks.physics.photons import PhotonNoise
+from tasks.physics.projector import Geometry
 from tasks.physics.qsm import Dipole
 
 

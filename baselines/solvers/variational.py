@@ -1,0 +1,83 @@
+"""x_hat = Dv,   v = argmin f(v) + g(Kv):   a variational model, and the algorithms that solve it
+
+A method states its model; which algorithm solves it, in how many iterations, and whether the data term is that of the
+noise are hyperparameters of all of them.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from deepinv.physics import LinearPhysics
+from torch import Tensor
+
+from baselines.choice import DATA, one_of
+from baselines.functionals.data_fit import DataFit
+from baselines.functionals.regulariser import Regulariser
+from baselines.solvers.admm import admm
+from baselines.solvers.primal_dual import pdhg
+from baselines.solvers.proximal_gradient import fista, ista
+from bench.contract.method import Method
+from bench.contract.space import Float, Range
+from bench.contract.task import Track
+
+ALGORITHMS = {"pdhg": pdhg, "admm": admm, "ista": ista, "fista": fista}
+
+# Weights λ on images of contrast one. In denoising they are of the size of the noise: far below it lies a plateau on
+# which a search loses its trials.
+WEIGHT = Float(1e-4, 0.3, log=True)
+WEIGHT_OF_DENOISING = Float(0.01, 1.0, log=True)
+
+
+@dataclass(frozen=True)
+class Model:
+    """min_v f(v) + g(Kv), where the iterations start, and D, which takes the image from v."""
+
+    f: DataFit
+    g: Regulariser
+    start: Tensor
+    image: Callable[[Tensor], Tensor] = lambda v: v
+
+    def objective(self, v: Tensor) -> Tensor:
+        """Of each image of the batch, (B,)."""
+        return self.f.value(v) + self.g.value(self.g.K(v))
+
+
+class Variational(Method):
+    """A method that is a `Model`. ``algorithm`` is one of the class's ``algorithms``; ``data`` is "matched" to the
+    noise that the physics declares, or "gaussian" whatever it is. ``weights`` names the λ among its hyperparameters."""
+
+    weights: ClassVar[Sequence[str]] = ("lam",)
+    algorithms: ClassVar[Sequence[str]] = ("pdhg", "admm")
+
+    def __init__(self, algorithm: str, iterations: int, data: str) -> None:
+        super().__init__()
+        self.algorithm = one_of("algorithm", algorithm, self.algorithms)
+        self.iterations = iterations
+        self.data = one_of("data", data, DATA)
+
+    @classmethod
+    def space(cls, track: Track) -> Mapping[str, Range]:
+        return dict.fromkeys(cls.weights, WEIGHT_OF_DENOISING if track.identity else WEIGHT)
+
+    @abstractmethod
+    def model(self, y: Tensor, physics: LinearPhysics) -> Model:
+        """What is minimised for ``y``."""
+
+    @torch.no_grad()
+    def forward(self, y: Tensor, physics: LinearPhysics) -> Tensor:
+        return self.solve(self.model(y, physics), lambda v: None)
+
+    @torch.no_grad()
+    def convergence(self, y: Tensor, physics: LinearPhysics) -> list[float]:
+        """The objective after each iteration, its mean over the batch."""
+        model, objective = self.model(y, physics), []
+        self.solve(model, lambda v: objective.append(model.objective(v).mean()))
+        return [float(value) for value in objective]
+
+    def solve(self, model: Model, watch: Callable[[Tensor], None]) -> Tensor:
+        return model.image(ALGORITHMS[self.algorithm](model.start, model.f, model.g, self.iterations, watch))

@@ -1,0 +1,213 @@
+"""The contract of a method as tests that any method can be put to: ``bench check METHOD``."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import warnings
+from collections.abc import Callable, Mapping
+from functools import cached_property, partial
+from typing import NamedTuple
+
+import torch
+from deepinv.physics import LinearPhysics
+from torch import Tensor
+
+from bench.contract.method import Estimate, Method
+from bench.contract.space import Choice
+from bench.contract.toy_operators import Toy, toys
+from bench.runs.spec import FROM_TRACK, build
+
+BATCH_TOLERANCE = 1e-4  # of an image's largest value: single precision sums in another order
+
+
+class Outcome(NamedTuple):
+    check: str
+    passed: bool
+    message: str
+
+
+class Tried:
+    """A method on a toy operator, and its first reconstruction, which all checks look at."""
+
+    def __init__(self, method: type[Method], toy: Toy) -> None:
+        self.method = method
+        self.toy = toy
+        self.y, self.physics = toy.y.clone(), toy.physics(toy.params)
+        self.buffers = {name: buffer.clone() for name, buffer in self.physics.named_buffers()}
+
+    @cached_property
+    def instance(self) -> Method:
+        return make(self.method, self.toy)
+
+    @cached_property
+    def image(self) -> Tensor:
+        return run(self.instance, self.y, self.physics)
+
+
+class Breach(Exception):
+    """What a method does that the contract forbids."""
+
+
+def check(method: type[Method]) -> list[Outcome]:
+    """Every check of the class, then every check on every toy operator that the method supports."""
+    outcomes = [attempt(name, partial(test, method)) for name, test in CLASS_CHECKS.items()]
+    for toy in toys():
+        reason = method.supports(toy.track)
+        if reason is not None:
+            stated = isinstance(reason, str) and bool(reason)
+            outcomes.append(Outcome(f"{toy.track.name}: unsupported", stated, str(reason)))
+            continue
+        checks = TOY_CHECKS | (LEARNED_CHECKS if method.learned else {})
+        tried = Tried(method, toy)
+        outcomes += [attempt(f"{toy.track.name}: {name}", partial(test, tried)) for name, test in checks.items()]
+    if all(outcome.check.endswith(": unsupported") for outcome in outcomes[len(CLASS_CHECKS) :]):
+        outcomes.append(Outcome("supports an operator", False, "none of the toy operators is supported"))
+    return outcomes
+
+
+def attempt(name: str, test: Callable[[], None]) -> Outcome:
+    try:
+        test()
+    except Breach as breach:
+        return Outcome(name, False, str(breach))
+    except Exception as error:
+        return Outcome(name, False, f"raised {type(error).__name__}: {error}".partition("\n")[0])
+    return Outcome(name, True, "")
+
+
+def opens_with_an_equation(method: type[Method]) -> None:
+    first = (sys.modules[method.__module__].__doc__ or "").partition("\n")[0]
+    if not any(sign in first for sign in ("=", "←", "min")):
+        raise Breach(f"the module's docstring must open with the equation it solves, not with {first!r}")
+
+
+def has_defaults(method: type[Method]) -> None:
+    for name, parameter in inspect.signature(method).parameters.items():
+        variadic = parameter.kind in (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+        if parameter.default is inspect.Parameter.empty and not variadic and name not in FROM_TRACK:
+            raise Breach(f"the constructor's {name!r} has no default")
+
+
+def has_a_sound_search_space(method: type[Method]) -> None:
+    parameters = inspect.signature(method).parameters
+    if method.learned and any(method.space(toy.track) for toy in toys()):
+        raise Breach("a method that learns has one declared recipe: it can have no search space")
+    open_ended = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values())
+    for toy in toys():
+        for name, values in method.space(toy.track).items():
+            if name not in parameters:
+                if open_ended:
+                    continue
+                raise Breach(f"{name!r} is searched, but it is no argument of the constructor")
+            default = parameters[name].default
+            inside = default in values.values if isinstance(values, Choice) else values.low <= default <= values.high
+            if not inside:
+                raise Breach(f"the default {name}={default} lies outside of its range {values}")
+
+
+def makes_an_image(tried: Tried) -> None:
+    y, image = tried.toy.y, tried.image
+    expected = tried.physics.A_adjoint(y)
+    if image.shape != expected.shape:
+        raise Breach(f"expected the shape of A_adjoint(y), {tuple(expected.shape)}, got {tuple(image.shape)}")
+    if image.dtype != y.dtype or image.device != y.device:
+        raise Breach(f"expected {y.dtype} on {y.device}, got {image.dtype} on {image.device}")
+    if not bool(torch.isfinite(image).all()):
+        raise Breach("NaN or infinite values")
+
+
+def leaves_its_input_alone(tried: Tried) -> None:
+    _ = tried.image
+    if not torch.equal(tried.y, tried.toy.y):
+        raise Breach("y was changed in place")
+    for name, buffer in tried.physics.named_buffers():
+        if name not in tried.buffers or not torch.equal(buffer, tried.buffers[name]):
+            raise Breach(f"the physics' {name!r} was changed")
+
+
+def repeats_itself(tried: Tried) -> None:
+    first, toy = tried.image, tried.toy
+    second = run(tried.instance, toy.y, toy.physics(toy.params))
+    if not torch.equal(first, second):
+        raise Breach(f"a second call differs by {float((first - second).abs().max()):.1e}")
+
+
+def treats_a_batch_as_its_images(tried: Tried) -> None:
+    toy = tried.toy
+    alone = torch.cat([run(tried.instance, *toy.one(index)) for index in range(len(toy.y))])
+    difference = float((tried.image - alone).abs().max() / alone.abs().max())
+    if not difference <= BATCH_TOLERANCE:  # nor NaN
+        raise Breach(f"a batch differs from its images one by one by {difference:.1e}, more than {BATCH_TOLERANCE}")
+
+
+def learns_from_a_step(tried: Tried) -> None:
+    instance = make(tried.method, tried.toy)
+    before = {name: value.clone() for name, value in instance.state_dict().items()}
+    step(instance, tried.toy)
+    after = instance.state_dict()
+    if not instance.automatic_optimization and all(torch.equal(after[name], value) for name, value in before.items()):
+        raise Breach("a training step, which optimises by itself, leaves its state_dict as it was")
+    for name, parameter in instance.named_parameters():
+        if parameter.requires_grad and (parameter.grad is None or not bool(torch.isfinite(parameter.grad).all())):
+            raise Breach(f"a training step gives {name!r} no finite gradient")
+
+
+def survives_a_checkpoint(tried: Tried) -> None:
+    toy = tried.toy
+    trained, restored = make(tried.method, toy), make(tried.method, toy)
+    step(trained, toy)
+    with torch.no_grad():
+        for parameter in trained.parameters():
+            parameter.add_(0.01)
+    restored.load_state_dict(trained.state_dict())
+    if not torch.equal(*(run(instance, toy.y, toy.physics(toy.params)) for instance in (trained, restored))):
+        raise Breach("its state_dict doesn't restore it")
+
+
+CLASS_CHECKS: dict[str, Callable[[type[Method]], None]] = {
+    "docstring opens with an equation": opens_with_an_equation,
+    "hyperparameters have defaults": has_defaults,
+    "search space": has_a_sound_search_space,
+}
+TOY_CHECKS: dict[str, Callable[[Tried], None]] = {
+    "shape, dtype, device, finite": makes_an_image,
+    "y and physics unchanged": leaves_its_input_alone,
+    "deterministic": repeats_itself,
+    "batch equals images": treats_a_batch_as_its_images,
+}
+LEARNED_CHECKS: dict[str, Callable[[Tried], None]] = {
+    "learns from a step": learns_from_a_step,
+    "state_dict round trip": survives_a_checkpoint,
+}
+
+
+def make(method: type[Method], toy: Toy) -> Method:
+    """An instance with default hyperparameters; the same weights every time."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return build(method, toy.track, {}).eval()
+
+
+def run(method: Method, y: Tensor, physics: LinearPhysics) -> Tensor:
+    """The image, made as evaluation makes it."""
+    with torch.no_grad():
+        estimate = method(y, physics)
+    image = estimate.image if isinstance(estimate, Estimate) else estimate
+    if not isinstance(image, Tensor):
+        raise Breach(f"returned {type(image).__name__}, expected a tensor")
+    return image
+
+
+def step(method: Method, toy: Toy) -> None:
+    """The method's own training step, outside of a trainer, and its backward pass where Lightning would run it."""
+    method.train()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*self.log.*")
+        loss = method.training_step((toy.x, toy.y, toy.physics(toy.params)), 0)
+    loss = loss["loss"] if isinstance(loss, Mapping) else loss
+    if not isinstance(loss, Tensor):
+        raise Breach(f"training_step returned {type(loss).__name__}, expected a loss")
+    if method.automatic_optimization:
+        loss.backward()
+    method.eval()

@@ -1,0 +1,192 @@
+"""The folders are the registry: names without importing, and one thing imported by name."""
+
+from __future__ import annotations
+
+import ast
+import fnmatch
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from bench.contract.task import Task, Track
+from bench.errors import BenchError, unknown
+
+if TYPE_CHECKING:
+    from bench.contract.method import Method
+
+FAMILIES = ("handcrafted", "data_driven", "post_processing", "raw_to_image", "raw_to_task")
+
+
+@dataclass(frozen=True)
+class MethodFile:
+    """Where a method is found: a file of a family folder, a file given by its path, or an installed entry point."""
+
+    name: str
+    family: str
+    path: Path | None = None
+    entry_point: EntryPoint | None = None
+
+    @property
+    def summary(self) -> str:
+        """The first line of the module's docstring, read without importing it."""
+        if self.path is None:
+            return ""
+        try:
+            docstring = ast.get_docstring(ast.parse(self.path.read_text(encoding="utf-8")))
+        except (OSError, SyntaxError, ValueError):
+            return "(cannot be read)"
+        return (docstring or "").partition("\n")[0]
+
+
+def _package_folder(package: str) -> Path:
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise BenchError(f"the package {package!r} is not installed. Run `pip install -e .` in the repository.")
+    return Path(next(iter(spec.submodule_search_locations)))
+
+
+def _modules(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("*.py") if not path.name.startswith("_"))
+
+
+def methods() -> dict[str, MethodFile]:
+    """Every method by name; nothing is imported."""
+    root = _package_folder("baselines")
+    found = {path.stem: MethodFile(path.stem, family, path) for family in FAMILIES for path in _modules(root / family)}
+    for point in entry_points(group="reconbench.methods"):
+        found.setdefault(point.name, MethodFile(point.name, "external", entry_point=point))
+    return found
+
+
+def method_file(name: str) -> MethodFile:
+    """A method by its name or by the path of a Python file."""
+    if name.endswith(".py") or "/" in name:
+        path = Path(name).absolute()
+        if not path.is_file():
+            raise BenchError(f"no method file {name!r}. Give the path of a Python file that holds one Method.")
+        own = methods().get(path.stem)
+        if own is not None and own.path != path:
+            raise BenchError(f"{name!r} would pass for the method {path.stem!r} of the suite. Rename the file.")
+        family = path.parent.name if path.parent.name in FAMILIES else "external"
+        return MethodFile(path.stem, family, path)
+    found = methods()
+    if name not in found:
+        raise unknown("method", name, found)
+    return found[name]
+
+
+def load_method(name: str) -> type[Method]:
+    """Import one method: the one public `Method` class that its file defines."""
+    file = method_file(name)
+    try:
+        if file.entry_point is not None:
+            return file.entry_point.load()
+        assert file.path is not None
+        return _only_method(_import_file(file.path), file.name)
+    except BenchError:
+        raise
+    except ModuleNotFoundError as error:
+        raise BenchError(f"method {file.name} needs the package {error.name!r}. Install it with pip.") from error
+    except (Exception, SystemExit) as error:
+        raise _broken(f"method {file.name}", error) from error
+
+
+def _broken(what: str, error: BaseException) -> BenchError:
+    text = " ".join(str(error).split())
+    return BenchError(f"{what} cannot be imported: {type(error).__name__}: {text}")
+
+
+def _import_file(path: Path) -> ModuleType:
+    root = _package_folder("baselines")
+    if path.is_relative_to(root):
+        return importlib.import_module(".".join(("baselines", *path.relative_to(root).with_suffix("").parts)))
+    module_name = f"reconbench_external_{path.stem}"
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    if spec is None or spec.loader is None:
+        raise BenchError(f"{path} is no Python file.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))  # a file may import its neighbours
+    spec.loader.exec_module(module)
+    return module
+
+
+def _only_method(module: ModuleType, name: str) -> type[Method]:
+    from bench.contract.method import Method
+
+    classes = {
+        value
+        for key, value in vars(module).items()
+        if isinstance(value, type)
+        and issubclass(value, Method)
+        and value.__module__ == module.__name__
+        and not key.startswith("_")
+    }
+    if len(classes) != 1:
+        raise BenchError(f"method file {name} defines {len(classes)} public Method classes; it must define one.")
+    return classes.pop()
+
+
+def tasks() -> dict[str, Callable[[], Task]]:
+    """A loader for every task by name; task files import nothing heavy."""
+    found: dict[str, Callable[[], Task]] = {}
+    for path in _modules(_package_folder("tasks")):
+        found[path.stem] = lambda stem=path.stem: importlib.import_module(f"tasks.{stem}").TASK  # type: ignore[misc]
+    for point in entry_points(group="reconbench.tasks"):
+        found.setdefault(point.name, point.load)
+    return found
+
+
+def load_task(name: str) -> Task:
+    found = tasks()
+    if name not in found:
+        raise unknown("task", name, found)
+    return _open(name, found[name])
+
+
+def _open(name: str, load: Callable[[], Task]) -> Task:
+    try:
+        return load()
+    except (Exception, SystemExit) as error:
+        raise _broken(f"task {name}", error) from error
+
+
+def all_tracks() -> list[Track]:
+    return [track for name, load in tasks().items() for track in _open(name, load).tracks]
+
+
+def track(name: str) -> Track:
+    """One track by ``task:track``; a bare task means its ``mini`` track."""
+    task_name, _, track_name = name.partition(":")
+    tracks = {track.name: track for track in load_task(task_name).tracks}
+    track_name = track_name or "mini"
+    if track_name not in tracks:
+        raise unknown(f"track of {task_name}", track_name, tracks)
+    return tracks[track_name]
+
+
+def select_tracks(patterns: Iterable[str]) -> list[Track]:
+    """Tracks by name, or by glob over ``task:track`` (``*:mini``, ``mri:*``), each once, in order."""
+    selected: dict[str, Track] = {}
+    for pattern in patterns:
+        if any(character in pattern for character in "*?["):
+            matches = [one for one in all_tracks() if fnmatch.fnmatchcase(one.id, pattern)]
+            if not matches:
+                raise BenchError(f"no track matches {pattern!r}. `bench list tasks` shows all.")
+        else:
+            matches = [track(pattern)]
+        selected |= {one.id: one for one in matches}
+    return list(selected.values())
+
+
+def resolve(reference: str) -> Any:
+    """The object that ``module:name`` refers to."""
+    module, _, name = reference.partition(":")
+    return getattr(importlib.import_module(module), name)

@@ -1,0 +1,97 @@
+"""Measured images: fixed ones to validate and test on, and an endless seeded stream to train on."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from bench.contract.task import Problem, Sample, Track
+
+SINGLE = {torch.float64: torch.float32, torch.complex128: torch.complex64}
+
+
+def generator(*parts: object) -> np.random.Generator:
+    """A NumPy generator seeded by names and numbers, the same on every machine."""
+    digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
+    return np.random.default_rng(int.from_bytes(digest[:16], "little"))
+
+
+def single(tensor: Tensor) -> Tensor:
+    """The tensor in single precision; integers and booleans as they are."""
+    return tensor.to(SINGLE.get(tensor.dtype, tensor.dtype)).contiguous()
+
+
+def digest(tensor: Tensor) -> str:
+    """Hash of a tensor's bits."""
+    return hashlib.sha256(tensor.contiguous().cpu().numpy().tobytes()).hexdigest()
+
+
+class Measured(Dataset):
+    """The images of a split with their one measurement, drawn by a generator seeded by (track, image id).
+
+    ``x`` stays in float64, for scores; ``y`` and ``params`` are in single precision. With ``keep`` an image is measured
+    once and kept in memory.
+    """
+
+    def __init__(
+        self, track: Track, problem: Problem, split: str, limit: int | None = None, *, keep: bool = False
+    ) -> None:
+        self.track = track
+        self.problem = problem
+        self.images = problem.images[split]
+        self.ids = self.images.ids[:limit]
+        self.kept: dict[int, Sample] | None = {} if keep else None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, index: int) -> Sample:
+        if self.kept is None:
+            return self.measure(index)
+        if index not in self.kept:
+            self.kept[index] = self.measure(index)
+        return self.kept[index]
+
+    def measure(self, index: int) -> Sample:
+        name = self.ids[index]
+        x, y, params = self.problem.measure(self.images.load(name), generator(self.track.id, self.track.version, name))
+        return Sample(name, x, single(y), {key: single(value) for key, value in params.items()})
+
+
+class TrainingStream(Dataset):
+    """``length`` training samples: item ``i`` is the same image, crop and noise for one seed, wherever it is drawn."""
+
+    def __init__(self, track: Track, problem: Problem, seed: int, length: int) -> None:
+        self.track, self.problem, self.seed, self.length = track, problem, seed, length
+        self.loaded: dict[str, Any] = {}
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, index: int) -> Sample:
+        images = self.problem.images["train"]
+        epoch, position = divmod(index, len(images))
+        order = generator("order", self.seed, epoch).permutation(len(images))
+        name = images.ids[order[position]]
+        if name not in self.loaded:
+            self.loaded[name] = images.load(name)
+        rng = generator("train", self.track.id, self.seed, index)
+        x, y, params = self.problem.measure(self.problem.augment(self.loaded[name], rng), rng)
+        return Sample(name, single(x), single(y), {key: single(value) for key, value in params.items()})
+
+
+def collate(samples: Sequence[Sample]) -> tuple[list[str], Tensor, Tensor, dict[str, Tensor]]:
+    """Stack samples of one shape into ``(ids, x, y, params)``."""
+    params = {key: torch.stack([sample.params[key] for sample in samples]) for key in samples[0].params}
+    x = torch.stack([sample.x for sample in samples])
+    return [sample.id for sample in samples], x, torch.stack([sample.y for sample in samples]), params
+
+
+def to_device(params: Mapping[str, Tensor], device: torch.device) -> dict[str, Tensor]:
+    return {key: value.to(device) for key, value in params.items()}

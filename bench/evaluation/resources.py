@@ -1,0 +1,63 @@
+"""System metrics while a run works: a thread that samples processor, memory and GPU."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Self
+
+import psutil
+import torch
+
+from bench.evaluation.train import Point
+
+FAST = 0.02  # seconds between looks at the resident size, for its peak
+SLOW = 1.0  # seconds between points of the curves
+
+
+class Monitor:
+    """Samples in the background between ``with Monitor() as monitor`` and its end."""
+
+    def __init__(self) -> None:
+        self.curves: list[Point] = []
+        self.process = psutil.Process()
+        self.baseline = self.peak = self.process.memory_info().rss
+        self.stopped = threading.Event()
+        self.thread = threading.Thread(target=self._sample, daemon=True)
+
+    def __enter__(self) -> Self:
+        self.process.cpu_percent()
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stopped.set()
+        self.thread.join()
+
+    def reset_peak(self) -> None:
+        """Count the rise of memory from here."""
+        self.baseline = self.peak = self.process.memory_info().rss
+        if torch.cuda.is_initialized():
+            torch.cuda.reset_peak_memory_stats()
+
+    def peak_memory(self) -> int:
+        """Bytes since `reset_peak`: allocated on the GPU where one is used, else the rise of the resident size."""
+        if torch.cuda.is_initialized():
+            return torch.cuda.max_memory_allocated()
+        return max(0, max(self.peak, self.process.memory_info().rss) - self.baseline)
+
+    def _sample(self) -> None:
+        start = time.monotonic()
+        next_point = 0.0
+        while not self.stopped.wait(FAST):
+            memory = self.process.memory_info().rss
+            self.peak = max(self.peak, memory)
+            elapsed = time.monotonic() - start
+            if elapsed >= next_point:
+                step, now = int(elapsed), time.time()
+                self.curves.append(Point("system/cpu_percent", step, now, self.process.cpu_percent()))
+                self.curves.append(Point("system/memory_bytes", step, now, float(memory)))
+                if torch.cuda.is_initialized():
+                    allocated = float(torch.cuda.memory_allocated())
+                    self.curves.append(Point("system/gpu_memory_bytes", step, now, allocated))
+                next_point = elapsed + SLOW

@@ -1,0 +1,53 @@
+"""What a run has learned: kept with it as a checkpoint, and used again by the run's key."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from bench.contract import registry
+from bench.errors import BenchError
+from bench.runs.records import Result, finished
+from bench.runs.spec import made_for
+from bench.runs.store import runs
+
+if TYPE_CHECKING:
+    from bench.contract.method import Method
+    from bench.contract.task import Track
+
+CHECKPOINT = "checkpoint.ckpt"
+
+
+def find(key: str, method: str) -> str:
+    """The whole key of the finished run that ``key`` begins, of which ``method`` can use what it has learned."""
+    found = [path for path in sorted(runs().glob("*")) if key and path.name.startswith(key) and finished(path)]
+    if len(found) != 1:
+        many = f"begins the keys of {len(found)} finished runs" if found else "is the key of no finished run"
+        raise BenchError(f"{key!r} {many} in {runs()}. A run's directory is named by its key; give more of it.")
+    result = Result.read(found[0] / "result.json")
+    if result.method != method:
+        raise BenchError(f"the run {result.key} is of {result.method}, which {method} cannot go on from.")
+    if not (found[0] / CHECKPOINT).exists():
+        raise BenchError(f"the run {result.key} of {method} keeps nothing learned: it has no {CHECKPOINT}.")
+    return result.key
+
+
+def restore(method: Method, track: Track, key: str) -> dict[str, Any]:
+    """Gives a method, made for ``track``, what the run ``key`` has learned; returns the record of that training."""
+    import torch
+
+    result = Result.read(runs() / key / "result.json")
+    source = registry.track(f"{result.task}:{result.track}")
+    for name in made_for(type(method)):
+        theirs, ours = getattr(source, name), getattr(track, name)
+        if theirs != ours:  # weights may have one shape for both, as 8x8 pixels and 4x4x4 have
+            raise BenchError(f"the run {key} learned on {source.id}, where {name}={theirs}; {track.id} has {ours}.")
+    try:
+        checkpoint = torch.load(runs() / key / CHECKPOINT, map_location="cpu", weights_only=True)
+        method.load_state_dict(checkpoint["state_dict"])
+    except Exception as error:  # a damaged file raises whatever its bytes suggest
+        line = " ".join(str(error).split())[:200]
+        raise BenchError(
+            f"what the run {key} learned on {result.task}:{result.track} does not fit: {line}. "
+            f"It was asked for with {dict(result.requested)}; ask for the same, on a track of such images."
+        ) from None
+    return {**result.training, "learned_by": key, "learned_on": f"{result.task}:{result.track}"}

@@ -1,0 +1,113 @@
+"""A run as flat values, as a tracker takes them: parameters, numbers, tags, curves and splits."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bench.runs.records import Result
+
+LONGEST = 500  # characters of a parameter; the whole configuration is a file of its own
+
+
+class Point(NamedTuple):
+    """A value of a curve; ``time`` in milliseconds since the epoch."""
+
+    name: str
+    value: float
+    time: int
+    step: int
+
+
+def parameters(result: Result) -> dict[str, Any]:
+    """What was run: track, method, seed and the hyperparameters used."""
+    names = ("method", "track", "task_version", "seed", "limit")
+    fixed = {name: getattr(result, name) for name in names if getattr(result, name) is not None}
+    return shortened({**fixed, **result.hyperparameters})
+
+
+def shortened(values: dict[str, Any]) -> dict[str, str]:
+    return {name: str(value)[:LONGEST] for name, value in values.items()}
+
+
+def numbers(result: Result) -> dict[str, float]:
+    """What came out, in single numbers: mean scores and costs."""
+    values: dict[str, float | None] = {}
+    if result.per_image:
+        values |= {metric: result.mean(metric) for metric in result.metrics}
+    for name in ("seconds_per_image", "peak_memory_bytes", "parameters", "seconds"):
+        values[name] = getattr(result, name)
+    values |= {"training_seconds": result.training.get("seconds"), "tuning_seconds": result.tuning.get("seconds")}
+    return {name: float(value) for name, value in values.items() if value is not None}
+
+
+def tags(result: Result) -> dict[str, str]:
+    """What to filter by: the outcome, where it comes from and the versions it was made with."""
+    names = ["method", "family", "task", "track", "task_version", "status", "reason", "label", "protocol"]
+    names += ["commit", "dirty", "device", "devices", "data_hash"]
+    found = {name: str(getattr(result, name)) for name in names}
+    found |= {re.sub(r"[^\w\-. /]", "_", f"env.{name}"): str(value) for name, value in result.environment.items()}
+    return {name: value for name, value in found.items() if value}
+
+
+def description(result: Result) -> str:
+    """In words, for a run's page."""
+    if result.reason:
+        return f"{result.status}: {result.reason}"
+    scores = ", ".join(
+        f"{name} {result.mean(name):.4g} {declared['unit']}".rstrip() for name, declared in result.metrics.items()
+    )
+    return f"{scores}, mean of {len(result.per_image)} images. Pictures are under Artifacts."
+
+
+def view(result: Result) -> dict[str, Any]:
+    """The dashboard's table of a task's runs: without trials, best first, with scores as columns."""
+    metrics = [result.primary, *sorted(set(result.metrics) - {result.primary})]
+    return {
+        "searchFilter": "tags.`bench.logged` = 'true'",
+        "orderByKey": f"metrics.`{result.primary}`",
+        "orderByAsc": not result.metrics[result.primary]["higher_is_better"],
+        "selectedColumns": [
+            "params.`track`",
+            *(f"metrics.`{name}`" for name in [*metrics, "seconds_per_image"]),
+            "params.`seed`",
+            *(f"tags.`{name}`" for name in ("reason", "device")),
+        ],
+    }
+
+
+def per_image(result: Result) -> dict[str, list[Any]]:
+    """The scores of every image as a table, the primary metric first."""
+    metrics = [result.primary, *sorted(set(result.metrics) - {result.primary})]
+    rows = [[image, *(scores.get(metric) for metric in metrics)] for image, scores in result.per_image.items()]
+    return {"columns": ["id", *metrics], "data": rows}
+
+
+def curves(run_dir: Path) -> list[Point]:
+    """Learning curves and system metrics."""
+    points = []
+    for path in (run_dir / "curves.csv", run_dir / "system.csv"):
+        if path.exists():
+            with path.open(newline="", encoding="utf-8") as file:
+                rows = list(csv.DictReader(file))
+            for row in rows:
+                time, step = int(float(row["time"]) * 1000), int(float(row["step"]))
+                points.append(Point(row["name"], float(row["value"]), time, step))
+    return points
+
+
+def trials(run_dir: Path) -> list[dict[str, Any]]:
+    path = run_dir / "trials.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+
+
+def splits(result: Result, run_dir: Path) -> tuple[str, dict[str, int]]:
+    """The fingerprint of the track's data, and how many images each split has."""
+    path = run_dir / "data.json"
+    data = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    fingerprint = str(data.get("fingerprint") or result.data_hash or "unknown")
+    found = data.get("splits") or {"test": len(result.per_image)}
+    return fingerprint, {split: found[split] for split in ("test", "val", "train") if found.get(split)}

@@ -1,0 +1,31 @@
+"""The metrics that tracks declare, with their conventions; the functions behind them are in `tasks.metrics.image`."""
+
+from bench.contract.task import Metric
+
+
+def psnr_ssim(data_range: float, on: str = "identity") -> tuple[Metric, Metric]:
+    """Peak signal-to-noise ratio and structural similarity; ``on`` is what is scored of a complex image."""
+    convention = {"data_range": data_range, "on": on}
+    return (
+        Metric("psnr", "tasks.metrics.image:psnr", True, convention, unit="dB"),
+        Metric("ssim", "tasks.metrics.image:ssim", True, convention),
+    )
+
+
+def psnr_of_best_shift(data_range: float, reach: int = 2) -> Metric:
+    """That of blind deconvolution, which an unknown kernel leaves free to shift the image by some pixels."""
+    convention = {"data_range": data_range, "reach": reach}
+    return Metric("shifted_psnr", "tasks.metrics.image:psnr_of_best_shift", True, convention, unit="dB")
+
+
+def nmse(on: str = "identity") -> Metric:
+    """Normalised mean squared error."""
+    return Metric("nmse", "tasks.metrics.image:nmse", False, {"on": on})
+
+
+# Susceptibility maps, demeaned and scored inside the mask
+QSM = (
+    Metric("nrmse", "tasks.metrics.image:nrmse", False, {"mask": True, "demean": True}, unit="%"),
+    Metric("hfen", "tasks.metrics.image:hfen", False, {"mask": True, "demean": True}, unit="%"),
+    Metric("xsim", "tasks.metrics.image:xsim", True, {"mask": True, "demean": True}),
+)

@@ -1,0 +1,93 @@
+"""Test measurements are drawn once and for all, training samples by their place in the stream."""
+
+import numpy as np
+import pytest
+import torch
+import toy
+
+from bench.contract.task import Images, Problem
+from bench.data.measurements import Measured, TrainingStream, collate, digest, generator, single
+
+
+@pytest.fixture
+def problem():
+    return toy.open_track(toy.MINI)
+
+
+def same(one, other):
+    return one.id == other.id and torch.equal(one.x, other.x) and torch.equal(one.y, other.y)
+
+
+def test_a_measurement_is_the_same_in_every_order_and_set(problem):
+    data = Measured(toy.MINI, problem, "test")
+    last_first = [data[index] for index in reversed(range(len(data)))][::-1]
+    again = Measured(toy.MINI, toy.open_track(toy.MINI), "test", limit=3)
+    assert len(again) == 3
+    assert all(same(again[index], last_first[index]) for index in range(3))
+    assert digest(again[0].y) == digest(last_first[0].y)
+
+
+def test_measurements_differ_by_image_track_and_version(problem):
+    noise = [sample.y - sample.x for sample in (Measured(toy.MINI, problem, "test")[i] for i in range(2))]
+    assert not torch.allclose(noise[0].float(), noise[1].float(), atol=1e-3)
+    for other in (toy.track("other"), toy.track("mini", version=2)):
+        assert not torch.equal(Measured(other, problem, "test")[0].y, Measured(toy.MINI, problem, "test")[0].y)
+
+
+def test_the_truth_stays_in_double_precision_and_what_methods_see_is_single(problem):
+    sample = Measured(toy.MINI, problem, "test")[0]
+    assert (sample.x.dtype, sample.y.dtype) == (torch.float64, torch.float32)
+    assert TrainingStream(toy.MINI, problem, 0, 4)[0].x.dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (torch.float64, torch.float32),
+        (torch.complex128, torch.complex64),
+        (torch.bool, torch.bool),
+        (torch.int64, torch.int64),
+    ],
+)
+def test_only_floating_point_is_narrowed(given, expected):
+    assert single(torch.ones(3, dtype=given)).dtype == expected
+
+
+def test_a_training_sample_is_the_same_wherever_it_is_drawn(problem):
+    first, second = (TrainingStream(toy.MINI, toy.open_track(toy.MINI), 7, 20) for _ in range(2))
+    drawn = [first[index] for index in range(20)]
+    assert all(same(second[index], drawn[index]) for index in (19, 3, 11, 0))
+    other = TrainingStream(toy.MINI, problem, 8, 20)
+    assert not any(torch.equal(other[index].y, drawn[index].y) for index in range(20))
+
+
+def test_the_stream_is_endless_and_sees_every_image_once_an_epoch(problem):
+    stream = TrainingStream(toy.MINI, problem, 0, 1000)
+    names = [stream[index].id for index in range(15)]
+    for epoch in range(3):
+        assert sorted(names[5 * epoch : 5 * epoch + 5]) == sorted(problem.images["train"].ids)
+    assert names[:5] != names[5:10]
+    noise = {digest(stream[index].y) for index in range(15)}
+    assert len(noise) == 15
+
+
+def test_an_image_is_loaded_once(problem):
+    loaded = []
+    images = Images(("a", "b"), lambda name: loaded.append(name) or np.zeros((16, 16)))
+    stream = TrainingStream(toy.MINI, Problem({"train": images}, problem.measure, problem.physics), 0, 9)
+    for index in range(9):
+        stream[index]
+    assert sorted(loaded) == ["a", "b"]
+
+
+def test_generators_depend_on_every_part():
+    draws = [generator(*parts).random() for parts in (("a", 1), ("a", 2), ("b", 1), ("a", 1))]
+    assert draws[0] == draws[3]
+    assert len(set(draws)) == 3
+
+
+def test_samples_are_stacked(problem):
+    data = Measured(toy.MINI, problem, "test")
+    ids, x, y, params = collate([data[0], data[1]])
+    assert (ids, tuple(x.shape), tuple(y.shape), params) == (["test-0", "test-1"], (2, 1, 16, 16), (2, 1, 16, 16), {})
+    assert torch.equal(y[1], data[1].y)

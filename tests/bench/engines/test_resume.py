@@ -1,0 +1,133 @@
+"""Killed at any moment and typed again, `bench run` says how much is done, does the rest, and repeats nothing."""
+
+import multiprocessing
+import os
+import signal
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+import toy
+
+from bench.cli import main
+from bench.engines import grid
+from bench.runs.records import Result
+
+pytestmark = pytest.mark.usefixtures("toys", "store", "untracked", "signals")
+PATIENCE = 30  # seconds until a test gives up waiting
+
+
+def until(condition):
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.005)
+
+
+def alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def finished(store: Path) -> dict[str, tuple[int, bytes]]:
+    """Time and content of every file of every finished run."""
+    files = [file for file in (store / "runs").glob("[!.]*/**/*") if file.is_file()]
+    return {str(file.relative_to(store)): (file.stat().st_mtime_ns, file.read_bytes()) for file in files}
+
+
+@pytest.fixture
+def typed():
+    """Starts a command line in a session of its own, as a terminal would."""
+    grid.prepare(cpu=True)
+    processes = []
+
+    def command(words):
+        os.setsid()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        raise SystemExit(main(words))
+
+    def start(words):
+        process = multiprocessing.get_context("fork").Process(target=command, args=(words,))
+        process.start()
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.join()
+
+
+@pytest.fixture
+def command(tmp_path, store, typed):
+    """Starts `bench run` on six runs that wait once ``before`` of them are done, so that it can't end by itself.
+
+    `again` is the same command here, whose runs don't wait; `pids` are the processes it used.
+    """
+    started, go_on = tmp_path / "started", tmp_path / "go_on"
+    started.mkdir()
+    words = ["run", "toy", "-m", "", "--seed", "0", "1", "2", "3", "4", "5", "--jobs", "2", "--cpu"]
+
+    def start(before):
+        body = (
+            f"open(os.path.join({str(started)!r}, str(os.getpid())), 'w').close()\n"
+            f"done = lambda: len(glob.glob({str(store / 'runs' / '*' / 'result.json')!r}))\n"
+            f"while done() >= {before} and not os.path.exists({str(go_on)!r}):\n"
+            "    time.sleep(0.005)\n"
+            "return y"
+        )
+        words[3] = toy.method_file(tmp_path, "waits", body)
+        return typed(words)
+
+    def again():
+        go_on.touch()
+        return main(words)
+
+    start.again = again
+    start.pids = lambda: [int(path.name) for path in started.iterdir()]
+    return start
+
+
+@pytest.mark.parametrize(("number", "before"), [(signal.SIGKILL, 0), (signal.SIGKILL, 3), (signal.SIGTERM, 2)])
+def test_a_command_that_was_killed_goes_on_where_it_was(command, store, capsys, number, before):
+    done = lambda: len(list((store / "runs").glob("[!.]*/result.json")))  # noqa: E731
+    process = command(before)
+    until(lambda: done() >= before and len(command.pids()) > before)
+    os.kill(process.pid, number)
+    process.join()
+    until(lambda: not any(map(alive, command.pids())))
+    kept, count = finished(store), done()
+    assert before <= count < 6
+
+    capsys.readouterr()
+    assert command.again() == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[0] == f"{count} of 6 done, {6 - count} to go" or count == 0
+    assert len([line for line in shown if " seed " in line]) == 6 - count
+    assert done() == 6
+    assert kept.items() <= finished(store).items()
+    assert sorted(Result.read(p).seed for p in (store / "runs").glob("*/result.json")) == [0, 1, 2, 3, 4, 5]
+    assert not list((store / "runs").glob(".tmp-*"))
+
+    assert command.again() == 0
+    assert capsys.readouterr().out == "6 of 6 done, 0 to go\n"
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
+def test_a_method_that_hangs_holds_up_no_other_and_ends_with_the_command(tmp_path, store, typed, number, status):
+    pid = tmp_path / "pid"
+    body = f"open({str(pid)!r}, 'w').write(str(os.getpid()))\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+    hangs = toy.method_file(tmp_path, "hangs", body + f"time.sleep(4 * {PATIENCE})")
+    good = toy.method_file(tmp_path, "good", "return y")
+    words = ["run", "toy", "-m", hangs, "-m", good, "--seed", "0", "1", "--jobs", "3", "--cpu"]
+    process = typed(words)
+    until(lambda: len(list((store / "runs").glob("[!.]*/result.json"))) == 2 and pid.exists() and pid.read_text())
+    assert alive(int(pid.read_text()))
+    os.kill(process.pid, number)
+    process.join(PATIENCE)
+    assert process.exitcode == status
+    until(lambda: not alive(int(pid.read_text())))
+    assert number == signal.SIGKILL or not list((store / "runs").glob(".tmp-*"))

@@ -1,0 +1,90 @@
+"""Two processes give what one gives: equal scores for fixed weights, one run directory, one line where it breaks."""
+
+import multiprocessing
+import os
+import socket
+from pathlib import Path
+
+import pytest
+import torch
+import toy
+
+from bench.cli import main
+from bench.runs.records import Result
+from bench.runs.run import perform
+from bench.runs.spec import Request
+
+pytestmark = pytest.mark.usefixtures("toys", "store", "untracked", "signals")
+
+PATIENCE = 60  # seconds until a test gives up waiting
+FIXED = toy.TINY_NETWORK.replace("super().__init__()", "super().__init__()\n        torch.manual_seed(5)")
+
+
+def share(request: Request, folder: Path, environment: dict[str, str]) -> None:
+    os.environ.update(environment)
+    torch.set_num_threads(1)
+    perform(request, folder, lambda stage: None)
+
+
+def together(method: str, folder: Path, processes: int) -> Result:
+    """A run in forked processes, each told its part as `bench.engines.worker` is."""
+    folder.mkdir()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    surroundings = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": str(processes), "NODE_RANK": "0"}
+    request = Request("toy:mini", method, devices=processes)
+    context = multiprocessing.get_context("fork")
+    ranks = [
+        context.Process(target=share, args=(request, folder, {**surroundings, "LOCAL_RANK": str(rank)}))
+        for rank in range(processes)
+    ]
+    for rank in ranks:
+        rank.start()
+    for rank in ranks:
+        rank.join(PATIENCE)
+        rank.kill()
+    return Result.read(folder / "result.json")
+
+
+def test_fixed_weights_have_the_same_scores_bit_for_bit(tmp_path):
+    fixed = toy.method_file(tmp_path, "fixed", FIXED)
+    one, two, three = (together(fixed, tmp_path / f"{n}", n) for n in (1, 2, 3))
+    assert [one.status, two.status, three.status] == ["ok"] * 3
+    assert list(two.per_image) == [f"test-{i}" for i in range(5)]
+    assert one.per_image == two.per_image == three.per_image
+    assert one.data_hash == two.data_hash == three.data_hash
+    assert not (tmp_path / "2" / "failure.json").exists()
+
+
+def test_what_breaks_in_the_second_process_is_told_by_the_first(tmp_path):
+    result = together(
+        toy.method_file(tmp_path, "odd", "return y / (os.environ['LOCAL_RANK'] != '1')"), tmp_path / "x", 2
+    )
+    assert (result.status, result.reason) == (
+        "failed",
+        "on image test-1 the method returned NaN or infinite values.",
+    )
+    assert "evaluate.py" in (tmp_path / "x" / "traceback.txt").read_text()
+
+
+def test_training_on_two_devices_is_one_run_with_the_same_batches(tmp_path, store, monkeypatch):
+    """As the command does it, through fresh interpreters."""
+    (tmp_path / "tasks").mkdir()  # a folder of the user's, which must not stand for the package of that name
+    monkeypatch.chdir(tmp_path)
+    network = toy.method_file(tmp_path, "net", toy.TINY_NETWORK, "LearnedMethod")
+    for devices in (1, 2):
+        assert main(["run", "toy", "-m", network, "--devices", str(devices), "--cpu"]) == 0
+    results = [Result.read(path) for path in (store / "runs").glob("*/result.json")]
+    one, two = sorted(results, key=lambda result: result.devices)
+    assert (one.devices, two.devices) == (1, 2)
+    assert one.training["steps"] == two.training["steps"] == 10
+    assert one.data_hash == two.data_hash
+    # The batch of a step is the same; the order of summing it is not.
+    assert two.training["val_psnr"] == pytest.approx(one.training["val_psnr"], abs=1e-4)
+    assert two.mean("psnr") == pytest.approx(one.mean("psnr"), abs=1e-4)
+    assert sorted(path.name for path in (store / "runs" / two.key).iterdir()) == [
+        "checkpoint.ckpt", "config.json", "curves.csv", "data.json", "environment.json", "log.txt", "per_image.csv",
+        "pictures", "result.json", "system.csv", "trials.json",
+    ]  # fmt: skip
+    assert not list((store / "runs").glob(".tmp-*"))

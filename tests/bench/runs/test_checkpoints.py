@@ -1,0 +1,110 @@
+"""What a run has learned is used again by its key, without a training, and is a run of its own."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+import toy
+
+from bench.cli import main
+from bench.contract.registry import load_method, track
+from bench.errors import BenchError
+from bench.runs.checkpoints import restore
+from bench.runs.records import Result
+
+pytestmark = pytest.mark.usefixtures("toys", "store", "untracked", "signals")
+
+
+def network(folder, name="net"):
+    return toy.method_file(folder, name, toy.TINY_NETWORK, "LearnedMethod")
+
+
+@pytest.fixture
+def trained(tmp_path, store) -> tuple[str, Result]:
+    path = network(tmp_path)
+    assert main(["run", "toy", "-m", path, "--cpu"]) == 0
+    (folder,) = (store / "runs").glob("*/result.json")
+    return path, Result.read(folder)
+
+
+def others(store, first):
+    return [Result.read(p) for p in (store / "runs").glob("*/result.json") if p.parent.name != first.key]
+
+
+def test_a_learned_object_is_used_on_another_track_and_kept_with_that_run(trained, store):
+    path, first = trained
+    assert main(["run", "toy:exact", "-m", path, "--learned", first.key[:8], "--cpu"]) == 0
+    (second,) = others(store, first)
+    assert second.training == {**first.training, "learned_by": first.key, "learned_on": "toy:mini"}
+    assert (second.protocol, second.label) == (False, f"learned={first.key[:8]}")
+    assert f"--learned {first.key}" in second.command
+    weights = [
+        torch.load(store / "runs" / result.key / "checkpoint.ckpt", weights_only=True)["state_dict"]
+        for result in (first, second)
+    ]
+    assert all(torch.equal(a, b) for a, b in zip(weights[0].values(), weights[1].values(), strict=True))
+
+
+def test_on_its_own_track_it_scores_as_it_did(trained, store):
+    path, first = trained
+    assert main(["run", "toy", "-m", path, "--learned", first.key, "--cpu"]) == 0
+    (second,) = others(store, first)
+    assert second.per_image == first.per_image
+
+
+@pytest.mark.parametrize("method", ["ksvd_global", "ddtf_global"])
+def test_so_is_what_was_learned_without_gradients(method, store):
+    assert main(["run", "toy", "-m", method, "--cpu"]) == 0
+    (folder,) = (store / "runs").glob("*/result.json")
+    first = Result.read(folder)
+    assert main(["run", "toy", "-m", method, "--learned", first.key, "--cpu"]) == 0
+    (second,) = others(store, first)
+    assert second.per_image == first.per_image
+    kept = [
+        torch.load(store / "runs" / result.key / "checkpoint.ckpt", weights_only=True)["state_dict"]
+        for result in (first, second)
+    ]
+    start = load_method(method)(dims=2).state_dict()
+    for name, learned in kept[0].items():
+        assert torch.equal(learned, kept[1][name])
+        assert not torch.equal(learned, start[name])
+
+
+def test_a_dictionary_of_patches_is_not_one_of_blocks_of_the_same_size(store):
+    assert main(["run", "toy", "-m", "ksvd_global", "--cpu"]) == 0
+    (path,) = (store / "runs").glob("*/result.json")
+    key, volumes = path.parent.name, replace(track("toy:mini"), name="volumes", dims=3)
+    learner = load_method("ksvd_global")(dims=3)
+    assert learner.D.shape == load_method("ksvd_global")(dims=2).D.shape
+    with pytest.raises(BenchError, match=f"the run {key} learned on toy:mini, where dims=2; toy:volumes has 3"):
+        restore(learner, volumes, key)
+
+
+def test_a_key_that_fits_nothing_is_one_line(trained, tmp_path, store, capsys):
+    path, first = trained
+    shrink = toy.method_file(tmp_path, "shrink", toy.SHRINK)
+    assert main(["run", "toy", "-m", shrink, "--cpu"]) == 0
+    (plain,) = others(store, first)
+    for method, key, hint in [
+        (path, "", "'' is the key of no finished run in "),
+        (path, "zz", "'zz' is the key of no finished run in "),
+        (path, "*", "'*' is the key of no finished run in "),
+        (path, str(store / "runs" / first.key), "is the key of no finished run in "),
+        (network(tmp_path, "rest"), first.key, f"the run {first.key} is of net, which rest cannot go on from."),
+        (shrink, plain.key, f"the run {plain.key} of shrink keeps nothing learned: it has no checkpoint.ckpt."),
+    ]:
+        capsys.readouterr()
+        assert main(["run", "toy", "-m", method, "--learned", key, "--cpu"]) == 2
+        assert hint in capsys.readouterr().err
+
+
+def test_what_does_not_fit_fails_in_one_line_with_the_remedy(trained, store, capsys):
+    path, first = trained
+    assert main(["run", "toy", "-m", f"{path}:width=7", "--learned", first.key, "--cpu"]) == 1
+    (second,) = others(store, first)
+    assert second.status == "failed"
+    assert f"what the run {first.key} learned on toy:mini does not fit: " in second.reason
+    assert "ask for the same, on a track of such images." in second.reason
+    (store / "runs" / first.key / "checkpoint.ckpt").write_bytes(b"damaged")
+    assert main(["run", "toy", "-m", path, "--learned", first.key, "--cpu"]) == 1
+    assert f"what the run {first.key} learned on toy:mini does not fit: " in capsys.readouterr().out

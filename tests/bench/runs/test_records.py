@@ -1,0 +1,62 @@
+"""Records are written to JSON and read back as they were; what cannot be read is one line that names the file."""
+
+import json
+
+import pytest
+from fabricate import failed, result
+
+from bench.errors import BenchError
+from bench.runs.records import Result
+
+
+@pytest.mark.parametrize("outcome", [result(), failed(), result(limit=2, label="few")])
+def test_a_result_comes_back_as_it_was(outcome, tmp_path):
+    (tmp_path / "result.json").write_text(outcome.to_json())
+    assert Result.read(tmp_path / "result.json") == outcome
+
+
+def test_numbers_stay_numbers_to_the_last_bit():
+    third = 1 / 3
+    outcome = result(per_image={"a": {"psnr": third, "ssim": 1.0}})
+    assert Result.from_json(outcome.to_json()).per_image["a"]["psnr"] == third
+    assert isinstance(json.loads(outcome.to_json())["peak_memory_bytes"], int)
+
+
+def test_what_a_newer_version_added_is_left_aside():
+    values = json.loads(result().to_json()) | {"invented": 1}
+    assert Result.from_json(json.dumps(values)) == result()
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_only_finite_numbers_are_written(bad):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        result(seconds_per_image=bad).to_json()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "3", "null", "{}", '{"key": "a"}'])
+def test_text_that_holds_no_result_is_one_line(text, tmp_path):
+    path = tmp_path / "result.json"
+    path.write_text(text)
+    with pytest.raises(BenchError, match="holds no result") as caught:
+        Result.read(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe"])
+def test_a_file_that_cannot_be_read_is_one_line(content, tmp_path):
+    path = tmp_path / "result.json"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(BenchError, match="cannot read"):
+        Result.read(path)
+
+
+def test_the_mean_is_over_images():
+    scores = {"a": {"psnr": 20.0}, "b": {"psnr": 23.0}}
+    assert result(per_image=scores).mean("psnr") == 21.5
+
+
+def test_a_label_is_part_of_the_name():
+    assert result().name == "tv"
+    assert result(label="few").name == "tv@few"
