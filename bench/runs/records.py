@@ -1,37 +1,48 @@
-"""The frozen records: `Result`, the outcome of one run, and `Entry`, what is published of a method on a track."""
+"""Typed records, validated whenever they are read: `Result`, the outcome of one run, and `Timing`, its costs.
+
+A record is a pydantic model that is written as JSON. Reading one that is damaged, edited by hand against its form, or
+of another format version raises a `BenchError` of one line that names the file and the field.
+"""
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from bench.errors import BenchError
-from bench.runs.store import whole_directory
 
+FORMAT = 2  # of a result; another version is refused when it is read
 STATUSES = ("ok", "failed", "unsupported")
 
-Scores = Mapping[str, Mapping[str, float]]  # {image id: {metric: value}}
+Status = Literal["ok", "failed", "unsupported"]
+# Names become folders and files: no separators, no leading dot, no control characters.
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}$")]
+Label = Annotated[str, Field(pattern=r"^([A-Za-z0-9_][A-Za-z0-9_.,=+-]{0,119})?$")]
+Key = Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")]
+Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Scores = dict[str, dict[str, Finite]]  # {image id: {metric: value}}
 
 
-class Record:
-    """A frozen dataclass that is written to and read from JSON."""
+class Record(BaseModel):
+    """A frozen model that is written to and read from JSON. Unknown fields are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self), indent=1, sort_keys=True, allow_nan=False) + "\n"  # type: ignore[call-overload]
+        """Indented JSON with sorted keys and a newline at its end. Raises `ValueError` where a number is not finite."""
+        return json.dumps(self.model_dump(mode="json"), indent=1, sort_keys=True, allow_nan=False) + "\n"
 
     @classmethod
     def from_json(cls, text: str, origin: str = "text") -> Self:
-        """Read a record; a `BenchError` names ``origin`` where the text is none."""
+        """Read a record. Raises a `BenchError` that names ``origin`` and the first field at fault."""
         try:
-            values = json.loads(text)
-            return cls(**{f.name: values[f.name] for f in fields(cls) if f.name in values})  # type: ignore[arg-type]
-        except (ValueError, TypeError) as error:
-            raise BenchError(f"{origin} holds no {cls.__name__.lower()}: {error}. Delete it or restore it.") from None
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            raise BenchError(f"{origin} is no valid {cls.__name__.lower()}: {first_fault(error)}.") from None
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -41,43 +52,111 @@ class Record:
             raise BenchError(f"cannot read {path}: {error}.") from None
 
 
-@dataclass(frozen=True)
+def first_fault(error: ValidationError) -> str:
+    """The first fault of a validation as one line: the field, the value and the rule."""
+    fault = error.errors(include_url=False)[0]
+    field = ".".join(str(part) for part in fault["loc"]) or "the text"
+    value = repr(fault.get("input"))
+    shown = f" (it is {value[:60]})" if fault["type"] not in ("missing", "json_invalid") and len(value) < 200 else ""
+    others = error.error_count() - 1
+    return f"{field}: {fault['msg']}{shown}" + (f", and {others} more" if others else "")
+
+
+class MetricInfo(Record):
+    """The declaration of a metric on the track where it was taken."""
+
+    higher_is_better: bool
+    unit: str = ""
+    of: Literal["image", "finding", "std"] = "image"
+    options: dict[str, Any] = {}  # data range, crop, real part or magnitude, mask
+    version: int = 1
+
+
+class Timing(Record):
+    """Costs of a run, measured by repeats while no other run of the command worked."""
+
+    seconds_per_image: Finite
+    spread: Finite  # the largest minus the smallest repeat, in seconds
+    repeats: int = Field(ge=1)
+    images: int = Field(ge=1)
+    peak_memory_bytes: int | None  # of the reconstruction; None where it could not be seen
+    peak_memory: str  # the meaning of the number above: rise of resident size, or allocated on the GPU
+    device: str
+    threads: int = Field(ge=1)
+    load: Finite  # processes that wanted a processor besides this one, averaged over the minute before
+    date: str
+
+
 class Result(Record):
     """One run: one (track, method, requested hyperparameters, seed)."""
 
-    key: str  # hash of all that was asked for and moves the scores
-    group: str  # the same without the seed: runs of one group differ by seed alone
-    task: str
-    track: str
+    format: Literal[2] = 2
+    key: Key  # hash of the spec
+    group: Key  # the same without the seed: runs of one group differ by seed alone
+    task: Name
+    track: Name
     task_version: int
-    method: str
-    family: str
-    label: str  # empty for a protocol run, else names what was asked for beyond the protocol
-    protocol: bool  # tuned or default hyperparameters on the whole test set
+    title: str  # of the track
+    scored: Hash  # of the fields of the track that move a score, and of its data
+    method: Name
+    family: Name
+    equation: str  # first line of the method's docstring
+    citation: str  # the reference in the method's docstring
+    label: Label  # empty for a protocol run, else names the wish beyond the protocol
+    protocol: bool  # tuned or trained by the track's budget, on the whole test set
+    protocol_version: int  # of the referee
+    control: Literal["", "defaults", "oracle"] = ""  # default hyperparameters, or tuned on the test set
+    sources: dict[str, Hash]  # code hash of the method's file and of each module that it imports
+    code: Hash  # hash of all sources
+    search: Hash  # hash of search space, budget and recipe
     seed: int
     seeds: list[int]  # asked for together
-    status: str
+    status: Status
     reason: str  # why not ok, in one line
     primary: str
-    metrics: dict[str, dict[str, Any]]  # {name: {"higher_is_better": bool, "unit": str}}
-    per_image: dict[str, dict[str, float]]
+    metrics: dict[str, MetricInfo]
+    per_image: Scores
+    groups: dict[str, str]  # {image id: group of images that are not independent}
+    test_images: int  # in the track's test split
     requested: dict[str, Any]  # hyperparameters on the command line
-    hyperparameters: dict[str, Any]  # those used: requested, tuned or default
+    hyperparameters: dict[str, Any]  # the ones used: requested, tuned or default
+    at_edge: list[str] = []  # tuned hyperparameters within 2 % of an edge of their range
+    learned: bool  # whether the method is trained on the training split
+    checkpoint: str = ""  # key of the run whose weights were used in place of a training
     tuning: dict[str, Any]  # trials, images, seconds
     training: dict[str, Any]  # steps, batch, seconds, validation score; empty for a method that does not learn
     parameters: int
-    seconds_per_image: float | None
-    peak_memory_bytes: int | None
+    seconds_per_image: Finite | None  # of the scoring pass, while other runs may have worked; see `Timing`
     device: str
     devices: int
-    environment: dict[str, str]  # versions, what peak memory means
+    accelerator: Literal["cpu", "cuda"]
+    threads: int
+    environment: dict[str, str]  # versions
     data_hash: str  # of the test measurements' bits
+    image_hashes: dict[str, str]  # of each test measurement's bits
     commit: str
     dirty: bool
+    dirty_reason: str = ""  # which files differ from the commit
     command: str
     date: str  # ISO 8601, UTC
-    seconds: float  # the whole run
+    seconds: Finite  # the whole run
     limit: int | None = None
+    files: dict[str, Hash] = {}  # SHA-256 of every other file of the run directory
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.status == "ok":
+            if self.primary not in self.metrics:
+                raise ValueError(f"the primary metric {self.primary!r} is not among the metrics {sorted(self.metrics)}")
+            for image, scores in self.per_image.items():
+                if set(scores) - set(self.metrics) or self.primary not in scores:
+                    raise ValueError(f"image {image!r} has the scores {sorted(scores)}, not {sorted(self.metrics)}")
+            expected = self.test_images if self.limit is None else min(self.limit, self.test_images)
+            if len(self.per_image) != expected:
+                raise ValueError(f"{len(self.per_image)} of {expected} test images have scores")
+            if set(self.groups) != set(self.per_image):
+                raise ValueError("groups and per_image name different images")
+        return self
 
     @property
     def name(self) -> str:
@@ -85,7 +164,8 @@ class Result(Record):
         return f"{self.method}@{self.label}" if self.label else self.method
 
     def mean(self, metric: str) -> float:
-        return sum(scores[metric] for scores in self.per_image.values()) / len(self.per_image)
+        values = [scores[metric] for scores in self.per_image.values() if metric in scores]
+        return sum(values) / len(values)
 
 
 def finished(run_dir: Path) -> bool:
@@ -94,55 +174,3 @@ def finished(run_dir: Path) -> bool:
         return Result.read(run_dir / "result.json").status != "failed"
     except BenchError:
         return False
-
-
-@contextmanager
-def outcome_directory(target: Path) -> Iterator[Path]:
-    """A `whole_directory` for a run; a `BenchError` instead of one that failed in place of one that is finished."""
-    with whole_directory(target) as directory:
-        yield directory
-        if finished(target) and not finished(directory):
-            raise BenchError(Result.read(directory / "result.json").reason)
-
-
-@dataclass(frozen=True)
-class Entry(Record):
-    """The published result of a method on a track, over its seeds."""
-
-    task: str
-    track: str
-    task_version: int
-    method: str
-    label: str
-    family: str
-    status: str
-    reason: str
-    primary: str
-    scores: dict[str, dict[str, Any]]  # {metric: {"mean", "ci95", "per_image", "higher_is_better", "unit"}}
-    per_seed: dict[str, Scores]  # {seed: {image id: {metric: value}}}
-    seeds: list[int]
-    ranked: bool  # False for a subset of the test set and for what did not end well
-    hyperparameters: dict[str, Any]  # {seed: chosen values} where they differ, else the values
-    parameters: int
-    seconds_per_image: float | None
-    peak_memory_bytes: int | None
-    device: str
-    environment: dict[str, str]
-    training: dict[str, Any]
-    tuning: dict[str, Any]
-    data_hash: str
-    commit: str
-    dirty: bool
-    command: str
-    date: str
-    key: str
-    flags: list[str] = field(default_factory=list)  # what a reader should know: dirty, label, differing data hash
-
-    @property
-    def name(self) -> str:
-        return f"{self.method}@{self.label}" if self.label else self.method
-
-    @property
-    def file_name(self) -> str:
-        """The name of its file; what a file name cannot hold becomes an underscore."""
-        return re.sub(r"[^A-Za-z0-9_.@=+,-]", "_", self.name) + ".json"

@@ -1,0 +1,34 @@
+"""Where things lie: the store (`BENCH_STORE`, by default `.bench` in the working directory) and its run directories."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from bench.errors import BenchError
+
+
+def store() -> Path:
+    """The root of everything that is written. Raises `BenchError` where the working directory is gone."""
+    try:
+        return Path(os.environ.get("BENCH_STORE") or ".bench").absolute()
+    except FileNotFoundError:
+        raise BenchError("the working directory was deleted. Change to another folder, or set BENCH_STORE.") from None
+
+
+def runs() -> Path:
+    """The folder of run directories, each named by its key."""
+    return store() / "runs"
+
+
+def open_runs() -> Path:
+    """The folder of run directories, made where it is missing. Raises `BenchError` where it cannot be made."""
+    try:
+        runs().mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(runs(), error) from None
+    return runs()
+
+
+def unwritable(folder: Path, error: OSError) -> BenchError:
+    return BenchError(f"cannot write to {folder}: {error.strerror}. Set BENCH_STORE to a writable folder.")
