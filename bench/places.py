@@ -7,6 +7,8 @@ from pathlib import Path
 
 from bench.errors import BenchError
 
+ROOT = Path(__file__).resolve().parents[1]  # the folder that holds `bench`, `tasks` and `baselines`
+
 
 def store() -> Path:
     """The root of everything that is written. Raises `BenchError` where the working directory is gone."""

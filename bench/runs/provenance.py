@@ -1,20 +1,21 @@
-"""Where a number comes from: commit, source hash, package versions, device."""
+"""Where a number comes from: commit, sources, package versions, device."""
 
 from __future__ import annotations
 
 import ast
 import hashlib
-import importlib.util
 import os
 import platform
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from bench.places import ROOT
+
 PACKAGES = ("bench", "tasks", "baselines")
+TRACKED = (*PACKAGES, "pyproject.toml")
 # A change of one of these may move a score, so that they are part of a run's key.
 VERSIONED = (
     "torch", "deepinv", "pytorch-lightning", "torchmetrics", "numpy", "scipy", "scikit-image", "optuna",
@@ -33,78 +34,135 @@ def versions() -> dict[str, str]:
     return {name: installed(name) for name in VERSIONED}
 
 
+def scoring_versions() -> dict[str, str]:
+    """The versions that move scores. torchmetrics serves as a reference in tests alone."""
+    return {name: found for name, found in versions().items() if name != "torchmetrics"}
+
+
 @cache
 def source_hash() -> str:
-    """Hash of every Python file of the project."""
+    """Hash of every Python file of the project, comments and all."""
     digest = hashlib.sha256()
     for path in sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py")):
         digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]
 
 
-def _git(*arguments: str) -> str | None:
+def _git(folder: Path, *arguments: str) -> str | None:
+    """Output of git for the repository of a folder, whatever repository the environment names."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
-        done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=20, check=True)
+        words = ["git", "-C", str(folder), *arguments]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=20, check=True, env=environment)
     except (OSError, subprocess.SubprocessError):
         return None
-    return done.stdout.strip()
+    return done.stdout.rstrip()
 
 
 @cache
-def commit() -> tuple[str, bool]:
-    """The commit of this code and whether it differs from that commit, `leaderboards/` left aside.
+def commit() -> tuple[str, str]:
+    """The commit of this code, and which of its files differ from it in words; "" where none does.
 
     Without git the commit is taken from ``BENCH_COMMIT=<commit>:<source hash>`` (`bench --version` prints it), and the
     code counts as changed where its hash differs.
     """
-    if _git("rev-parse", "--show-toplevel") == str(ROOT):
-        head = _git("rev-parse", "HEAD") or ""
-        return head, bool(_git("status", "--porcelain", "--", ".", ":!leaderboards"))
+    if _git(ROOT, "rev-parse", "--show-toplevel") == str(ROOT):
+        head = _git(ROOT, "rev-parse", "HEAD") or ""
+        changed = (_git(ROOT, "status", "--porcelain", "--", *TRACKED) or "").splitlines()
+        return head, in_words([line[3:] for line in changed if line.endswith((".py", ".toml", ".json"))])
     stated, _, expected = os.environ.get("BENCH_COMMIT", "").partition(":")
-    return stated, expected != source_hash()
+    return stated, "" if expected == source_hash() else "code that BENCH_COMMIT does not name"
 
 
-def sources(path: Path) -> dict[str, str]:
-    """SHA-256 of a method's file and of every `baselines` module, or neighbour of the file, that it imports in turn."""
-    found: dict[str, str] = {}
+def uncommitted(path: Path) -> str:
+    """Why a method's file outside of this repository is not part of a commit; "" where it is."""
+    if path.is_relative_to(ROOT):
+        return ""
+    if not _git(path.parent, "ls-files", "--error-unmatch", path.name):
+        return f"{path.name} is in no git repository"
+    return path.name if _git(path.parent, "status", "--porcelain", "--", path.name) else ""
+
+
+def in_words(files: list[str]) -> str:
+    return ", ".join(files[:3]) + (f" and {len(files) - 3} more" if len(files) > 3 else "")
+
+
+def code_hash(text: bytes) -> str:
+    """Hash of Python code without its comments, layout and docstrings: words move nothing."""
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0] if node.body else None
+            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and type(first.value.value) is str:
+                node.body = node.body[1:]
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+
+
+def code_of(sources: Mapping[str, str]) -> str:
+    """One hash of all sources of a method."""
+    lines = (f"{name} {digest}\n" for name, digest in sorted(sources.items()))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()[:20]
+
+
+def sources(path: Path, package: str = "baselines") -> dict[str, str]:
+    """``{file: code hash}`` of a Python file and of every module that it imports in turn, without importing one.
+
+    Followed are modules of ``package`` and modules or packages that lie beside the file. Files of this repository are
+    named from its root, others from the folder of the file.
+    """
+    return {_name(file, path.parent): code_hash(file.read_bytes()) for file in source_files(path, package)}
+
+
+def source_files(path: Path, package: str = "baselines") -> list[Path]:
+    """The files that `sources` hashes."""
+    found: dict[Path, None] = {}
     pending = [path]
     while pending:
         file = pending.pop()
-        text = file.read_bytes()
-        name = file.relative_to(ROOT).as_posix() if file.is_relative_to(ROOT) else file.name
-        if name in found:
+        if file in found:
             continue
-        found[name] = hashlib.sha256(text).hexdigest()
-        for module in _imported(text):
-            neighbour = path.parent / f"{module}.py"
-            if module.split(".")[0] == "baselines":
-                spec = importlib.util.find_spec(module)
-                if spec is not None and spec.origin:
-                    pending.append(Path(spec.origin))
-            elif neighbour.is_file():
-                pending.append(neighbour)
-    return found
+        found[file] = None
+        try:
+            modules = list(_imported(file, path.parent))
+        except SyntaxError:
+            continue
+        for module in modules:
+            pending += _files_of(module, path.parent, package)
+    return sorted(found)
 
 
-def _imported(text: bytes) -> Iterable[str]:
-    for node in ast.walk(ast.parse(text)):
+def _name(file: Path, folder: Path) -> str:
+    if file.is_relative_to(ROOT):
+        return file.relative_to(ROOT).as_posix()
+    return file.relative_to(folder).as_posix() if file.is_relative_to(folder) else file.name
+
+
+def _imported(file: Path, folder: Path) -> Iterator[str]:
+    """Dotted names that a file imports, and those that may be modules of what it imports from."""
+    for node in ast.walk(ast.parse(file.read_bytes())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names if _is_module(node.module, alias.name))
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:  # relative: from the folder of the file upwards
+                above = file.parents[node.level - 1]
+                inside = above.relative_to(folder).parts if above.is_relative_to(folder) else ()
+                base = ".".join([*inside, *([base] if base else [])])
+            if base:
+                yield base
+            yield from (f"{base}.{alias.name}".lstrip(".") for alias in node.names)
 
 
-def _is_module(package: str, name: str) -> bool:
-    return package.split(".")[0] == "baselines" and (ROOT / package.replace(".", "/") / f"{name}.py").is_file()
-
-
-def accelerator() -> str:
-    """``cuda`` or ``cpu``, found out without initialising CUDA, so that a process may still fork."""
-    os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
+def _files_of(module: str, folder: Path, package: str) -> Iterable[Path]:
+    """The files of a module of the package or beside the method: its own, and the `__init__` of every package above."""
+    parts = module.split(".")
+    root = ROOT if parts[0] == package else folder
+    for length in range(1, len(parts) + 1):
+        place = root.joinpath(*parts[:length])
+        if place.with_suffix(".py").is_file():
+            yield place.with_suffix(".py")
+        elif (place / "__init__.py").is_file():
+            yield place / "__init__.py"
 
 
 def device_name(kind: str) -> str:
@@ -112,8 +170,7 @@ def device_name(kind: str) -> str:
     import torch
 
     if kind == "cuda":
-        # A process that has not initialised CUDA may have to fork, and must not do so here.
-        return torch.cuda.get_device_name(0) if torch.cuda.is_initialized() else "cuda"
+        return torch.cuda.get_device_name(0)
     model = platform.processor() or platform.machine()
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
@@ -123,13 +180,11 @@ def device_name(kind: str) -> str:
     return f"{model}, {torch.get_num_threads()} thread{'s' if torch.get_num_threads() > 1 else ''}"
 
 
-def environment(kind: str) -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Versions and platform of a run; no host or user names."""
-    memory = "peak allocated on the GPU" if kind == "cuda" else "rise of resident size"
     return {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
-        "peak_memory": memory,
         "source": source_hash(),
         **versions(),
     }

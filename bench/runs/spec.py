@@ -1,82 +1,126 @@
-"""What a run is asked to do, and the key under which its outcome is kept."""
+"""The spec of a run: everything it is asked to do, frozen with its key and its sources before anything starts."""
 
 from __future__ import annotations
 
 import ast
-import hashlib
-import inspect
-import json
-import math
-import os
+import re
 import shlex
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
-from bench.contract import registry
-from bench.contract.space import Float, Int, Range
-from bench.contract.task import Track
-from bench.errors import BenchError, unknown
-from bench.runs import provenance
+from bench.errors import BenchError
+from bench.runs.key import digest
+from bench.runs.records import Hash, Key, Label, Name, Record
 
-if TYPE_CHECKING:
-    from bench.contract.method import Method
-
-FROM_TRACK = ("channels", "dims", "measured_channels")  # constructor arguments that the track fills in
 SHORT_KEY = 8  # digits of a key that tell runs apart for a reader
+LONGEST_LABEL = 120
 
 
-@dataclass(frozen=True)
-class Request:
-    """One (track, method, requested hyperparameters, seed), and how it is run."""
+class MethodDescription(Record):
+    """A method as a process of its own found it: its declarations on one track, and its sources."""
 
+    name: Name
+    family: Name
+    reference: str  # as it is loaded: a name, or the absolute path of a file
+    equation: str  # first line of the docstring of its module
+    citation: str
+    sources: dict[str, Hash]
+    code: Hash
+    learned: bool
+    unsupported: str  # why it does not apply to the track; "" where it does
+    space: dict[str, str]  # of hyperparameters, each range as text
+    recipe: dict[str, Any]  # constants of a training
+    files: dict[str, str] = {}  # text of its sources, where they lie outside of this repository
+
+
+class Spec(Record):
+    """One (track, method, requested hyperparameters, seed): what is run, how, and from which code."""
+
+    key: Key
+    group: Key
     track: str
-    method: str  # a name, or the path of a file
-    hyperparameters: Mapping[str, Any] = field(default_factory=dict)
-    seed: int = 0
-    seeds: tuple[int, ...] = (0,)  # asked for together
-    limit: int | None = None  # only so many test images
-    steps: int | None = None  # training steps other than the track's
-    label: str = ""
-    devices: int = 1
-    accelerator: str = "cpu"
-    learned: str = ""  # key of the run whose learned object is used in place of a training
+    track_version: int
+    scored: Hash
+    budget: dict[str, Any]
+    method: MethodDescription
+    search: Hash  # of search space, budget and recipe
+    hyperparameters: dict[str, Any]  # requested
+    seed: int
+    seeds: list[int]  # asked for together
+    limit: int | None  # only so many test images
+    steps: int | None  # training steps other than the track's
+    label: Label
+    control: Literal["", "defaults", "oracle"]
+    checkpoint: str  # key of the run whose weights are used in place of a training
+    devices: int
+    accelerator: Literal["cpu", "cuda"]
+    threads: int
+    protocol_version: int
+    versions: dict[str, str]
+    commit: str
+    dirty_reason: str
+    command: str
+
+    @property
+    def name(self) -> str:
+        """The method as the board names it."""
+        return f"{self.method.name}@{self.label}" if self.label else self.method.name
 
     @property
     def protocol(self) -> bool:
         """Whether nothing was asked for beyond the track's protocol."""
-        return not self.hyperparameters and self.limit is None and self.steps is None and not self.learned
-
-    @property
-    def board_label(self) -> str:
-        """The label on the board: as given, else what was asked for beyond the protocol."""
-        if self.label or self.protocol:
-            return self.label
-        options = {"steps": self.steps, "limit": self.limit, "learned": self.learned[:SHORT_KEY] or None}
-        asked = {**self.hyperparameters, **{name: value for name, value in options.items() if value is not None}}
-        return ",".join(f"{name}={value}" for name, value in asked.items()).replace("/", "-")
-
-    @property
-    def command(self) -> str:
-        """The command line that repeats this run and those of its other seeds."""
-        asked = ",".join(f"{name}={value}" for name, value in self.hyperparameters.items())
-        words = ["bench", "run", self.track, "-m", f"{self.method}:{asked}" if asked else self.method]
-        words += ["--seed", *map(str, self.seeds)]
-        words += ["--limit", str(self.limit)] if self.limit is not None else []
-        words += ["--steps", str(self.steps)] if self.steps is not None else []
-        words += ["--learned", self.learned] if self.learned else []
-        words += ["--label", self.label] if self.label else []
-        words += ["--devices", str(self.devices)] if self.devices > 1 else []
-        words += ["--cpu"] if self.accelerator == "cpu" and provenance.accelerator() == "cuda" else []
-        return shlex.join(words)
+        beyond = self.hyperparameters or self.control or self.checkpoint
+        return not beyond and self.limit is None and self.steps is None
 
 
-def requested_track(request: Request) -> Track:
-    """The track of a request, with the training steps that it asks for."""
-    track = registry.track(request.track)
-    if request.steps is None:
-        return track
-    return replace(track, budget=replace(track.budget, steps=request.steps))
+class Wish(Record):
+    """What a command line asks of every (track, method, seed)."""
+
+    seeds: list[int] = [0]
+    limit: int | None = None
+    steps: int | None = None
+    label: Label = ""
+    control: Literal["", "defaults", "oracle"] = ""
+    checkpoint: str = ""
+    devices: int = 1
+    accelerator: Literal["cpu", "cuda"] = "cpu"
+    threads: int = 1
+
+
+def search_hash(description: MethodDescription, budget: Mapping[str, Any]) -> str:
+    return digest({"space": description.space, "budget": dict(budget), "recipe": description.recipe})
+
+
+def board_label(wish: Wish, hyperparameters: Mapping[str, Any], steps: int | None) -> str:
+    """The label on the board: as given, else what was asked for beyond the protocol.
+
+    Raises `BenchError` where it would not fit into the name of a file.
+    """
+    options = {"steps": steps, "limit": wish.limit, "checkpoint": wish.checkpoint[:SHORT_KEY] or None}
+    asked = {**hyperparameters, **{name: value for name, value in options.items() if value is not None}}
+    words = [wish.control] if wish.control else []
+    text = wish.label or ",".join([*words, *(f"{name}={value}" for name, value in asked.items())])
+    if not re.fullmatch(r"([A-Za-z0-9_][A-Za-z0-9_.,=+-]*)?", text) or len(text) > LONGEST_LABEL:
+        raise BenchError(
+            f"the label {text[:60]!r} cannot name a file: it takes up to {LONGEST_LABEL} letters A-Z, digits and any of "
+            "_.,=+-. Give another by --label."
+        )
+    return text
+
+
+def command(track: str, method: str, hyperparameters: Mapping[str, Any], wish: Wish, explicit_cpu: bool) -> str:
+    """The command line that repeats a run and the runs of its other seeds."""
+    asked = ",".join(f"{name}={value}" for name, value in hyperparameters.items())
+    words = ["bench", "run", track, "-m", f"{method}:{asked}" if asked else method]
+    words += ["--seed", *map(str, wish.seeds)]
+    words += ["--limit", str(wish.limit)] if wish.limit is not None else []
+    words += ["--steps", str(wish.steps)] if wish.steps is not None else []
+    words += ["--checkpoint", wish.checkpoint] if wish.checkpoint else []
+    words += [f"--{wish.control}"] if wish.control else []
+    words += ["--label", wish.label] if wish.label else []
+    words += ["--devices", str(wish.devices)] if wish.devices > 1 else []
+    words += ["--cpu"] if explicit_cpu else []
+    return shlex.join(words)
 
 
 def parse_method(text: str) -> tuple[str, dict[str, Any]]:
@@ -94,103 +138,7 @@ def parse_method(text: str) -> tuple[str, dict[str, Any]]:
     return name, hyperparameters
 
 
-def check_hyperparameters(name: str, method: type[Method], track: Track, asked: Mapping[str, Any]) -> None:
-    """Raise a `BenchError` where the method has no hyperparameter of an asked name, or does not take its value."""
-    parameters = inspect.signature(method).parameters
-    known = {
-        key for key, p in parameters.items() if p.kind is not inspect.Parameter.VAR_KEYWORD and key not in FROM_TRACK
-    } | set(method.space(track))
-    for key, value in asked.items():
-        if key not in known:
-            raise unknown(f"hyperparameter of {name}", key, known)
-        if key in parameters and (reason := misfit(value, parameters[key], method.space(track).get(key))):
-            raise BenchError(f"{name}:{key}={value} {reason}, and its default is {parameters[key].default}.")
-    if asked and method.supports(track) is None:
-        try:
-            build(method, track, asked)
-        except BenchError:
-            raise
-        except Exception as error:
-            words = ",".join(f"{key}={value}" for key, value in asked.items())
-            raise BenchError(f"{name}:{words} cannot be made: {type(error).__name__}: {error}") from error
-
-
-def misfit(value: Any, parameter: inspect.Parameter, searched: Range | None) -> str:
-    """Why a hyperparameter cannot have this value, by its default or annotation and by its range; "" where it can."""
-    default = parameter.default
-    whole = type(default) is int or (default is None and "int" in str(parameter.annotation))
-    if not (whole or type(default) is float) or (value is None and default is None):
-        return ""
-    if type(value) not in (int, float) or not math.isfinite(value):
-        return "is not a finite number"
-    if whole and type(value) is float:
-        return "is not a whole number"
-    least = 0 if whole else searched.low if isinstance(searched, Float | Int) else -math.inf
-    return "is negative" if value < 0 <= least else ""
-
-
-def build(method: type[Method], track: Track, hyperparameters: Mapping[str, Any]) -> Method:
-    """An instance with the given hyperparameters and with what it asks to know of the track."""
-    known = {name: getattr(track, name) for name in made_for(method)}
-    return method(**known, **hyperparameters)
-
-
-def made_for(method: type[Method]) -> list[str]:
-    """What the constructor asks to know of the track."""
-    return [name for name in inspect.signature(method).parameters if name in FROM_TRACK]
-
-
-def constructor_defaults(method: type[Method]) -> dict[str, Any]:
-    """The hyperparameters that the constructor states, with their values where nothing else is asked for."""
-    return {
-        name: parameter.default
-        for name, parameter in inspect.signature(method).parameters.items()
-        if parameter.default is not inspect.Parameter.empty and name not in FROM_TRACK
-    }
-
-
-def identity(request: Request, method: type[Method], track: Track) -> dict[str, Any]:
-    """What a run was asked and by what method: the configuration that its key is the hash of.
-
-    Of the referee's and the tasks' code it holds versions, not sources: where that moves a score, the version of the
-    track or the metric moves too.
-    """
-    file = registry.method_file(request.method)
-    path = file.path or inspect.getfile(method)
-    recipe = {name: getattr(method, name) for name in ("rate", "clip", "warm_up")} if method.learned else {}
-    return {
-        "track": track.id,
-        "version": track.version,
-        "declared": track.fingerprint(),
-        "metrics": {metric.name: metric.version for metric in track.metrics},
-        "method": file.name,
-        "sources": provenance.sources(provenance.Path(path)),
-        "hyperparameters": dict(request.hyperparameters),
-        "space": {name: repr(values) for name, values in method.space(track).items()},
-        "budget": asdict(track.budget),
-        "recipe": recipe,
-        "seed": request.seed,
-        "limit": request.limit,
-        "steps": request.steps,
-        "label": request.label,
-        "devices": request.devices,
-        "accelerator": request.accelerator,
-        "versions": provenance.versions(),
-        **threads_if_several(),
-        **({"learned": request.learned} if request.learned else {}),
-    }
-
-
-def threads_if_several() -> dict[str, str]:
-    """Sums in another order may differ in their last bits: runs on several threads have keys of their own."""
-    threads = os.environ.get("BENCH_THREADS") or "1"
-    return {} if threads == "1" else {"threads": threads}
-
-
-def keys(configuration: Mapping[str, Any]) -> tuple[str, str]:
-    """The key of a run, and of its group: the same without the seed."""
-    return _hash(configuration), _hash({**configuration, "seed": None})
-
-
-def _hash(values: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()[:20]
+def citation_of(docstring: str) -> str:
+    """The reference in a method's docstring: its second paragraph, on one line."""
+    paragraphs: Sequence[str] = [" ".join(part.split()) for part in docstring.split("\n\n")]
+    return paragraphs[1] if len(paragraphs) > 1 else ""

@@ -1,128 +1,171 @@
-"""Where things lie: the store (`BENCH_STORE`), its run directories and its cache."""
+"""Directories that are made whole or not at all, and claims: who works on a run, on this machine or another.
+
+Work in progress lies in a scratch directory beside its target. The process that writes there holds a claim, a small
+file that tells machine, process and start; it touches the file every few seconds. A claim whose
+process is known to have ended, or that nobody has touched for minutes, is void, and its scratch can be cleared.
+"""
 
 from __future__ import annotations
 
 import errno
-import hashlib
+import json
 import os
+import platform
+import secrets
 import shutil
-import tempfile
-import zipfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING
 
 from bench.errors import BenchError
-
-if TYPE_CHECKING:
-    import numpy as np
-
+from bench.places import unwritable
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
-OLD = "old"  # marks a directory that another one is about to replace
-
-
-def store() -> Path:
-    """The root of all that is written: `BENCH_STORE`, by default `.bench` in the working directory."""
-    return Path(os.environ.get("BENCH_STORE") or ".bench").absolute()
-
-
-def runs() -> Path:
-    return store() / "runs"
-
-
-def open_runs() -> Path:
-    """The folder of run directories, made where it is missing. Raises `BenchError` where it cannot be."""
-    try:
-        runs().mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _unwritable(runs(), error) from None
-    return runs()
-
-
-def _unwritable(folder: Path, error: OSError) -> BenchError:
-    return BenchError(f"cannot write to {folder}: {error.strerror}. Set BENCH_STORE to a writable folder.")
+HEARTBEAT = 5.0  # seconds between touches of a claim
+VOID_AFTER = 120.0  # seconds without a touch after which a claim of another machine is void
+NEW, OLD, CLAIM = "new", "old", "claim"  # kinds of scratch: .tmp-TOKEN-new-NAME, .tmp-TOKEN-old-NAME, .tmp-TOKEN-claim
 
 
 @contextmanager
 def whole_directory(target: Path) -> Iterator[Path]:
     """A scratch directory that becomes ``target``, replacing it, when the block ends well, and vanishes otherwise."""
+    token = secrets.token_hex(6)
+    scratch, old = (target.with_name(f".tmp-{token}-{kind}-{target.name}") for kind in (NEW, OLD))
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f".tmp-{os.getpid()}-", dir=target.parent))
+        scratch.mkdir(parents=True)
+        claim = Claim(target.with_name(f".tmp-{token}-{CLAIM}"))
     except OSError as error:
-        raise _unwritable(target.parent, error) from None
-    try:
-        yield scratch
-        scratch.chmod(0o755)
-        old = target.with_name(f".tmp-{os.getpid()}-{OLD}-{target.name}")
-        if target.exists():
-            target.rename(old)
+        raise unwritable(target.parent, error) from None
+    with claim:
         try:
-            scratch.rename(target)
-        except OSError:
-            if old.exists():
-                old.rename(target)
-            raise
-        shutil.rmtree(old, ignore_errors=True)
-    except OSError as error:
-        remedy = " Free some space or set BENCH_STORE." if error.errno in NO_ROOM else ""
-        raise BenchError(f"cannot write {target}: {error.strerror or error}.{remedy}") from error
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+            yield scratch
+            if target.exists():
+                target.rename(old)
+            try:
+                scratch.rename(target)
+            except OSError:
+                if old.exists():
+                    old.rename(target)
+                raise
+            shutil.rmtree(old, ignore_errors=True)
+        except OSError as error:
+            remedy = " Free some space or set BENCH_STORE." if error.errno in NO_ROOM else ""
+            raise BenchError(f"cannot write {target}: {error.strerror or error}.{remedy}") from error
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
 
 
 def clear_scratch(folder: Path) -> None:
-    """Remove what killed processes left behind, but for a directory that was about to be replaced."""
+    """Remove the scratch of processes that have ended; give a directory that was being replaced its name back."""
     for path in folder.glob(".tmp-*"):
-        _, pid, *rest = path.name.split("-", 3)
-        if not pid.isdigit() or _alive(int(pid)):
+        token, _, rest = path.name.removeprefix(".tmp-").partition("-")
+        kind, _, name = rest.partition("-")
+        if kind not in (NEW, OLD):
+            with suppress(OSError):  # a claim, or a file of the cache that was being written
+                if _age(path) > VOID_AFTER and not (kind == CLAIM and held(path)):
+                    path.unlink()
             continue
-        if rest[0] == OLD and not (folder / rest[1]).exists():
-            path.rename(folder / rest[1])
-        elif path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
+        claim = path.with_name(f".tmp-{token}-{CLAIM}")
+        if held(claim):
+            continue
+        with suppress(OSError):
+            if kind == OLD and not (folder / name).exists():
+                path.rename(folder / name)
+            else:
+                shutil.rmtree(path)
+            claim.unlink(missing_ok=True)
 
 
-def _alive(pid: int) -> bool:
+class Claim:
+    """A file that this process touches while it works, in a ``with`` block."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.stopped = threading.Event()
+        path.write_text(json.dumps(myself()) + "\n", encoding="utf-8")
+        self.thread = threading.Thread(target=self._beat, daemon=True)
+
+    def __enter__(self) -> Claim:
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stopped.set()
+        self.thread.join()
+        self.path.unlink(missing_ok=True)
+
+    def _beat(self) -> None:
+        while not self.stopped.wait(HEARTBEAT):
+            with suppress(OSError):
+                os.utime(self.path)
+
+
+def take(path: Path) -> Claim | None:
+    """A claim at ``path`` for this process, or None while another process holds it. A void claim is replaced."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if held(path):
+        return None
+    path.unlink(missing_ok=True)
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+    except FileExistsError:  # another process was faster
+        return None
+    return Claim(path)
+
+
+def held(path: Path) -> bool:
+    """Whether the process that made a claim still works."""
+    try:
+        claim = json.loads(path.read_text(encoding="utf-8"))
+        age = _age(path)
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError):
+        with suppress(OSError):
+            return _age(path) < VOID_AFTER  # just being written
+        return False
+    if claim.get("machine") == _machine():
+        return _alive(int(claim.get("pid", 0)), float(claim.get("started", 0)))
+    return age < VOID_AFTER
+
+
+def myself() -> dict[str, object]:
+    """This process, as its claims tell of it."""
+    import psutil
+
+    return {"machine": _machine(), "pid": os.getpid(), "started": psutil.Process().create_time()}
+
+
+def _machine() -> str:
+    """A name of this machine since it was started; in a container, of the container, whose process ids are its own."""
+    with suppress(OSError):
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
+        return f"{boot} {os.readlink('/proc/self/ns/pid')}"
+    return platform.node()
+
+
+def _alive(pid: int, started: float) -> bool:
     """Whether a process runs; one that ended and that nobody waited for, as happens in containers, does not."""
     import psutil
 
     try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
+        process = psutil.Process(pid)
+        return process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - started) < 1.0
+    except (psutil.NoSuchProcess, ValueError):
         return False
 
 
-def code_hash(*modules: ModuleType) -> str:
-    """Hash of the modules' sources: part of the key of what they make, so that changed code never finds old arrays."""
-    sources = "".join(Path(module.__file__ or "").read_text(encoding="utf-8") for module in modules)
-    return hashlib.sha256(sources.encode()).hexdigest()[:12]
-
-
-def cached(kind: str, key: str, make: Callable[[], Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """Arrays from the cache, made and kept on first use. ``key`` is a hash of all that they depend on.
-
-    A damaged file is made anew; a cache that cannot be written costs time, not the run.
-    """
-    import numpy as np
-
-    path = store() / "cache" / f"{kind}-{key}.npz"
+def _age(path: Path) -> float:
+    """Seconds since a file was touched, by the clock of the file system, which machines that share it agree on."""
+    probe = path.parent / f".tmp-clock-{secrets.token_hex(4)}"
+    touched = path.stat().st_mtime
     try:
-        with path.open("rb") as file, np.load(file) as arrays:
-            return dict(arrays)
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
-        pass  # absent or damaged
-    arrays = dict(make())
-    scratch = path.with_name(f".tmp-{os.getpid()}-{path.name}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(scratch, **arrays)
-        scratch.replace(path)
+        probe.touch()
+        now = probe.stat().st_mtime
     except OSError:
-        scratch.unlink(missing_ok=True)
-    return arrays
+        now = time.time()
+    finally:
+        probe.unlink(missing_ok=True)
+    return now - touched

@@ -1,0 +1,101 @@
+"""A method with its hyperparameters: what its constructor takes, whether asked values fit, and the instance."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from bench.contract.space import Choice, Float, Int, Range
+from bench.errors import BenchError, unknown
+
+if TYPE_CHECKING:
+    from bench.contract.method import Method
+    from bench.contract.task import Track
+
+FROM_TRACK = ("channels", "dims", "measured_channels")  # constructor arguments that the track fills in
+
+
+def build(method: type[Method], track: Track, hyperparameters: Mapping[str, Any]) -> Method:
+    """An instance with the given hyperparameters and with the facts that its constructor asks of the track."""
+    known = {name: getattr(track, name) for name in asked_of_track(method)}
+    return method(**known, **hyperparameters)
+
+
+def asked_of_track(method: type[Method]) -> list[str]:
+    """The constructor's arguments that the track fills in."""
+    return [name for name in inspect.signature(method).parameters if name in FROM_TRACK]
+
+
+def constructor_defaults(method: type[Method]) -> dict[str, Any]:
+    """The hyperparameters that the constructor states, with their default values."""
+    return {
+        name: parameter.default
+        for name, parameter in inspect.signature(method).parameters.items()
+        if parameter.default is not inspect.Parameter.empty and name not in FROM_TRACK
+    }
+
+
+def check_space(method: type[Method], track: Track) -> Mapping[str, Range]:
+    """The search space of a method on a track. Raises `BenchError` where its declaration breaks the contract."""
+    space = method.space(track)
+    parameters = inspect.signature(method).parameters
+    open_ended = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values())
+    if method.learned and space:
+        raise BenchError(f"{method.__name__} learns and has a search space. A method that learns has one recipe.")
+    for name, values in space.items():
+        if not isinstance(values, Float | Int | Choice):
+            raise BenchError(f"the range of {name!r} is {values!r}. Declare it as Float, Int or Choice (bench).")
+        if isinstance(values, Float | Int) and not values.low < values.high:
+            raise BenchError(f"the range of {name!r} goes from {values.low} to {values.high}. low must be below high.")
+        if isinstance(values, Float | Int) and values.log and values.low <= 0:
+            raise BenchError(f"the logarithmic range of {name!r} starts at {values.low}. It must start above 0.")
+        if name not in parameters and not open_ended:
+            raise BenchError(f"{name!r} is searched, but the constructor has no such argument.")
+    return space
+
+
+def unsupported(method: type[Method], track: Track) -> str:
+    """Why a method does not apply to a track; "" where it does. Raises `BenchError` where `supports` answers oddly."""
+    reason = method.supports(track)
+    if reason is None:
+        return ""
+    if not isinstance(reason, str) or not reason.strip():
+        raise BenchError(f"supports() returned {reason!r}. It returns None, or the reason why not as a text.")
+    return " ".join(reason.split())
+
+
+def check_hyperparameters(name: str, method: type[Method], track: Track, asked: Mapping[str, Any]) -> None:
+    """Raise a `BenchError` where the method has no hyperparameter of an asked name, or does not take its value."""
+    parameters = inspect.signature(method).parameters
+    known = {
+        key for key, p in parameters.items() if p.kind is not inspect.Parameter.VAR_KEYWORD and key not in FROM_TRACK
+    } | set(method.space(track))
+    for key, value in asked.items():
+        if key not in known:
+            raise unknown(f"hyperparameter of {name}", key, known)
+        if key in parameters and (reason := misfit(value, parameters[key], method.space(track).get(key))):
+            raise BenchError(f"{name}:{key}={value} {reason}, and its default is {parameters[key].default}.")
+    if asked and not unsupported(method, track):
+        try:
+            build(method, track, asked)
+        except BenchError:
+            raise
+        except Exception as error:
+            words = ",".join(f"{key}={value}" for key, value in asked.items())
+            raise BenchError(f"{name}:{words} cannot be made: {type(error).__name__}: {error}") from error
+
+
+def misfit(value: Any, parameter: inspect.Parameter, searched: Range | None) -> str:
+    """Why a hyperparameter cannot have this value, by its default or annotation and by its range; "" where it can."""
+    default = parameter.default
+    whole = type(default) is int or (default is None and "int" in str(parameter.annotation))
+    if not (whole or type(default) is float) or (value is None and default is None):
+        return ""
+    if type(value) not in (int, float) or not math.isfinite(value):
+        return "is not a finite number"
+    if whole and type(value) is float:
+        return "is not a whole number"
+    least = 0 if whole else searched.low if isinstance(searched, Float | Int) else -math.inf
+    return "is negative" if value < 0 <= least else ""
