@@ -8,6 +8,10 @@ class BenchError(Exception):
     """Shown to the user as one line, without a traceback."""
 
 
+class OverTime(BenchError):
+    """A run, or a trial of it, has used up its time."""
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> BenchError:
     """An error for a ``name`` that is not among the ``known`` ones, with the nearest as a suggestion."""
     known = sorted(known)

@@ -79,7 +79,7 @@ def track_lines(track: Track) -> Iterator[str]:
 
 
 def method_lines(name: str) -> Iterator[str]:
-    from bench.runs.spec import FROM_TRACK
+    from bench.contract.construct import FROM_TRACK
 
     file, method = registry.method_file(name), registry.load_method(name)
     yield f"{file.name} ({file.family}): {file.summary}"

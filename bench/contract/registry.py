@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.contract.task import Task, Track
 from bench.errors import BenchError, unknown
+from bench.places import ROOT
 
 if TYPE_CHECKING:
     from bench.contract.method import Method
@@ -44,11 +45,21 @@ class MethodFile:
         return (docstring or "").partition("\n")[0]
 
 
-def _package_folder(package: str) -> Path:
-    spec = importlib.util.find_spec(package)
-    if spec is None or not spec.submodule_search_locations:
-        raise BenchError(f"the package {package!r} is not installed. Run `pip install -e .` in the repository.")
-    return Path(next(iter(spec.submodule_search_locations)))
+def _own(package: str) -> Path:
+    """The folder of `tasks` or `baselines` beside `bench`; another package of that name on the path is passed over."""
+    folder = ROOT / package
+    if not folder.is_dir():
+        raise BenchError(f"the package {package!r} is not beside {ROOT / 'bench'}. Install the repository again.")
+    present = sys.modules.get(package)
+    if present is None or list(getattr(present, "__path__", ())) != [str(folder)]:
+        spec = importlib.util.spec_from_file_location(
+            package, folder / "__init__.py", submodule_search_locations=[str(folder)]
+        )
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[package] = module
+        spec.loader.exec_module(module)
+    return folder
 
 
 def _modules(folder: Path) -> list[Path]:
@@ -57,7 +68,7 @@ def _modules(folder: Path) -> list[Path]:
 
 def methods() -> dict[str, MethodFile]:
     """Every method by name; nothing is imported."""
-    root = _package_folder("baselines")
+    root = _own("baselines")
     found = {path.stem: MethodFile(path.stem, family, path) for family in FAMILIES for path in _modules(root / family)}
     for point in entry_points(group="reconbench.methods"):
         found.setdefault(point.name, MethodFile(point.name, "external", entry_point=point))
@@ -79,6 +90,21 @@ def method_file(name: str) -> MethodFile:
     if name not in found:
         raise unknown("method", name, found)
     return found[name]
+
+
+def absolute(name: str) -> str:
+    """A method's name, or the absolute path of its file: a reference that another process understands."""
+    file = method_file(name)
+    return str(file.path) if name.endswith(".py") or "/" in name else name
+
+
+def check_distinct(names: Iterable[str]) -> None:
+    """Raise a `BenchError` where two files would give two methods one name."""
+    found: dict[str, str] = {}
+    for reference in map(absolute, names):
+        name = method_file(reference).name
+        if found.setdefault(name, reference) != reference:
+            raise BenchError(f"{found[name]} and {reference} would both be the method {name!r}. Rename one file.")
 
 
 def load_method(name: str) -> type[Method]:
@@ -103,7 +129,7 @@ def _broken(what: str, error: BaseException) -> BenchError:
 
 
 def _import_file(path: Path) -> ModuleType:
-    root = _package_folder("baselines")
+    root = _own("baselines")
     if path.is_relative_to(root):
         return importlib.import_module(".".join(("baselines", *path.relative_to(root).with_suffix("").parts)))
     module_name = f"reconbench_external_{path.stem}"
@@ -112,8 +138,8 @@ def _import_file(path: Path) -> ModuleType:
         raise BenchError(f"{path} is no Python file.")
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module
-    if str(path.parent) not in sys.path:
-        sys.path.append(str(path.parent))  # a file may import its neighbours
+    _own("tasks"), _own("baselines")  # before a neighbour of that name could be found
+    sys.path.insert(0, str(path.parent))  # a file may import its neighbours
     spec.loader.exec_module(module)
     return module
 
@@ -137,11 +163,22 @@ def _only_method(module: ModuleType, name: str) -> type[Method]:
 def tasks() -> dict[str, Callable[[], Task]]:
     """A loader for every task by name; task files import nothing heavy."""
     found: dict[str, Callable[[], Task]] = {}
-    for path in _modules(_package_folder("tasks")):
+    for path in _modules(_own("tasks")):
         found[path.stem] = lambda stem=path.stem: importlib.import_module(f"tasks.{stem}").TASK  # type: ignore[misc]
     for point in entry_points(group="reconbench.tasks"):
         found.setdefault(point.name, point.load)
     return found
+
+
+def task_file(name: str) -> Path | None:
+    """The file of a task from outside of this repository; None for one of ours, or where it can't be told."""
+    if (ROOT / "tasks" / f"{name}.py").is_file():
+        return None
+    for point in entry_points(group="reconbench.tasks"):
+        if point.name == name:
+            spec = importlib.util.find_spec(point.module)
+            return Path(spec.origin) if spec is not None and spec.origin else None
+    return None
 
 
 def load_task(name: str) -> Task:

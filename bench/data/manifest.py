@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from bench.errors import BenchError, unknown
-from bench.runs.store import store
+from bench.places import store
 
 RAW = "https://raw.githubusercontent.com"
 ATTEMPTS = 2  # after a first download that failed

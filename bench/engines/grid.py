@@ -1,135 +1,237 @@
-"""Many runs: expand what was asked, skip what is done, and fan out over processes."""
+"""Many runs: describe the methods, freeze a spec for each run, skip finished ones, and fan out over an engine."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
-from dataclasses import replace
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from bench.contract import registry
+from bench.contract.task import Track
 from bench.data import manifest as data
-from bench.engines.local import Job, Pool, Say, log, threads
+from bench.engines.console import Console, Report
+from bench.engines.describe import TIME, describe
+from bench.engines.describe import devices as find_devices
+from bench.engines.engine import Engine
+from bench.engines.local import LocalEngine, Task
+from bench.engines.processes import processors, threads
+from bench.engines.run_process import conclude, execute
 from bench.errors import BenchError
-from bench.runs.checkpoints import find
+from bench.places import open_runs, runs, store
+from bench.runs import checkpoints, key, provenance
 from bench.runs.records import finished
-from bench.runs.spec import Request, check_hyperparameters, identity, keys, parse_method, requested_track
-from bench.runs.store import clear_scratch, open_runs, runs, store
+from bench.runs.spec import MethodDescription, Spec, Wish, board_label, command, parse_method, search_hash
+from bench.runs.store import Claim, clear_scratch, held, take
 from bench.tracking import mlflow as tracking
 
-
-def prepare(*, cpu: bool) -> str:
-    """Import what every run needs, once, before forking; returns the accelerator to use."""
-    import optuna  # noqa: F401
-
-    import bench.runs.run  # noqa: F401
-    from bench.runs import provenance
-
-    threads()
-    tracking.preload()
-    return "cpu" if cpu else provenance.accelerator()
+GRACE = 60.0  # seconds beyond the time of a run, to write and to log it
+POLL = 1.0  # seconds between looks at the runs of another command
 
 
-def default_jobs(accelerator: str, devices: int) -> int:
-    """As many runs at a time as there are GPUs, or processors, for them."""
-    return max(1, available(accelerator) // devices // (1 if accelerator == "cuda" else threads()))
+@dataclass(frozen=True)
+class Machine:
+    """What this machine offers to runs: GPUs by their names, or none."""
+
+    accelerator: str
+    visible: tuple[str, ...]
+
+    @property
+    def count(self) -> int:
+        return len(self.visible) if self.accelerator == "cuda" else processors()
+
+    def jobs(self, devices: int) -> int:
+        """As many runs at a time as there are GPUs, or processors, for them."""
+        return max(1, self.count // devices // (1 if self.accelerator == "cuda" else threads()))
 
 
-def available(accelerator: str) -> int:
-    """How many GPUs, or processors, there are."""
-    import torch
+def look_around(*, cpu: bool) -> Machine:
+    """The accelerator to use, found out in a process of its own: a question to CUDA has consequences."""
+    if cpu:
+        return Machine("cpu", ())
+    answer = LocalEngine(1).call(find_devices, seconds=TIME)
+    if answer.error:
+        raise BenchError(f"cannot tell whether there is a GPU: {answer.error}. Give --cpu to do without.")
+    return Machine("cuda" if answer.value else "cpu", tuple(answer.value))
 
-    return torch.cuda.device_count() if accelerator == "cuda" else len(os.sched_getaffinity(0))
 
-
-def check_devices(devices: int, accelerator: str) -> None:
+def check_devices(devices: int, machine: Machine) -> None:
     """Raise a `BenchError` where one run asks for more than there are."""
-    if devices > available(accelerator):
-        kind = "GPUs" if accelerator == "cuda" else "processors"
-        raise BenchError(
-            f"--devices {devices}: this machine has {available(accelerator)} {kind}. Ask for at most that."
-        )
+    if devices > machine.count:
+        kind = "GPUs" if machine.accelerator == "cuda" else "processors"
+        raise BenchError(f"--devices {devices}: this machine has {machine.count} {kind}. Ask for at most that.")
 
 
-def expand(
-    tracks: Sequence[str],
-    methods: Sequence[str],
-    seeds: Sequence[int],
-    *,
-    limit: int | None = None,
-    steps: int | None = None,
-    label: str = "",
-    devices: int = 1,
-    accelerator: str = "cpu",
-    learned: str | None = None,
-) -> list[Request]:
-    """All requests of a command line. A wrong name raises a `BenchError` before anything runs."""
-    requests = []
-    seeds = tuple(dict.fromkeys(seeds))
+def freeze(
+    tracks: Sequence[str], methods: Sequence[str], wish: Wish, engine: Engine, report: Report, *, explicit_cpu: bool
+) -> tuple[list[Spec], int]:
+    """A spec for every (track, method, seed), one per key, and the number of methods and tracks that could not be read.
+
+    A wrong name, hyperparameter or label raises a `BenchError` before anything runs. A track whose data are missing
+    and a method that cannot be imported are told and left out.
+    """
+    usable, failures = [], 0
     for track in registry.select_tracks(tracks):
-        for text in methods:
-            name, hyperparameters = parse_method(text)
-            file = registry.method_file(name)
-            request = Request(track.id, name, hyperparameters, 0, seeds, limit, steps, label, devices, accelerator)
-            if learned is not None:
-                request = replace(request, learned=find(learned, file.name))
-            requests += [replace(request, seed=seed) for seed in seeds]
-    return requests
-
-
-def plan(requests: Sequence[Request], say: Say) -> tuple[list[Job], int]:
-    """One job per key; a method that cannot be imported fails alone. Returns the jobs and the number of failures."""
-    jobs: dict[str, Job] = {}
-    failures, broken = 0, set()
-    for request in requests:
-        if request.method in broken or request.track in broken:
-            continue
         try:
-            for name in registry.track(request.track).data:
-                data.need(name)  # what is missing is no fault of a method
+            for name in track.data:
+                data.need(name)  # missing data are no fault of a method
+            usable.append(track)
         except BenchError as error:
-            say(f"failed  {request.track}: {error}")
-            broken.add(request.track)
+            report(f"failed  {track.id}: {error}")
             failures += 1
-            continue
-        try:
-            method = registry.load_method(request.method)
-        except BenchError as error:
-            say(f"failed  {request.method}: {error}")
-            broken.add(request.method)
+    asked = [parse_method(text) for text in methods]
+    registry.check_distinct([name for name, _ in asked])
+    names = [track.id for track in usable]
+    calls = [
+        Task(name, describe, (registry.absolute(name), names, hyperparameters), TIME) for name, hyperparameters in asked
+    ]
+    described: dict[int, Mapping[str, Any]] = {}
+    for ended in engine.work(calls) if usable else ():
+        if ended.error:
+            wrong_value = ended.error.startswith(("no hyperparameter", f"{ended.task.arguments[0]}:"))
+            if wrong_value:
+                raise BenchError(ended.error)
+            report(f"failed  {ended.task.name}: {ended.error}")
             failures += 1
-            continue
-        if not method.learned or request.learned:
-            request = replace(request, steps=None)
-        track = requested_track(request)
-        check_hyperparameters(request.method, method, track, request.hyperparameters)
-        key, _ = keys(identity(request, method, track))
-        jobs[key] = Job(request, runs() / key, method.learned)
-    return list(jobs.values()), failures
+        else:
+            described[calls.index(ended.task)] = ended.value
+    specs: dict[str, Spec] = {}
+    for track in usable:
+        for index, (_, hyperparameters) in enumerate(asked):
+            if index in described:
+                description = MethodDescription(**described[index][track.id])
+                for spec in specs_of(track, description, hyperparameters, wish, explicit_cpu):
+                    specs[spec.key] = spec
+    return list(specs.values()), failures
 
 
-def run_grid(requests: Sequence[Request], *, jobs: int, force: bool = False, say: Say = print) -> int:
-    """Run what is not finished, ``jobs`` at a time. Returns the number of runs that failed."""
-    for folder in (open_runs(), store() / "cache"):
-        clear_scratch(folder)
-    planned, failures = plan(requests, say)
-    pending = [job for job in planned if force or not finished(job.target)]
+def specs_of(
+    track: Track, method: MethodDescription, hyperparameters: Mapping[str, Any], wish: Wish, explicit_cpu: bool
+) -> list[Spec]:
+    """The specs of one method on one track, one per seed."""
+    trains = method.learned and not wish.checkpoint
+    steps = wish.steps if trains else None  # a method that does not train has no steps
+    budget = asdict(track.budget if steps is None else replace(track.budget, steps=steps))
+    checkpoint = checkpoints.find(wish.checkpoint, method.name) if wish.checkpoint else ""
+    search = search_hash(method, budget)
+    head, changed = provenance.commit()
+    outside = provenance.uncommitted(Path(method.reference)) if method.files else ""
+    common = {
+        "track": track.id,
+        "track_version": track.version,
+        "scored": key.scored(track),
+        "budget": budget,
+        "search": search,
+        "hyperparameters": dict(hyperparameters),
+        "limit": wish.limit,
+        "steps": steps,
+        "label": board_label(wish, hyperparameters, steps),
+        "control": wish.control,
+        "checkpoint": checkpoint,
+        "devices": wish.devices,
+        "accelerator": wish.accelerator,
+        "threads": wish.threads,
+        "protocol_version": key.PROTOCOL,
+        "versions": provenance.scoring_versions(),
+    }
+    identity = {
+        **common,
+        "method": method.name,
+        "sources": method.sources,
+        "task_sources": provenance.task_sources(track.task),
+    }
+    specs = []
+    for seed in wish.seeds:
+        own, group = key.keys({**identity, "seed": seed})
+        specs.append(
+            Spec(
+                **common,
+                key=own,
+                group=group,
+                method=method,
+                seed=seed,
+                seeds=wish.seeds,
+                commit=head,
+                dirty_reason=", ".join(filter(None, [changed, outside])),
+                command=command(track.id, shown(method), hyperparameters, wish, explicit_cpu),
+            )
+        )
+    return specs
+
+
+def shown(method: MethodDescription) -> str:
+    """The method in a command that others type: by its name, or by the file that its run directory keeps."""
+    return method.name if not method.files else f"{method.name}.py"
+
+
+def run_grid(specs: Sequence[Spec], engine: Engine, *, force: bool = False, report: Report = print) -> int:
+    """Run what is not finished. Returns the number of runs that failed.
+
+    A run that another command works on, here or on another machine with the same store, is left to that command.
+    """
+    clear_scratch(open_runs())
+    planned = {spec.key: spec for spec in specs}
+    pending = [spec for spec in planned.values() if force or not finished(runs() / spec.key)]
     done = len(planned) - len(pending)
     if done:
-        say(f"{done} of {len(planned)} done, {len(pending)} to go")
-    track_again([job.target for job in planned if job not in pending], say)
-    # Longest first: what learns starts while there is other work to fill the gaps.
-    pending.sort(key=lambda job: not job.learned)
+        report(f"{done} of {len(planned)} done, {len(pending)} to go")
+    track_again([runs() / spec.key for spec in planned.values() if spec not in pending], report)
+    # Longest first: a training starts while there is other work to fill the gaps.
+    pending.sort(key=lambda spec: not spec.method.learned)
+    console = Console(len(pending), report)
     try:
-        return failures + Pool(pending, jobs, say).work()
+        while pending:
+            claimed = Claimed(pending)
+            for ended in engine.work(claimed, tick=lambda: console.show(engine)):
+                spec = claimed.release(ended.task)
+                console.ended(spec, conclude(spec, ended), ended.seconds)
+            pending = claimed.passed_over
+            for spec in [spec for spec in pending if not held(claim_path(spec))]:
+                if finished(runs() / spec.key):
+                    pending.remove(spec)
+                    console.elsewhere(spec)
+            if pending and not claimed.taken:
+                time.sleep(POLL)
     finally:
         clear_scratch(runs())  # of runs that crashed or were stopped
+    return console.failures
 
 
-def track_again(targets: Sequence[Path], say: Say) -> None:
-    """Log what an earlier call finished but could not log."""
+class Claimed(Iterable[Task]):
+    """The tasks of the specs that no other command works on; each is claimed when an engine is ready to start it."""
+
+    def __init__(self, specs: Sequence[Spec]) -> None:
+        self.specs = specs
+        self.passed_over: list[Spec] = []
+        self.taken: dict[Task, tuple[Spec, Claim]] = {}
+
+    def __iter__(self) -> Iterator[Task]:
+        for spec in self.specs:
+            claim = take(claim_path(spec))
+            if claim is None:
+                self.passed_over.append(spec)
+                continue
+            claim.__enter__()
+            seconds = float(spec.budget["seconds"]) + GRACE
+            task = Task(f"{spec.track} {spec.name}", execute, (spec.to_json(),), seconds, spec.devices)
+            self.taken[task] = spec, claim
+            yield task
+
+    def release(self, task: Task) -> Spec:
+        spec, claim = self.taken[task]
+        claim.__exit__()
+        return spec
+
+
+def claim_path(spec: Spec) -> Path:
+    return store() / "claims" / spec.key
+
+
+def track_again(targets: Sequence[Path], report: Report) -> None:
+    """Log the runs that an earlier call finished but could not log."""
     if not tracking.available():
         return
     for target in targets:
         if not tracking.tracked(target):
-            log(target, say)
+            tracking.try_to_log(target, report)

@@ -1,275 +1,141 @@
-"""A pool of processes, one a run, forked from this one, which holds the heavy imports.
-
-A crash takes down one run and costs no import. Runs on several devices go through `bench.engines.worker`, a fresh
-interpreter that Lightning can launch again.
-"""
+"""The engine of one machine: pieces of work in processes of their own, several at a time, each within its limits."""
 
 from __future__ import annotations
 
-import json
-import multiprocessing
 import os
-import shutil
-import signal
-import subprocess
-import sys
 import time
-import traceback
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
 from typing import Any
 
-from bench.contract import registry
-from bench.errors import BenchError
-from bench.runs.records import Result, finished, outcome_directory
-from bench.runs.spec import Request, requested_track
-from bench.runs.store import whole_directory
-from bench.tracking import mlflow as tracking
+from bench.engines.processes import clean, context, end, how_it_ended, work
 
-Say = Callable[[str], None]
+Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Job:
-    """A request, where its outcome goes, and how much work to expect."""
+class Task:
+    """A call of ``function(*arguments, report)`` in a process of its own, which is killed after ``seconds``."""
 
-    request: Request
-    target: Path
-    learned: bool
-
-
-def log(target: Path, say: Say) -> None:
-    """Log a run directory; where the server is away the run is kept and can be sent later."""
-    try:
-        tracking.log(target)
-    except Exception as error:
-        line = " ".join(str(error).split())[:200]
-        say(f"not tracked: {line}. The run is kept; the same command or `bench import {target}` sends it again.")
+    name: str
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...]
+    seconds: float
+    devices: int = 1  # GPUs that it may see
 
 
-class Pool:
-    """Works through jobs in forked processes and tells how each ended."""
+@dataclass(frozen=True)
+class Ended:
+    """How a piece of work ended: with its value, or with the reason why there is none."""
 
-    def __init__(self, pending: Sequence[Job], size: int, say: Say) -> None:
-        self.pending = list(pending)
-        self.total = len(self.pending)
+    task: Task
+    value: Any
+    error: str
+    seconds: float
+
+
+@dataclass
+class Working:
+    """A process at work."""
+
+    task: Task
+    process: Any
+    slot: int
+    started: float = field(default_factory=time.monotonic)
+    stage: str = "starting"
+    error: str = ""
+    value: Any = None
+    answered: bool = False
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.started
+
+
+class LocalEngine:
+    """Works through tasks on this machine, ``size`` at a time, on the GPUs of ``visible`` where there are any."""
+
+    def __init__(self, size: int, visible: Sequence[str] = ()) -> None:
         self.size = size
-        self.say = say
-        self.context = multiprocessing.get_context("fork")
-        self.active: dict[Connection, tuple[Any, Job, float]] = {}
-        self.stages: dict[Connection, str] = {}
-        self.errors: dict[Connection, str] = {}
-        self.ended = self.failures = 0
-        self.told = time.monotonic()
-        self.free_slots = list(range(size))
-        self.slots: dict[Connection, int] = {}
-        self.before: dict[Connection, int] = {}  # when the result was written that a job replaces
+        self.visible = list(visible)
+        self.context = context()
+        self.working: dict[Connection, Working] = {}
 
-    def work(self) -> int:
+    def call(self, function: Callable[..., Any], *arguments: Any, seconds: float) -> Ended:
+        """One piece of work, waited for."""
+        (ended,) = self.work([Task(function.__name__, function, arguments, seconds)])
+        return ended
+
+    def work(self, tasks: Iterable[Task], tick: Callable[[], None] = lambda: None) -> Iterator[Ended]:
+        """Do all tasks and yield how each ended, in the order of their ends. ``tick`` is called about every second.
+
+        The next task is asked for when there is room to start it.
+        A process that dies, hangs or leaves children behind costs its own task alone. When the caller stops to
+        iterate, everything at work is ended.
+        """
+        pending = iter(tasks)
+        free = list(range(self.size))
         try:
-            while self.pending or self.active:
-                while self.pending and len(self.active) < self.size:
-                    self.start(self.pending.pop(0))
-                spoke = wait(list(self.active), timeout=1.0)
-                # What a method started and left behind may hold the connection of a process that has ended.
-                ended = [one for one, (process, _, _) in self.active.items() if process.exitcode is not None]
-                for connection in {*spoke, *ended}:
+            while True:
+                while free and (task := next(pending, None)):
+                    self._start(task, free.pop(0))
+                if not self.working:
+                    return
+                spoke = wait(list(self.working), timeout=1.0)
+                # Children that a method has left behind may hold the connection of a process that has ended.
+                gone = [one for one, working in self.working.items() if working.process.exitcode is not None]
+                late = [one for one, working in self.working.items() if working.seconds > working.task.seconds]
+                for connection in {*spoke, *gone, *late}:
                     assert isinstance(connection, Connection)
-                    self.hear(connection)
-                self.show_progress()
+                    if self._listen(connection, late=connection in late):
+                        working = self.working.pop(connection)
+                        end(working.process)
+                        connection.close()
+                        free.append(working.slot)
+                        yield self._ended(working)
+                tick()
         finally:
-            for process, _, _ in self.active.values():
-                process.kill()  # see `end_with_parent`
-                process.join()
-        return self.failures
+            for connection, working in self.working.items():
+                end(working.process)
+                connection.close()
+            self.working.clear()
 
-    def start(self, job: Job) -> None:
+    def _start(self, task: Task, slot: int) -> None:
         receiver, sender = self.context.Pipe(duplex=False)
-        self.before[receiver] = written(job.target)
-        slot = self.free_slots.pop(0)
-        process = self.context.Process(target=child, args=(job, slot, sender, os.getpid()))
+        environment = clean(os.environ)
+        if self.visible:
+            count = task.devices
+            places = range(slot * count, (slot + 1) * count)
+            environment["CUDA_VISIBLE_DEVICES"] = ",".join(self.visible[i % len(self.visible)] for i in places)
+        arguments = (task.function, task.arguments, environment, sender, 0)
+        process = self.context.Process(target=work, args=arguments)
         process.start()
         sender.close()
-        self.active[receiver] = (process, job, time.monotonic())
-        self.slots[receiver] = slot
+        self.working[receiver] = Working(task, process, slot)
 
-    def hear(self, connection: Connection) -> None:
-        """A stage of a running job, or its end."""
-        process, job, started = self.active[connection]
+    def _listen(self, connection: Connection, late: bool) -> bool:
+        """Take what a process has sent; whether it is done with its task."""
+        working = self.working[connection]
         try:
-            if process.exitcode is not None and not connection.poll():
-                raise EOFError
-            kind, text = connection.recv()
-            (self.errors if kind == "error" else self.stages)[connection] = text
+            while connection.poll():
+                kind, content = connection.recv()
+                if kind == "stage":
+                    working.stage = content
+                else:
+                    working.answered = True
+                    working.error, working.value = (content, None) if kind == "error" else ("", content)
         except (EOFError, OSError):
-            del self.active[connection]
-            process.join()
-            self.stages.pop(connection, None)
-            self.free_slots.append(self.slots.pop(connection))
-            connection.close()
-            reason = self.errors.pop(connection, "") or how_it_ended(process.exitcode)
-            died = written(job.target) == self.before.pop(connection)
-            self.conclude(job, reason if died else "", time.monotonic() - started)
-
-    def conclude(self, job: Job, death: str, seconds: float) -> None:
-        """Tell how a run ended; ``death`` is why its process could not write a result."""
-        self.ended += 1
-        request = job.request
-        label = f"@{request.board_label}" if request.board_label else ""
-        name = f"{request.track}  {Path(request.method).stem}{label}"
-        line = f"[{self.ended}/{self.total}] {name}  seed {request.seed}"
-        self.clear_line()
-        if death and finished(job.target):
-            self.failures += 1
-            self.say(f"{line}  FAILED: {death}. The finished run {job.target.name} is kept.")
-            return
-        try:
-            if death:
-                record_death(job, death, seconds)
-            result = Result.read(job.target / "result.json")
-        except Exception as error:  # whatever keeps this run from being recorded, the others go on
-            self.failures += 1
-            self.say(f"{line}  FAILED: {death or error}")
-            return
-        self.failures += result.status == "failed"
-        if result.status == "ok":
-            unit = result.metrics[result.primary]["unit"]
-            score = f"{result.primary} {result.mean(result.primary):.4g} {unit}".rstrip()
-            self.say(f"{line}  {score}  ({seconds:.0f} s)")
-        else:
-            self.say(f"{line}  {result.status.upper()}: {result.reason}")
-
-    def show_progress(self) -> None:
-        """What runs now: a living line on a terminal, a line every half minute elsewhere."""
-        if not self.active:
-            return
-        parts = [
-            f"{job.request.track} {Path(job.request.method).stem}: {self.stages.get(connection, 'starting')}"
-            for connection, (_, job, _) in self.active.items()
-        ]
-        text = f"{self.ended}/{self.total} | " + " | ".join(parts)
-        if sys.stderr.isatty():
-            width = shutil.get_terminal_size().columns - 1
-            sys.stderr.write("\r\x1b[K" + text[:width])
-            sys.stderr.flush()
-        elif time.monotonic() - self.told > 30:
-            self.told = time.monotonic()
-            self.say("... " + text)
+            working.process.join(5.0)
+            return True
+        except Exception as error:  # what cannot be unpickled
+            working.error, working.answered = f"its answer cannot be read: {error}", True
+        if late and not working.answered:
+            working.error = f"it went over its time of {working.task.seconds:.0f} s"
+            working.answered = True
+        return working.answered or working.process.exitcode is not None
 
     @staticmethod
-    def clear_line() -> None:
-        if sys.stderr.isatty():
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
-
-
-def how_it_ended(exitcode: int) -> str:
-    if exitcode >= 0:
-        return f"the process ended with exit status {exitcode}"
-    hint = " (out of memory?)" if exitcode == -signal.SIGKILL else ""
-    return f"the process was killed by signal {-exitcode}{hint}"
-
-
-def written(target: Path) -> int:
-    """When the result of a run directory was written, in nanoseconds; 0 where there is none."""
-    try:
-        return (target / "result.json").stat().st_mtime_ns
-    except OSError:
-        return 0
-
-
-def record_death(job: Job, reason: str, seconds: float) -> None:
-    """A run directory for a process that could not write its own."""
-    from bench.runs.run_directory import Outcome, write
-
-    track = requested_track(job.request)
-    method = registry.load_method(job.request.method)
-    with whole_directory(job.target) as directory:
-        write(job.request, track, method, directory, Outcome("failed", reason), seconds)
-
-
-def child(job: Job, slot: int, sender: Connection, parent: int) -> None:
-    """One run in its own process: end with the parent, keep to one thread, write, then log."""
-    end_with_parent(parent)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it and ends its children
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    os.environ.setdefault("PYTHONHASHSEED", "0")
-    if job.request.accelerator == "cuda":
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # sums in one order
-        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(visible_devices(slot, job.request.devices))
-    last = [0.0]
-
-    def report(stage: str) -> None:
-        if time.monotonic() - last[0] > 0.2:
-            last[0] = time.monotonic()
-            sender.send(("stage", stage))
-
-    try:
-        if job.request.devices > 1:
-            launch(job)
-        else:
-            import torch
-
-            from bench.runs.run import run
-
-            torch.set_num_threads(threads())
-            run(job.request, report)
-        if tracking.available():
-            sender.send(("stage", "logging"))
-            log(job.target, print)
-    except Exception as error:
-        if not isinstance(error, BenchError):
-            traceback.print_exc()
-        sender.send(("error", " ".join(str(error).split())))
-        os._exit(1)
-    sys.stdout.flush()
-    os._exit(0)  # skip the parent's exit handlers
-
-
-def threads() -> int:
-    """Threads of one run on the CPU: one by default, so that scores do not depend on the machine's size."""
-    text = os.environ.get("BENCH_THREADS") or "1"
-    if not text.isdecimal() or int(text) < 1:
-        raise BenchError(f"BENCH_THREADS={text} is not a positive whole number.")
-    return int(text)
-
-
-def visible_devices(slot: int, count: int) -> list[str]:
-    """The GPUs of a slot, ``count`` of those that the user made visible."""
-    import torch
-
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    names = visible.split(",") if visible else [str(index) for index in range(torch.cuda.device_count())]
-    return [names[index % len(names)] for index in range(slot * count, (slot + 1) * count)]
-
-
-def end_with_parent(parent: int) -> None:
-    """On Linux ask the kernel to end this process with its parent, however that one ends.
-
-    By SIGKILL: while a method works, Lightning takes SIGTERM for a request to stop after the batch.
-    """
-    if sys.platform == "linux":
-        import ctypes
-
-        PR_SET_PDEATHSIG = 1
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)
-
-
-def launch(job: Job) -> None:
-    """Run on several devices: `bench.engines.worker` in a fresh interpreter, which Lightning starts for each device."""
-    with outcome_directory(job.target) as directory:
-        config = directory / "request.json"
-        config.write_text(json.dumps(asdict(job.request)), encoding="utf-8")
-        # A safe path: `-m` would look for packages in the working directory first.
-        environment = dict(os.environ) | {"OMP_NUM_THREADS": str(threads()), "PYTHONSAFEPATH": "1"}
-        words = [sys.executable, "-m", "bench.engines.worker", str(config), str(directory)]
-        with (directory / "log.txt").open("w") as output:
-            status = subprocess.run(words, env=environment, stdout=output, stderr=subprocess.STDOUT).returncode
-        config.unlink()
-        if not (directory / "result.json").exists():
-            lines = (directory / "log.txt").read_text(errors="replace").strip().splitlines() or ["no output"]
-            raise BenchError(f"the worker ended with exit status {status}: {lines[-1]}")
+    def _ended(working: Working) -> Ended:
+        error = working.error if working.answered else how_it_ended(working.process.exitcode or 0)
+        return Ended(working.task, working.value, error, working.seconds)

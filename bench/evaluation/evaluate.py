@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import math
+import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from deepinv.physics import LinearPhysics
 from pytorch_lightning import LightningModule
@@ -19,25 +22,23 @@ from bench.contract import registry
 from bench.contract.method import Estimate, Method
 from bench.contract.operators import direct
 from bench.contract.task import Problem, Track
-from bench.data.measurements import Measured, collate, digest, to_device
-from bench.errors import BenchError
+from bench.data.measurements import Measured, collate, digest, generator
+from bench.errors import BenchError, OverTime
 from bench.evaluation.pictures import Picture
 from bench.evaluation.processes import gather, trainer
 
 Report = Callable[[str], None]
-
-# A single test image is timed a second time, its first pass being the warm-up, unless that takes longer than this.
-WARM_UP_SECONDS = 5.0
 
 PICTURES = 4  # the first test images are kept as pictures
 
 
 @dataclass(frozen=True)
 class Row:
-    """What evaluation keeps of one image."""
+    """The outcome of one image."""
 
     index: int
     id: str
+    group: str
     scores: dict[str, float]
     seconds: float
     data_hash: str
@@ -48,14 +49,33 @@ class Evaluation:
     """The outcome on a test set, in the order of its images."""
 
     per_image: dict[str, dict[str, float]]
+    groups: dict[str, str]
+    image_hashes: dict[str, str]
     seconds_per_image: float
     data_hash: str
 
 
-def reconstruct(method: Method, y: Tensor, physics: LinearPhysics, shape: Sequence[int], name: str) -> Tensor:
-    """The method's image of ``y``, checked against the contract; a breach is one line that names the image."""
-    estimate = method(y, physics)
-    image = estimate.image if isinstance(estimate, Estimate) else estimate
+@contextmanager
+def seeded(*parts: object) -> Iterator[None]:
+    """Random numbers of torch, NumPy and Python that depend on ``parts`` alone, and leave the state as it was."""
+    value = int(generator(*parts).integers(2**31))
+    numpy_state, python_state = np.random.get_state(), random.getstate()  # noqa: NPY002 - a method may draw from it
+    with torch.random.fork_rng():
+        torch.manual_seed(value)
+        np.random.seed(value)  # noqa: NPY002
+        random.seed(value)
+        try:
+            yield
+        finally:
+            np.random.set_state(numpy_state)  # noqa: NPY002
+            random.setstate(python_state)
+
+
+def reconstruct(method: Method, y: Tensor, physics: LinearPhysics, shape: Sequence[int], name: str) -> Estimate:
+    """The method's estimate of ``y``, checked against the contract; a breach is one line that names the image."""
+    answer = method(y, physics)
+    estimate = answer if isinstance(answer, Estimate) else Estimate(image=answer)
+    image = estimate.image
     if not isinstance(image, Tensor):
         raise BenchError(f"on image {name} the method returned {type(image).__name__}, expected a tensor.")
     if image.shape != torch.Size(shape):
@@ -66,36 +86,64 @@ def reconstruct(method: Method, y: Tensor, physics: LinearPhysics, shape: Sequen
         )
     if not bool(torch.isfinite(image).all()):
         raise BenchError(f"on image {name} the method returned NaN or infinite values.")
-    return image
+    return Estimate(image.detach(), estimate.finding, estimate.std)
 
 
-def scorer(track: Track) -> Callable[[str, Tensor, Tensor, dict[str, Tensor]], dict[str, float]]:
-    """All metrics of a track as one function of ``(image id, x_hat, x, params)``."""
+def scorer(track: Track) -> Callable[[str, Estimate, Tensor, Mapping[str, Tensor]], dict[str, float]]:
+    """All metrics of a track as one function of ``(image id, estimate, x, params)``.
+
+    A metric of a part that the estimate lacks (a finding, a standard deviation) is absent from the scores.
+    """
     functions = [(metric, registry.resolve(metric.function)) for metric in track.metrics]
 
-    def score(name: str, x_hat: Tensor, x: Tensor, params: dict[str, Tensor]) -> dict[str, float]:
-        x_hat = x_hat.to("cpu", torch.float64)
-        scores = {metric.name: float(f(x_hat, x, params, **metric.options)) for metric, f in functions}
-        for metric_name, value in scores.items():
+    def score(name: str, estimate: Estimate, x: Tensor, params: Mapping[str, Tensor]) -> dict[str, float]:
+        scores = {}
+        for metric, f in functions:
+            part = getattr(estimate, metric.of)
+            if part is None:
+                continue
+            value = float(f(part.detach().to("cpu", torch.float64), x, params, **metric.options))
             if not math.isfinite(value):
-                raise BenchError(f"the {metric_name} of image {name} is {value}, which cannot be averaged.")
+                raise BenchError(f"the {metric.name} of image {name} is {value}, which cannot be averaged.")
+            scores[metric.name] = value
         return scores
 
     return score
 
 
-def mean_score(method: Method, track: Track, data: Measured, indices: Sequence[int], device: torch.device) -> float:
-    """The mean of the primary metric over some images of a split, outside of any Trainer (tuning, validation)."""
+def physics_for(problem: Problem, params: Mapping[str, Tensor], device: torch.device) -> LinearPhysics:
+    """A fresh operator from copies of its parameters: a method that writes into them can't move its own score."""
+    return problem.physics({name: value.clone().to(device) for name, value in params.items()}, device)
+
+
+def mean_score(
+    method: Method,
+    track: Track,
+    data: Measured,
+    indices: Sequence[int],
+    device: torch.device,
+    *,
+    seed: int = 0,
+    deadline: float = math.inf,
+) -> float:
+    """The mean of the primary metric over some images of a split, outside of any Trainer (tuning, validation).
+
+    Raises `OverTime` when `time.monotonic()` passes the ``deadline``.
+    """
     score = scorer(track)
     rows = []
     was_training = method.training
     method.eval()
     with torch.no_grad():
         for index in indices:
+            if time.monotonic() > deadline:
+                raise OverTime("the trial went over its time")
             (name,), x, y, params = collate([data[index]])
-            physics = data.problem.physics(to_device(params, device), device)
-            x_hat = reconstruct(method, y.to(device), physics, x.shape, name)
-            rows.append((index, score(name, x_hat, x, params)[track.primary.name]))
+            with seeded(seed, track.id, name):
+                estimate = reconstruct(
+                    method, y.clone().to(device), physics_for(data.problem, params, device), x.shape, name
+                )
+            rows.append((index, score(name, estimate, x, params)[track.primary.name]))
     method.train(was_training)
     scores = [value for _, value in sorted(gather(rows))]
     return math.fsum(scores) / len(scores)
@@ -104,38 +152,38 @@ def mean_score(method: Method, track: Track, data: Measured, indices: Sequence[i
 class Referee(LightningModule):
     """Runs a method over a test set inside a Trainer. Physics and y reach the method; x stays here, on the CPU."""
 
-    def __init__(self, method: Method, track: Track, problem: Problem, total: int, report: Report) -> None:
+    def __init__(self, method: Method, track: Track, problem: Problem, total: int, seed: int, report: Report) -> None:
         super().__init__()
         self.method = method
+        self.track = track
         self.problem = problem
         self.score = scorer(track)
         self.total = total
+        self.seed = seed
         self.report = report
         self.rows: list[Row] = []
         self.pictures: list[Picture] = []
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
-        index, (ids, x, y, params) = batch
-        return index, ids[0], x, y.to(device), params, self.problem.physics(to_device(params, device), device)
+        index, group, (ids, x, y, params) = batch
+        return index, group, ids[0], x, y, params
 
     def test_step(self, batch: Any, batch_idx: int) -> None:
-        index, name, x, y, params, physics = batch
-        x_hat, seconds = self.timed(y, physics, x.shape, name)
-        if batch_idx == 0 and self.total == 1 and seconds < WARM_UP_SECONDS:
-            x_hat, seconds = self.timed(y, physics, x.shape, name)
-        scores = self.score(name, x_hat, x, params)
-        self.rows.append(Row(index, name, scores, seconds, digest(y)))
-        if index < PICTURES:
-            self.pictures.append(Picture(name, x, direct(y, physics).cpu(), x_hat.cpu(), scores))
-        self.report(f"evaluating {len(self.rows)}/{self.total}")
-
-    def timed(self, y: Tensor, physics: LinearPhysics, shape: Sequence[int], name: str) -> tuple[Tensor, float]:
-        y = y.clone()  # a method that writes into its y must not change what is hashed and drawn
-        synchronise(y.device)
+        index, group, name, x, y, params = batch
+        physics = physics_for(self.problem, params, self.device)
+        given = y.clone().to(self.device)
+        synchronise(self.device)
         start = time.perf_counter()
-        x_hat = reconstruct(self.method, y, physics, shape, name)
-        synchronise(y.device)
-        return x_hat, time.perf_counter() - start
+        with seeded(self.seed, self.track.id, name):
+            estimate = reconstruct(self.method, given, physics, x.shape, name)
+        synchronise(self.device)
+        seconds = time.perf_counter() - start
+        scores = self.score(name, estimate, x, params)
+        self.rows.append(Row(index, name, group, scores, seconds, digest(y)))
+        if index < PICTURES and estimate.image is not None:
+            first = direct(y.to(self.device), physics_for(self.problem, params, self.device)).cpu()
+            self.pictures.append(Picture(name, x, first, estimate.image.cpu(), scores))
+        self.report(f"evaluating {len(self.rows)}/{self.total}")
 
 
 def synchronise(device: torch.device) -> None:
@@ -151,6 +199,7 @@ def evaluate(
     accelerator: str = "cpu",
     devices: int = 1,
     limit: int | None = None,
+    seed: int = 0,
     report: Report = lambda stage: None,
 ) -> tuple[Evaluation, list[Picture]]:
     """Score ``method`` on the test split, one image at a time, in one process or ``devices`` of them.
@@ -161,7 +210,7 @@ def evaluate(
     data = Measured(track, problem, "test", limit)
     run = trainer(accelerator, devices, use_distributed_sampler=False)  # the ranks share out whole images below
     indices = range(run.global_rank, len(data), devices)
-    referee = Referee(method, track, problem, len(indices), report)
+    referee = Referee(method, track, problem, len(indices), seed, report)
     loader = DataLoader(Subset(Indexed(data), indices), batch_size=1, collate_fn=lambda items: items[0])
     run.test(referee, loader, verbose=False)
     rows = gather(referee.rows)
@@ -171,13 +220,14 @@ def evaluate(
 
 
 class Indexed(Dataset):
-    """Samples of a split with their place in it, as batches of one."""
+    """Samples of a split with their place in it and their group, as batches of one."""
 
     def __init__(self, data: Measured) -> None:
         self.data = data
 
     def __getitem__(self, index: int) -> Any:
-        return index, collate([self.data[index]])
+        sample = self.data[index]
+        return index, sample.group, collate([sample])
 
 
 def summary(rows: Sequence[Row], devices: int) -> Evaluation:
@@ -187,6 +237,8 @@ def summary(rows: Sequence[Row], devices: int) -> Evaluation:
     hashes = "".join(row.data_hash for row in rows)
     return Evaluation(
         per_image={row.id: row.scores for row in rows},
+        groups={row.id: row.group for row in rows},
+        image_hashes={row.id: row.data_hash[:16] for row in rows},
         seconds_per_image=math.fsum(timed) / len(timed),
         data_hash=hashlib.sha256(hashes.encode()).hexdigest()[:16],
     )

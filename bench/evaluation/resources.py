@@ -9,7 +9,7 @@ from typing import Self
 import psutil
 import torch
 
-from bench.evaluation.train import Point
+from bench.evaluation.curves import CurvePoint
 
 FAST = 0.02  # seconds between looks at the resident size, for its peak
 SLOW = 1.0  # seconds between points of the curves
@@ -19,7 +19,7 @@ class Monitor:
     """Samples in the background between ``with Monitor() as monitor`` and its end."""
 
     def __init__(self) -> None:
-        self.curves: list[Point] = []
+        self.curves: list[CurvePoint] = []
         self.process = psutil.Process()
         self.baseline = self.peak = self.process.memory_info().rss
         self.stopped = threading.Event()
@@ -55,9 +55,9 @@ class Monitor:
             elapsed = time.monotonic() - start
             if elapsed >= next_point:
                 step, now = int(elapsed), time.time()
-                self.curves.append(Point("system/cpu_percent", step, now, self.process.cpu_percent()))
-                self.curves.append(Point("system/memory_bytes", step, now, float(memory)))
+                self.curves.append(CurvePoint("system/cpu_percent", step, now, self.process.cpu_percent()))
+                self.curves.append(CurvePoint("system/memory_bytes", step, now, float(memory)))
                 if torch.cuda.is_initialized():
                     allocated = float(torch.cuda.memory_allocated())
-                    self.curves.append(Point("system/gpu_memory_bytes", step, now, allocated))
+                    self.curves.append(CurvePoint("system/gpu_memory_bytes", step, now, allocated))
                 next_point = elapsed + SLOW

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -18,21 +17,12 @@ from bench.contract.task import Problem, Track
 from bench.data.measurements import Measured, TrainingStream, collate, to_device
 from bench.errors import BenchError
 from bench.evaluation.evaluate import mean_score
+from bench.evaluation.curves import CurvePoint
 from bench.evaluation.processes import trainer
 
 VALIDATIONS = 5  # times per training, at the least; the last is at its end
 CURVE_POINTS = 200  # of the training loss
 FINITE_EVERY = 10  # steps between looks at whether the loss is still finite: each waits for the device
-
-
-@dataclass(frozen=True)
-class Point:
-    """One point of a curve: ``time`` in seconds since the epoch."""
-
-    name: str
-    step: int
-    time: float
-    value: float
 
 
 class TrainingData(LightningDataModule):
@@ -67,7 +57,7 @@ class BestOnValidation(Callback):
 
     def __init__(self, track: Track, data: Measured, report: Callable[[str], None]) -> None:
         self.track, self.data, self.report = track, data, report
-        self.curves: list[Point] = []
+        self.curves: list[CurvePoint] = []
         self.best_score = -math.inf
         self.best_step = 0
         self.best_weights: dict[str, Tensor] = {}
@@ -80,9 +70,9 @@ class BestOnValidation(Callback):
         if wanted or step % FINITE_EVERY == 0:
             loss = float(outputs["loss"])
             if not math.isfinite(loss):
-                raise BenchError(f"the training loss became {loss} at step {step}. Lower the step size `rate`.")
+                raise BenchError(f"the training loss became {loss} at step {step}. Lower the `learning_rate`.")
             if wanted:
-                self.curves.append(Point("train_loss", step, time.time(), loss))
+                self.curves.append(CurvePoint("train_loss", step, time.time(), loss))
         if step % max(1, steps // VALIDATIONS) == 0 or step == steps:
             self.validate(trainer, pl_module, step)
         self.report(f"training {step}/{steps}")
@@ -90,14 +80,14 @@ class BestOnValidation(Callback):
     def validate(self, trainer: Trainer, method: Any, step: int) -> None:
         indices = range(trainer.global_rank, len(self.data), trainer.world_size)
         score = mean_score(method, self.track, self.data, indices, method.device)
-        self.curves.append(Point(f"val_{self.track.primary.name}", step, time.time(), score))
+        self.curves.append(CurvePoint(f"val_{self.track.primary.name}", step, time.time(), score))
         gain = score if self.track.primary.higher_is_better else -score
         if gain > self.best_score:
             self.best_score, self.best_step = gain, step
             self.best_weights = {key: value.detach().clone() for key, value in method.state_dict().items()}
 
 
-def fit(
+def train(
     method: LearnedMethod,
     track: Track,
     problem: Problem,
@@ -107,7 +97,7 @@ def fit(
     devices: int = 1,
     checkpoint: Any = None,
     report: Callable[[str], None] = lambda stage: None,
-) -> tuple[dict[str, Any], Sequence[Point]]:
+) -> tuple[dict[str, Any], Sequence[CurvePoint]]:
     """Train ``method`` in place and leave it with its best weights on validation; write them to ``checkpoint``.
 
     Returns the record of the training and the learning curves.
@@ -123,7 +113,7 @@ def fit(
         devices,
         max_epochs=1,  # the stream ends with the budget, whether its steps are an optimiser's or not
         callbacks=[chooser],
-        gradient_clip_val=method.clip,
+        gradient_clip_val=method.gradient_clip,
         use_distributed_sampler=False,
     )
     run.fit(method, datamodule=TrainingData(track, problem, seed, devices))

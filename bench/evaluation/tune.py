@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
+import math
 import time
 import warnings
 from collections.abc import Callable, Mapping
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.contract.space import Choice, Float, Int, Range
-from bench.errors import BenchError
+from bench.errors import BenchError, OverTime
 
 STARTUP_TRIALS = 4  # the defaults and seeded random points, before the sampler models the score
 
@@ -25,16 +25,6 @@ class Trial:
     seconds: float
     state: str  # ok or failed
     reason: str = ""
-
-
-def defaults(constructor: Callable[..., Any], space: Mapping[str, Range]) -> dict[str, Any]:
-    """The constructor's own values for the hyperparameters of ``space``, where it states them."""
-    parameters = inspect.signature(constructor).parameters
-    return {
-        name: parameters[name].default
-        for name in space
-        if name in parameters and parameters[name].default is not inspect.Parameter.empty
-    }
 
 
 def suggest(trial: Any, space: Mapping[str, Range]) -> dict[str, Any]:
@@ -59,11 +49,13 @@ def tune(
     trials: int,
     maximise: bool,
     seed: int,
+    deadline: float = math.inf,
     report: Callable[[str], None] = lambda stage: None,
 ) -> list[Trial]:
     """Evaluate ``objective`` at ``start`` and then where Optuna's Gaussian-process sampler suggests.
 
-    A trial that raises has failed and is kept with its reason. Returns all trials; `best` picks one.
+    A trial that raises has failed and is kept with its reason. Returns all trials; `best` picks one. Raises `OverTime`
+    when `time.monotonic()` passes the ``deadline``.
     """
     import optuna
 
@@ -85,6 +77,8 @@ def tune(
             state, reason = "ok", ""
             study.tell(ask, score)
         except Exception as error:
+            if time.monotonic() > deadline:
+                raise OverTime(f"it went over its time in trial {number + 1} of {trials}") from error
             score, state, reason = None, "failed", f"{type(error).__name__}: {error}".partition("\n")[0]
             study.tell(ask, state=optuna.trial.TrialState.FAIL)
         done.append(Trial(number, hyperparameters, score, time.perf_counter() - begin, state, reason))

@@ -23,7 +23,8 @@ from bench.errors import BenchError
 from bench.runs.privacy import without_folders
 from bench.runs.records import Result, finished
 from bench.runs.store import whole_directory
-from bench.tracking.mlflow import MARKER
+
+TRACKED = "tracked.json"  # the note of where a run was tracked, which is true of one machine alone
 
 Add = Callable[[str, bytes, float], None]
 
@@ -99,7 +100,7 @@ def _visible(folder: Path) -> list[Path]:
 
 def _files(run_dir: Path) -> list[Path]:
     """The files of a run, less the note of where it was tracked, which is true of one machine alone."""
-    return sorted(file for file in run_dir.rglob("*") if file.is_file() and file.name != MARKER)
+    return sorted(file for file in run_dir.rglob("*") if file.is_file() and file.name != TRACKED)
 
 
 @contextmanager

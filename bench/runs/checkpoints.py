@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from bench.contract import registry
+from bench.contract.construct import asked_of_track
 from bench.errors import BenchError
+from bench.places import runs
 from bench.runs.records import Result, finished
-from bench.runs.spec import made_for
-from bench.runs.store import runs
 
 if TYPE_CHECKING:
     from bench.contract.method import Method
@@ -37,7 +37,7 @@ def restore(method: Method, track: Track, key: str) -> dict[str, Any]:
 
     result = Result.read(runs() / key / "result.json")
     source = registry.track(f"{result.task}:{result.track}")
-    for name in made_for(type(method)):
+    for name in asked_of_track(type(method)):
         theirs, ours = getattr(source, name), getattr(track, name)
         if theirs != ours:  # weights may have one shape for both, as 8x8 pixels and 4x4x4 have
             raise BenchError(f"the run {key} learned on {source.id}, where {name}={theirs}; {track.id} has {ours}.")

@@ -12,6 +12,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from bench.contract import registry
 from bench.places import ROOT
 
 PACKAGES = ("bench", "tasks", "baselines")
@@ -110,7 +111,19 @@ def sources(path: Path, package: str = "baselines") -> dict[str, str]:
     Followed are modules of ``package`` and modules or packages that lie beside the file. Files of this repository are
     named from its root, others from the folder of the file.
     """
-    return {_name(file, path.parent): code_hash(file.read_bytes()) for file in source_files(path, package)}
+    return {relative_name(file, path.parent): code_hash(file.read_bytes()) for file in source_files(path, package)}
+
+
+def method_sources(name: str) -> dict[str, str]:
+    """The sources of a method as they are now, by its name. Raises `BenchError` where there is no such method."""
+    path = registry.method_file(name).path
+    return sources(path) if path is not None else {}
+
+
+def task_sources(name: str) -> dict[str, str]:
+    """The sources of a task from outside of this repository. Our own tasks have versions instead, held by tests."""
+    path = registry.task_file(name)
+    return sources(path, "tasks") if path is not None else {}
 
 
 def source_files(path: Path, package: str = "baselines") -> list[Path]:
@@ -131,7 +144,7 @@ def source_files(path: Path, package: str = "baselines") -> list[Path]:
     return sorted(found)
 
 
-def _name(file: Path, folder: Path) -> str:
+def relative_name(file: Path, folder: Path) -> str:
     if file.is_relative_to(ROOT):
         return file.relative_to(ROOT).as_posix()
     return file.relative_to(folder).as_posix() if file.is_relative_to(folder) else file.name

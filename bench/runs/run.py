@@ -1,12 +1,9 @@
-"""One run: tune or fit, evaluate, and write a run directory, whole or not at all."""
+"""One run: tune or train, evaluate, and fill a run directory."""
 
 from __future__ import annotations
 
-import inspect
 import json
-import math
 import os
-import re
 import shutil
 import time
 import traceback
@@ -19,80 +16,86 @@ import torch
 from pytorch_lightning import seed_everything
 
 from bench.contract import registry
-from bench.contract.method import Convergent, Illustrated, LearnedMethod, Method
+from bench.contract.construct import build, check_space, constructor_defaults
+from bench.contract.method import LearnedMethod, Method
+from bench.contract.space import at_edge
 from bench.contract.task import Problem, Track
-from bench.data.measurements import Measured, collate, to_device
+from bench.data.measurements import Measured
 from bench.errors import BenchError
 from bench.evaluation.evaluate import evaluate, mean_score
+from bench.evaluation.inside import curve_and_atoms
 from bench.evaluation.resources import Monitor
-from bench.evaluation.train import Point, fit
-from bench.evaluation.tune import best, defaults, tune
-from bench.runs import checkpoints as learned
+from bench.evaluation.train import train
+from bench.evaluation.tune import best, tune
+from bench.places import runs
+from bench.runs import checkpoints, key, provenance
+from bench.runs.outcomes import Outcome, track_of
 from bench.runs.privacy import without_folders
-from bench.runs.records import outcome_directory
-from bench.runs.run_directory import Outcome, write
-from bench.runs.spec import Request, build, check_hyperparameters, identity, keys, requested_track
-from bench.runs.store import runs
+from bench.runs.run_directory import write
+from bench.runs.spec import Spec
 
 Report = Callable[[str], None]
 
-NAME = re.compile(r"(?!file$|allow_pickle$)[\w .-]+")  # part of a file's, and no argument of numpy.savez
+TRIAL_SHARE = 0.25  # of the time of a run that one trial may take; a longer one has failed, the others go on
 
 
 def is_first_process() -> bool:
+    """Whether this is the process that writes: a run on several devices has one process on each."""
     return os.environ.get("LOCAL_RANK", "0") == "0"
 
 
-def run(request: Request, report: Report = lambda stage: None) -> Path:
-    """Do one run in this process and return its directory. What fails is a directory too, with the reason in it."""
-    track = requested_track(request)
-    method = registry.load_method(request.method)
-    configuration = identity(request, method, track)
-    target = runs() / keys(configuration)[0]
-    with outcome_directory(target) as directory:
-        perform(request, directory, report)
-    return target
+def perform(spec: Spec, directory: Path, report: Report = lambda stage: None) -> None:
+    """Do one run and fill ``directory``; on further processes of the same run only take part.
 
-
-def perform(request: Request, directory: Path, report: Report) -> None:
-    """Do one run and fill ``directory``; on further processes of the same run only take part."""
+    A failure of the method is an outcome too, with its reason in the result.
+    """
     start = time.perf_counter()
-    track = requested_track(request)
-    method = registry.load_method(request.method)
-    outcome = Outcome()
+    outcome = Outcome(device=provenance.device_name(spec.accelerator))
     with Monitor() as monitor:
         try:
-            check_hyperparameters(request.method, method, track, request.hyperparameters)
-            reason = method.supports(track)
-            if reason:
-                outcome.status, outcome.reason = "unsupported", reason
+            method = load(spec)
+            if spec.method.unsupported:
+                outcome.status, outcome.reason = "unsupported", spec.method.unsupported
             else:
-                compete(request, track, method, directory, outcome, monitor, report)
+                tune_train_evaluate(spec, method, directory, outcome, report)
         except (Exception, SystemExit) as error:
-            outcome.status, outcome.reason = "failed", one_line(error) + place(error, method)
+            outcome.status, outcome.reason = "failed", one_line(error) + where(error, spec)
             outcome.traceback = without_folders(traceback.format_exc())
             share_failure(directory, outcome, error)
     outcome.curves += monitor.curves
     if is_first_process():
-        write(request, track, method, directory, outcome, time.perf_counter() - start)
+        write(spec, directory, outcome, time.perf_counter() - start)
+
+
+def load(spec: Spec) -> type[Method]:
+    """The method of a spec. Raises `BenchError` where its code, or its track, is no longer what the spec froze."""
+    method = registry.load_method(spec.method.reference)
+    file = registry.method_file(spec.method.reference)
+    now = provenance.sources(file.path) if file.path else {}
+    changed = [name for name, digest in now.items() if spec.method.sources.get(name, digest) != digest]
+    if changed:
+        raise BenchError(f"{changed[0]} was edited after the command had started. Type the command again.")
+    if key.scored(registry.track(spec.track)) != spec.scored:
+        raise BenchError(f"the track {spec.track} was edited after the command had started. Type the command again.")
+    return method
 
 
 def share_failure(directory: Path, outcome: Outcome, error: BaseException) -> None:
-    """Of several processes the one that broke knows why; to the first it is a connection that closed."""
+    """Of several processes the one that broke knows why; the first sees only a connection that closed."""
     note = directory / "failure.json"
     if not is_first_process():
         note.write_text(json.dumps([outcome.reason, outcome.traceback]))
-    elif note.exists():
-        if not isinstance(error, BenchError):
-            outcome.reason, outcome.traceback = json.loads(note.read_text())
-        note.unlink()
+    elif note.exists() and not isinstance(error, BenchError):
+        outcome.reason, outcome.traceback = json.loads(note.read_text())
 
 
-def place(error: BaseException, method: type[Method]) -> str:
-    """Where in the method's own file an error arose that is not ours; "" elsewhere."""
-    file = inspect.getfile(method)
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
-    return f" ({Path(file).name}, line {lines[-1]})" if lines and not isinstance(error, BenchError) else ""
+def where(error: BaseException, spec: Spec) -> str:
+    """The line of the method's own file at which an error arose; "" for an error of the referee or of other files."""
+    path = registry.method_file(spec.method.reference).path
+    if path is None or isinstance(error, BenchError):
+        return ""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    return f" ({path.name}, line {lines[-1]})" if lines else ""
 
 
 def one_line(error: BaseException) -> str:
@@ -102,124 +105,93 @@ def one_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-def compete(
-    request: Request,
-    track: Track,
-    method_class: type[Method],
-    directory: Path,
-    outcome: Outcome,
-    monitor: Monitor,
-    report: Report,
+def tune_train_evaluate(
+    spec: Spec, method_class: type[Method], directory: Path, outcome: Outcome, report: Report
 ) -> None:
     """Choose the method's hyperparameters or weights, then evaluate it once on the test split."""
-    seed_everything(request.seed, workers=True, verbose=False)
+    track = track_of(spec)
+    seed_everything(spec.seed, workers=True, verbose=False)
     torch.use_deterministic_algorithms(True, warn_only=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         report("opening data")
         problem = registry.load_task(track.task).open(track)
         outcome.splits = {split: len(images) for split, images in problem.images.items()}
-        outcome.hyperparameters = choose(request, track, problem, method_class, directory, outcome, report)
-        seed_everything(request.seed, workers=True, verbose=False)
-        method = build(method_class, track, outcome.hyperparameters)
-        checkpoint = directory / learned.CHECKPOINT
-        if request.learned:
-            outcome.training = learned.restore(method, track, request.learned)
+        deadline = time.monotonic() + track.budget.seconds
+        chosen = choose(spec, track, problem, method_class, directory, outcome, deadline, report)
+        outcome.hyperparameters = {**constructor_defaults(method_class), **chosen}
+        seed_everything(spec.seed, workers=True, verbose=False)
+        method = build(method_class, track, chosen)
+        weights = directory / checkpoints.CHECKPOINT
+        if spec.checkpoint:
+            outcome.training = checkpoints.restore(method, track, spec.checkpoint)
             if is_first_process():
-                shutil.copyfile(runs() / request.learned / learned.CHECKPOINT, checkpoint)
+                shutil.copyfile(runs() / spec.checkpoint / checkpoints.CHECKPOINT, weights)
         elif isinstance(method, LearnedMethod):
-            outcome.training, curves = fit(
-                method,
-                track,
-                problem,
-                seed=request.seed,
-                accelerator=request.accelerator,
-                devices=request.devices,
-                checkpoint=checkpoint,
-                report=report,
+            options: dict[str, Any] = {"accelerator": spec.accelerator, "devices": spec.devices}
+            outcome.training, curves = train(
+                method, track, problem, seed=spec.seed, checkpoint=weights, report=report, **options
             )
             outcome.curves += curves
         outcome.parameters = sum(p.numel() for p in method.parameters() if p.requires_grad)
-        monitor.reset_peak()
         outcome.evaluation, outcome.pictures = evaluate(
             method,
             track,
             problem,
-            accelerator=request.accelerator,
-            devices=request.devices,
-            limit=request.limit,
+            accelerator=spec.accelerator,
+            devices=spec.devices,
+            limit=spec.limit,
+            seed=spec.seed,
             report=report,
         )
-        outcome.peak_memory = monitor.peak_memory()
         if is_first_process():
-            look_inside(method, track, problem, torch.device(request.accelerator), outcome, report)
-
-
-def look_inside(
-    method: Method, track: Track, problem: Problem, device: torch.device, outcome: Outcome, report: Report
-) -> None:
-    """On the first test image: the objective per iteration and what was learned, of a method that tells them."""
-    if not isinstance(method, Convergent | Illustrated):
-        return
-    _, _, y, params = collate([Measured(track, problem, "test", 1)[0]])
-    y, physics = y.to(device), problem.physics(to_device(params, device), device)
-    try:
-        with torch.no_grad():
-            if isinstance(method, Convergent):
-                report("objective per iteration")
-                values = enumerate(method.to(device).convergence(y, physics), 1)
-                curve = [Point("objective", step, time.time(), value) for step, value in values if math.isfinite(value)]
-                outcome.curves += curve
-            if isinstance(method, Illustrated):
-                report("what was learned")
-                found = method.to(device).atoms(y, physics)
-                for name, atoms in found.items():
-                    if not NAME.fullmatch(name):
-                        raise BenchError(f"the atoms {name!r} need a name of letters, digits, spaces, '-', '_' or '.'.")
-                    if atoms.ndim != 3 or not atoms.numel():
-                        raise BenchError(f"the atoms {name!r} have the shape {tuple(atoms.shape)}, expected (N, h, w).")
-                outcome.atoms = {name: atoms.detach().cpu() for name, atoms in found.items()}
-    except Exception as error:  # the run is done: its scores are not lost with a curve or a picture
-        report(f"no look inside the method: {one_line(error)}")
+            curves, outcome.atoms = curve_and_atoms(method, track, problem, torch.device(spec.accelerator), report)
+            outcome.curves += curves
 
 
 def choose(
-    request: Request,
+    spec: Spec,
     track: Track,
     problem: Problem,
     method: type[Method],
     directory: Path,
     outcome: Outcome,
+    deadline: float,
     report: Report,
 ) -> dict[str, Any]:
-    """The hyperparameters to use: those requested, the rest tuned by the first process and read by the others."""
-    space = {name: values for name, values in method.space(track).items() if name not in request.hyperparameters}
-    if not space:
-        return dict(request.hyperparameters)
-    if method.learned:
-        raise BenchError(
-            f"{request.method} learns and has a search space: a method that learns has one declared recipe."
-        )
-    chosen = directory / "chosen.json"
+    """The hyperparameters to use: the requested ones, the rest tuned by the first process and read by the others.
+
+    A ``defaults`` control is not tuned; an ``oracle`` control is tuned on the test split, with the same budget.
+    """
+    space = {name: values for name, values in check_space(method, track).items() if name not in spec.hyperparameters}
+    start = {name: value for name, value in method.defaults(track).items() if name in space}
+    if not space or spec.control == "defaults":
+        return {**start, **spec.hyperparameters}
+    shared = directory / "chosen.json"
     if not is_first_process():
-        return json.loads(chosen.read_text())
-    device = torch.device(request.accelerator)
-    data = Measured(track, problem, "val", track.budget.images, keep=True)
+        return json.loads(shared.read_text())
+    device = torch.device(spec.accelerator)
+    split = "test" if spec.control == "oracle" else "val"
+    data = Measured(track, problem, split, None if spec.control == "oracle" else track.budget.images, keep=True)
 
     def objective(hyperparameters: dict[str, Any]) -> float:
-        candidate = build(method, track, {**request.hyperparameters, **hyperparameters}).to(device)
-        return mean_score(candidate, track, data, range(len(data)), device)
+        until = min(deadline, time.monotonic() + TRIAL_SHARE * track.budget.seconds)
+        candidate = build(method, track, {**spec.hyperparameters, **hyperparameters}).to(device)
+        return mean_score(candidate, track, data, range(len(data)), device, seed=spec.seed, deadline=until)
 
     maximise = track.primary.higher_is_better
     outcome.trials = tune(
         objective,
         space,
-        defaults(method, space),
+        start,
         trials=track.budget.trials,
         maximise=maximise,
-        seed=request.seed,
+        seed=spec.seed,
+        deadline=deadline,
         report=report,
     )
-    tuned = {**request.hyperparameters, **best(outcome.trials, maximise).hyperparameters}
-    chosen.write_text(json.dumps(tuned))
+    found = best(outcome.trials, maximise).hyperparameters
+    outcome.at_edge = sorted(name for name, values in space.items() if at_edge(found[name], values))
+    tuned = {**spec.hyperparameters, **found}
+    shared.write_text(json.dumps(tuned))
     return tuned

@@ -3,7 +3,7 @@
 import sys
 
 from bench.errors import BenchError
-from bench.runs.store import store
+from bench.places import store
 from bench.tracking import mlflow as tracking
 
 

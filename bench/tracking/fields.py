@@ -6,20 +6,12 @@ import csv
 import json
 import re
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+from bench.evaluation.curves import CurvePoint
 from bench.runs.records import Result
 
 LONGEST = 500  # characters of a parameter; the whole configuration is a file of its own
-
-
-class Point(NamedTuple):
-    """A value of a curve; ``time`` in milliseconds since the epoch."""
-
-    name: str
-    value: float
-    time: int
-    step: int
 
 
 def parameters(result: Result) -> dict[str, Any]:
@@ -38,7 +30,7 @@ def numbers(result: Result) -> dict[str, float]:
     values: dict[str, float | None] = {}
     if result.per_image:
         values |= {metric: result.mean(metric) for metric in result.metrics}
-    for name in ("seconds_per_image", "peak_memory_bytes", "parameters", "seconds"):
+    for name in ("seconds_per_image", "parameters", "seconds"):
         values[name] = getattr(result, name)
     values |= {"training_seconds": result.training.get("seconds"), "tuning_seconds": result.tuning.get("seconds")}
     return {name: float(value) for name, value in values.items() if value is not None}
@@ -58,7 +50,7 @@ def description(result: Result) -> str:
     if result.reason:
         return f"{result.status}: {result.reason}"
     scores = ", ".join(
-        f"{name} {result.mean(name):.4g} {declared['unit']}".rstrip() for name, declared in result.metrics.items()
+        f"{name} {result.mean(name):.4g} {declared.unit}".rstrip() for name, declared in result.metrics.items()
     )
     return f"{scores}, mean of {len(result.per_image)} images. Pictures are under Artifacts."
 
@@ -69,7 +61,7 @@ def view(result: Result) -> dict[str, Any]:
     return {
         "searchFilter": "tags.`bench.logged` = 'true'",
         "orderByKey": f"metrics.`{result.primary}`",
-        "orderByAsc": not result.metrics[result.primary]["higher_is_better"],
+        "orderByAsc": not result.metrics[result.primary].higher_is_better,
         "selectedColumns": [
             "params.`track`",
             *(f"metrics.`{name}`" for name in [*metrics, "seconds_per_image"]),
@@ -86,7 +78,7 @@ def per_image(result: Result) -> dict[str, list[Any]]:
     return {"columns": ["id", *metrics], "data": rows}
 
 
-def curves(run_dir: Path) -> list[Point]:
+def curves(run_dir: Path) -> list[CurvePoint]:
     """Learning curves and system metrics."""
     points = []
     for path in (run_dir / "curves.csv", run_dir / "system.csv"):
@@ -94,8 +86,7 @@ def curves(run_dir: Path) -> list[Point]:
             with path.open(newline="", encoding="utf-8") as file:
                 rows = list(csv.DictReader(file))
             for row in rows:
-                time, step = int(float(row["time"]) * 1000), int(float(row["step"]))
-                points.append(Point(row["name"], float(row["value"]), time, step))
+                points.append(CurvePoint(row["name"], int(float(row["step"])), float(row["time"]), float(row["value"])))
     return points
 
 
@@ -108,6 +99,6 @@ def splits(result: Result, run_dir: Path) -> tuple[str, dict[str, int]]:
     """The fingerprint of the track's data, and how many images each split has."""
     path = run_dir / "data.json"
     data = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    fingerprint = str(data.get("fingerprint") or result.data_hash or "unknown")
+    fingerprint = str(data.get("scored") or result.data_hash or "unknown")
     found = data.get("splits") or {"test": len(result.per_image)}
     return fingerprint, {split: found[split] for split in ("test", "val", "train") if found.get(split)}

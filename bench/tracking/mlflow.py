@@ -16,7 +16,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Any
 
 from bench.errors import BenchError
 from bench.runs.records import Result
-from bench.runs.store import store
-from bench.tracking import fields as summary
+from bench.places import store
+from bench.tracking import fields
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -47,8 +47,8 @@ SETTINGS = {
 
 
 def available() -> bool:
-    """Whether MLflow is installed; does not import it."""
-    return importlib.util.find_spec("mlflow") is not None
+    """Whether MLflow is installed, and not switched off by ``BENCH_TRACKING=off``; does not import it."""
+    return os.environ.get("BENCH_TRACKING", "") != "off" and importlib.util.find_spec("mlflow") is not None
 
 
 def preload() -> None:
@@ -88,6 +88,15 @@ def log(run_dir: Path) -> str:
     with suppress(OSError):  # a read-only directory: the next call asks MLflow instead
         (run_dir / MARKER).write_text(json.dumps({"uri": public(uri()), "run_id": run_id}) + "\n", encoding="utf-8")
     return run_id
+
+
+def try_to_log(run_dir: Path, report: Callable[[str], None]) -> None:
+    """Log a run directory; where that fails, the run is kept and can be sent later."""
+    try:
+        log(run_dir)
+    except Exception as error:
+        line = " ".join(str(error).split())[:200]
+        report(f"not tracked: {line}. The run is kept; the same command or `bench import {run_dir}` sends it again.")
 
 
 def results(task: str | None = None) -> list[Result]:
@@ -169,7 +178,7 @@ def _experiment(client: MlflowClient, result: Result) -> Experiment:
     experiment = client.get_experiment_by_name(result.task)
     if experiment is None:
         root = None if remote() else str(store() / "artifacts" / result.task)
-        tags = {VIEW: json.dumps(summary.view(result)), "mlflow.experimentKind": "custom_model_development"}
+        tags = {VIEW: json.dumps(fields.view(result)), "mlflow.experimentKind": "custom_model_development"}
         return client.get_experiment(client.create_experiment(result.task, artifact_location=root, tags=tags))
     if experiment.lifecycle_stage == "deleted":
         client.restore_experiment(experiment.experiment_id)
@@ -226,13 +235,16 @@ def _log(client: MlflowClient, experiment: Experiment, result: Result, run_dir: 
     run = client.create_run(experiment.experiment_id, start_time=start, tags=_tags(result), run_name=name)
     run_id = run.info.run_id
 
-    client.log_batch(run_id, params=_params(summary.parameters(result)))
-    points = [*_metrics(summary.numbers(result), end), *(Metric(*point) for point in summary.curves(run_dir))]
+    client.log_batch(run_id, params=_params(fields.parameters(result)))
+    points = [
+        *_metrics(fields.numbers(result), end),
+        *(Metric(p.name, p.value, int(p.time * 1000), p.step) for p in fields.curves(run_dir)),
+    ]
     for first in range(0, len(points), BATCH):
         client.log_batch(run_id, metrics=points[first : first + BATCH])
     client.log_inputs(run_id, _datasets(result, run_dir))
     _log_files(client, run_id, result, run_dir)
-    _log_trials(client, experiment, run_id, result.key, start, summary.trials(run_dir))
+    _log_trials(client, experiment, run_id, result.key, start, fields.trials(run_dir))
 
     client.set_terminated(run_id, "FAILED" if result.status == "failed" else "FINISHED", end)
     # Last of all: a run without them was cut short and is replaced.
@@ -253,7 +265,7 @@ def _log_files(client: MlflowClient, run_id: str, result: Result, run_dir: Path)
         with Image.open(path) as picture:
             client.log_image(run_id, picture, key=re.sub(r"[^\w\-. ]", "_", path.stem, flags=re.ASCII), step=0)
     if result.per_image:
-        client.log_dict(run_id, summary.per_image(result), TABLE)
+        client.log_dict(run_id, fields.per_image(result), TABLE)
 
 
 def _log_trials(
@@ -266,7 +278,7 @@ def _log_trials(
         start += int(trial["seconds"] * 1000)
         numbers = {"score": trial["score"], "seconds": trial["seconds"]}
         metrics = _metrics({name: value for name, value in numbers.items() if value is not None}, start)
-        client.log_batch(run.info.run_id, metrics, _params(summary.shortened(trial["hyperparameters"])))
+        client.log_batch(run.info.run_id, metrics, _params(fields.shortened(trial["hyperparameters"])))
         client.set_terminated(run.info.run_id, "FINISHED" if trial["state"] == "ok" else "FAILED", start)
 
 
@@ -278,10 +290,10 @@ def _tags(result: Result) -> dict[str, str]:
         "mlflow.source.type": "LOCAL",
         "mlflow.source.git.commit": result.commit,
     }
-    own["mlflow.note.content"] = summary.description(result)
+    own["mlflow.note.content"] = fields.description(result)
     if result.per_image:
         own["mlflow.loggedArtifacts"] = json.dumps([{"path": TABLE, "type": "table"}])
-    return own | summary.tags(result)
+    return own | fields.tags(result)
 
 
 def _params(values: Mapping[str, str]) -> list[Param]:
@@ -299,7 +311,7 @@ def _metrics(values: Mapping[str, float], time: int) -> list[Metric]:
 def _datasets(result: Result, run_dir: Path) -> list[DatasetInput]:
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
-    fingerprint, splits = summary.splits(result, run_dir)
+    fingerprint, splits = fields.splits(result, run_dir)
     name = f"{result.task}:{result.track}"
     source = json.dumps({"track": name, "version": result.task_version})
     return [

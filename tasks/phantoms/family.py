@@ -10,7 +10,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from bench.contract.task import Images
-from bench.runs.store import cached, code_hash
+from bench.data.cache import cached, code_hash
 from tasks.phantoms import shapes as phantoms
 
 SEEDS = {"train": 1, "val": 2, "test": 3}

@@ -19,7 +19,7 @@ from functools import lru_cache
 import numpy as np
 import scipy.sparse
 
-from bench.runs.store import cached
+from bench.data.cache import cached
 from tasks.physics.sparse import SparseMatrix
 
 VERSION = 1  # of the weights: part of the name under which a matrix is kept

@@ -1,0 +1,68 @@
+"""What a command tells while it works: one line for each run that ends, and a living line of those at work."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from bench.runs.records import Result
+from bench.runs.spec import SHORT_KEY, Spec
+
+if TYPE_CHECKING:
+    from bench.engines.engine import Engine
+
+Report = Callable[[str], None]
+EVERY = 30.0  # seconds between lines of progress where there is no terminal
+
+
+class Console:
+    """Counts the ends of ``total`` runs and reports each in one line."""
+
+    def __init__(self, total: int, report: Report) -> None:
+        self.total, self.report = total, report
+        self.done = self.failures = 0
+        self.last = time.monotonic()
+
+    def ended(self, spec: Spec, outcome: Result | str, seconds: float) -> None:
+        """Report a run: by its result, or by why it has none."""
+        self.done += 1
+        self.clear()
+        line = f"[{self.done}/{self.total}] {spec.track}  {spec.name}  seed {spec.seed}"
+        if isinstance(outcome, str):
+            self.failures += 1
+            self.report(f"{line}  FAILED: {outcome}")
+        elif outcome.status == "ok":
+            unit = outcome.metrics[outcome.primary].unit
+            score = f"{outcome.primary} {outcome.mean(outcome.primary):.4g} {unit}".rstrip()
+            self.report(f"{line}  {score}  ({seconds:.0f} s, key {spec.key[:SHORT_KEY]})")
+        else:
+            self.failures += outcome.status == "failed"
+            self.report(f"{line}  {outcome.status.upper()}: {outcome.reason}")
+
+    def elsewhere(self, spec: Spec) -> None:
+        """Report a run that another command has done in the meantime."""
+        self.done += 1
+        self.report(f"[{self.done}/{self.total}] {spec.track}  {spec.name}  seed {spec.seed}  done by another command")
+
+    def show(self, engine: Engine) -> None:
+        """A living line on a terminal, a line every half minute elsewhere."""
+        working = [f"{one.task.name}: {one.stage}" for one in getattr(engine, "working", {}).values()]
+        if not working:
+            return
+        text = f"{self.done}/{self.total} | " + " | ".join(working)
+        if sys.stderr.isatty():
+            width = shutil.get_terminal_size().columns - 1
+            sys.stderr.write("\r\x1b[K" + text[:width])
+            sys.stderr.flush()
+        elif time.monotonic() - self.last > EVERY:
+            self.last = time.monotonic()
+            self.report("... " + text)
+
+    @staticmethod
+    def clear() -> None:
+        if sys.stderr.isatty():
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()

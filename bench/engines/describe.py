@@ -1,0 +1,86 @@
+"""A method's declarations, read in a process that imports this method and no other."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.contract import registry
+from bench.contract.construct import check_hyperparameters, check_space, unsupported
+from bench.errors import BenchError
+from bench.places import ROOT
+from bench.runs import provenance
+from bench.runs.spec import MethodDescription, citation_of
+
+RECIPE = ("learning_rate", "gradient_clip", "warm_up")
+TIME = 120.0  # seconds that the import and the declarations of a method may take
+
+
+def describe(reference: str, tracks: Sequence[str], hyperparameters: Mapping[str, Any], report: Any) -> dict[str, Any]:
+    """``{track: MethodDescription as plain values}``. Raises `BenchError` where the method breaks its contract."""
+    before = set(sys.modules)
+    method = registry.load_method(reference)
+    file = registry.method_file(reference)
+    path = Path(inspect.getfile(method))
+    files = source_files(path, set(sys.modules) - before)
+    sources = {provenance.relative_name(source, path.parent): hash_of(source) for source in files}
+    outside = {
+        provenance.relative_name(source, path.parent): source.read_text(encoding="utf-8", errors="replace")
+        for source in files
+        if not source.is_relative_to(ROOT)
+    }
+    docstring = inspect.cleandoc(sys.modules[method.__module__].__doc__ or "")
+    found = {}
+    for name in tracks:
+        track = registry.track(name)
+        check_hyperparameters(reference, method, track, hyperparameters)
+        reason = unsupported(method, track)
+        space = {} if reason else check_space(method, track)
+        found[name] = MethodDescription(
+            name=file.name,
+            family=file.family,
+            reference=reference,
+            equation=docstring.partition("\n")[0],
+            citation=citation_of(docstring),
+            sources=sources,
+            code=provenance.code_of(sources),
+            learned=bool(method.learned),
+            unsupported=reason,
+            space={key: repr(values) for key, values in space.items()},
+            recipe={key: getattr(method, key) for key in RECIPE if hasattr(method, key)} if method.learned else {},
+            files=outside,
+        ).model_dump()
+    return found
+
+
+def source_files(path: Path, loaded: set[str]) -> list[Path]:
+    """The method's file, every module that it names, and every module beside it that was loaded with it."""
+    found = dict.fromkeys(provenance.source_files(path))
+    for name in loaded:
+        origin = getattr(sys.modules.get(name), "__file__", None) or ""
+        origin = origin if origin.endswith(".py") else ""
+        if origin and not path.is_relative_to(ROOT) and Path(origin).is_relative_to(path.parent):
+            found[Path(origin)] = None
+    return sorted(found)
+
+
+def hash_of(source: Path) -> str:
+    try:
+        return provenance.code_hash(source.read_bytes())
+    except (OSError, SyntaxError, ValueError) as error:
+        raise BenchError(f"{source.name} cannot be read: {error}.") from None
+
+
+def devices(report: Any) -> list[str]:
+    """The GPUs that may be used, as `CUDA_VISIBLE_DEVICES` names them; none on a machine without."""
+    import os
+
+    import torch
+
+    if not torch.cuda.is_available():
+        return []
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return visible.split(",") if visible else [str(index) for index in range(torch.cuda.device_count())]

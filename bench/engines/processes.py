@@ -1,0 +1,144 @@
+"""Processes that each do one piece of work: they are started so that CUDA works in them, and end with this one.
+
+On Linux they are forked from a server that has imported the heavy libraries and sees no GPU (`import deepinv` would
+initialise CUDA, and a process forked after that can't use it). The server imports no method, so that no method's code
+meets another's. On macOS, where a fork after such imports is unsafe, processes are spawned.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from typing import Any
+
+from bench.errors import BenchError
+from bench.places import ROOT
+
+START_METHOD = "forkserver" if sys.platform == "linux" else "spawn"
+PRELOADED = ["bench.engines.preload"]
+# The server sees no GPU, and asks the driver's library, not CUDA, whether there is one.
+BLIND = {"CUDA_VISIBLE_DEVICES": "", "PYTORCH_NVML_BASED_CUDA_CHECK": "1"}
+# Variables of clusters and launchers by which Lightning would take a lone process for a part of a larger run.
+LAUNCHERS = (
+    *("SLURM_", "OMPI_", "PMI_", "LSB_", "JSM_", "KUBEFLOW", "TORCHELASTIC_", "LIGHTNING_", "MASTER_"),
+    *("LOCAL_RANK", "GLOBAL_RANK", "GROUP_RANK", "RANK", "WORLD_SIZE", "NODE_RANK"),
+)
+
+Report = Callable[[str], None]
+
+
+def context() -> Any:
+    """The multiprocessing context; its server runs from now on."""
+    found = multiprocessing.get_context(START_METHOD)
+    if START_METHOD == "forkserver":
+        from multiprocessing import forkserver
+
+        found.set_forkserver_preload(PRELOADED)
+        before = dict(os.environ)
+        path = os.pathsep.join(filter(None, [str(ROOT), before.get("PYTHONPATH", "")]))
+        try:
+            os.environ.update(clean(before) | BLIND | {"PYTHONPATH": path, "PYTHONSAFEPATH": "1"})
+            forkserver.ensure_running()
+        finally:
+            for name in set(os.environ) - set(before):
+                del os.environ[name]
+            os.environ.update(before)
+    return found
+
+
+def clean(environment: Mapping[str, str]) -> dict[str, str]:
+    """An environment without launchers' variables, with sums on one thread unless `BENCH_THREADS` says otherwise."""
+    kept = {name: value for name, value in environment.items() if not name.startswith(LAUNCHERS)}
+    return kept | {"OMP_NUM_THREADS": str(threads()), "PYTHONHASHSEED": "0", "CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
+
+
+def threads() -> int:
+    """Threads of one run on the CPU: one by default, so that scores do not depend on the machine's size."""
+    text = os.environ.get("BENCH_THREADS") or "1"
+    if not text.isdecimal() or int(text) < 1:
+        raise BenchError(f"BENCH_THREADS={text} is not a positive whole number.")
+    return int(text)
+
+
+def processors() -> int:
+    """Processors that this process may use: by its affinity, where the system tells, and a container's quota."""
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        with open("/sys/fs/cgroup/cpu.max", encoding="utf-8") as file:
+            quota, period = file.read().split()
+        return max(1, min(count, int(quota) // int(period)))
+    except (OSError, ValueError):  # no such file, or "max": no quota
+        return count
+
+
+def work(
+    function: Callable[..., Any],
+    arguments: tuple[Any, ...],
+    environment: dict[str, str],
+    connection: Connection,
+    parent: int,
+) -> None:
+    """The life of a process: call ``function(*arguments, report)``, send its value or why there is none, and end.
+
+    The process leads a session of its own: the signals of a terminal reach the command alone, which then ends its
+    processes and everything they have started.
+    """
+    os.setsid()
+    end_with_parent(parent)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.environ.clear()
+    os.environ.update(environment)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(int(environment["OMP_NUM_THREADS"]))
+    try:
+        value = function(*arguments, lambda stage: connection.send(("stage", stage)))
+        connection.send(("value", value))
+    except BrokenPipeError:
+        os._exit(1)
+    except BaseException as error:
+        if not isinstance(error, BenchError):
+            traceback.print_exc()
+        text = " ".join(str(error).split())
+        name = "" if isinstance(error, BenchError) else type(error).__name__
+        connection.send(("error", ": ".join(filter(None, [name, text]))))
+        os._exit(1)
+    sys.stdout.flush()
+    os._exit(0)  # without exit handlers of libraries that the server imported
+
+
+def end_with_parent(parent: int) -> None:
+    """On Linux ask the kernel to end this process with its parent, however that one ends.
+
+    The parent of a forked process is the server, which ends with the command. By SIGKILL: while a method works,
+    Lightning takes SIGTERM for a request to stop after the batch.
+    """
+    if sys.platform == "linux":
+        import ctypes
+
+        PR_SET_PDEATHSIG = 1
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if parent and os.getppid() != parent:
+            os._exit(1)
+
+
+def end(process: Any) -> None:
+    """Kill a process and everything it has started."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    if process.exitcode is None:
+        process.kill()
+    process.join()
+
+
+def how_it_ended(exitcode: int) -> str:
+    if exitcode >= 0:
+        return f"the process ended with exit status {exitcode}"
+    hint = " (out of memory?)" if exitcode == -signal.SIGKILL else ""
+    return f"the process was killed by signal {-exitcode}{hint}"

@@ -1,0 +1,77 @@
+"""One run as a piece of work for an engine: its process, and the record of a process that could not write its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from bench.engines.local import Ended
+from bench.engines.processes import clean
+from bench.errors import BenchError
+from bench.places import runs
+from bench.runs.outcomes import failed_result, outcome_directory
+from bench.runs.records import Result, finished
+from bench.runs.spec import Spec
+from bench.tracking import mlflow as tracking
+
+OFTEN = 0.2  # seconds between two reports of a stage
+
+
+def execute(spec_text: str, send: Callable[[str], None]) -> str:
+    """Do the run of a spec in this process, write its directory, log it, and return "" or why it failed."""
+    spec = Spec.from_json(spec_text)
+    last = 0.0
+
+    def report(stage: str) -> None:
+        nonlocal last
+        if time.monotonic() - last > OFTEN:
+            last = time.monotonic()
+            send(stage)
+
+    target = runs() / spec.key
+    with outcome_directory(target) as directory:
+        if spec.devices > 1:
+            launch(spec, directory)
+        else:
+            from bench.runs.run import perform
+
+            perform(spec, directory, report)
+    if tracking.available():
+        send("logging")
+        tracking.try_to_log(target, print)
+    return ""
+
+
+def launch(spec: Spec, directory: Path) -> None:
+    """Run on several devices: `bench.engines.worker` in a fresh interpreter, which Lightning starts once per device."""
+    config = directory / "spec.json"
+    config.write_text(spec.to_json(), encoding="utf-8")
+    # A safe path: `-m` would look for packages in the working directory first.
+    environment = clean(os.environ) | {"PYTHONSAFEPATH": "1"}
+    words = [sys.executable, "-m", "bench.engines.worker", str(config), str(directory)]
+    with (directory / "log.txt").open("w") as output:
+        status = subprocess.run(words, env=environment, stdout=output, stderr=subprocess.STDOUT).returncode
+    if not (directory / "result.json").exists():
+        lines = (directory / "log.txt").read_text(errors="replace").strip().splitlines() or ["no output"]
+        raise BenchError(f"the worker ended with exit status {status}: {lines[-1]}")
+
+
+def conclude(spec: Spec, ended: Ended) -> Result | str:
+    """The result of a run that has ended; a failed one is written for a process that could not write its own."""
+    target = runs() / spec.key
+    try:
+        if ended.error:
+            if finished(target):
+                return f"{ended.error}. The finished run {spec.key} is kept."
+            with outcome_directory(target) as directory:
+                failed = failed_result(spec, ended.error, ended.seconds)
+                (directory / "result.json").write_text(failed.to_json(), encoding="utf-8")
+            if tracking.available():
+                tracking.try_to_log(target, print)
+        return Result.read(target / "result.json")
+    except Exception as error:  # whatever keeps this run from being recorded, the others go on
+        return ended.error or str(error)
