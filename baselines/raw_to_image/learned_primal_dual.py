@@ -19,8 +19,8 @@ import torch
 from deepinv.physics import LinearPhysics
 from torch import Tensor, nn
 
+from baselines.networks.convnet import convnet
 from baselines.networks.normalisation import Frame
-from baselines.networks.unet import convnet
 from bench.contract.method import LearnedMethod
 from bench.contract.operators import direct, operator_norm
 
