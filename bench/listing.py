@@ -72,7 +72,7 @@ def track_lines(track: Track) -> Iterator[str]:
     yield f"  tuning   {budget.trials} trials on {budget.images} validation images"
     yield f"  training {budget.steps} steps of {budget.batch} images"
     yield f"  data     {', '.join(track.data) or 'embedded'}; the splits share no {track.split_unit}"
-    for name, values in track.direct.items():
+    for name, values in track.direct_space.items():
         yield f"  direct   {name} tuned {describe(values)}"
     if track.citation:
         yield f"  {track.citation}"

@@ -22,6 +22,7 @@ WINDOWS: dict[str, Range] = {
     "window": Choice(("ram-lak", "shepp-logan", "cosine", "hamming", "hann")),
     "cutoff": Float(0.3, 1.0),
 }
+WINDOW_DEFAULTS = {"window": "ram-lak", "cutoff": 1.0}
 
 
 def open_track(track: Track) -> Problem:
@@ -84,7 +85,8 @@ def aapm(name: str, title: str, views: int, arc: float) -> Track:
         same_grid=False,
         data=("aapm12",),
         split_unit="source",
-        direct=WINDOWS,
+        direct_space=WINDOWS,
+        direct_defaults=WINDOW_DEFAULTS,
     )
 
 
@@ -100,7 +102,8 @@ MINI = Track(
     modality="ct",
     same_grid=False,
     split_unit="phantom",
-    direct=WINDOWS,
+    direct_space=WINDOWS,
+    direct_defaults=WINDOW_DEFAULTS,
 )
 
 EMISSION = replace(

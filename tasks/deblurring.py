@@ -23,6 +23,7 @@ GAUSSIAN = {"kind": "gaussian", "sigma": 1.6, "size": 25}  # the blur of Daniely
 MOTION = {"kind": "motion", "seed": 5, "size": 25, "length": 20.0}
 RANDOM = {"kind": "random", "size": 15, "sigma": (0.8, 2.4), "length": (5.0, 12.0)}
 WIENER = {"noise_to_signal": Float(1e-4, 1.0, log=True)}
+WIENER_DEFAULTS = {"noise_to_signal": 0.1}
 
 
 def open_track(track: Track) -> Problem:
@@ -85,7 +86,8 @@ def bsd68(name: str, title: str, blur: dict[str, Any]) -> Track:
         budget=Budget(trials=12, images=10, steps=20_000, batch=16),
         options={"images": "bsd", "blur": blur, "patch": 64},
         data=("bsd400", "bsd68"),
-        direct=WIENER,
+        direct_space=WIENER,
+        direct_defaults=WIENER_DEFAULTS,
     )
 
 
@@ -97,7 +99,8 @@ MINI = Track(
     metrics=psnr_ssim(1.0),
     budget=Budget(),
     options={"images": "photographs", "blur": GAUSSIAN, "patch": 64},
-    direct=WIENER,
+    direct_space=WIENER,
+    direct_defaults=WIENER_DEFAULTS,
     split_unit="scene",
 )
 
@@ -108,7 +111,8 @@ MINI_BLIND = replace(
     metrics=(*psnr_ssim(1.0), psnr_of_best_shift(1.0)),
     options={"images": "photographs", "blur": RANDOM, "patch": 64},
     blind=True,
-    direct={},
+    direct_space={},
+    direct_defaults={},
 )
 
 TASK = Task(

@@ -49,7 +49,7 @@ def bsd68(sigma: int) -> Track:
         metrics=psnr_ssim(1.0),
         budget=Budget(trials=12, images=10, steps=20_000, batch=16),
         options={"images": "bsd", "sigma": sigma, "patch": 64},
-        identity=True,
+        denoising=True,
         data=("bsd400", "bsd68"),
         citation="Zhang et al., Beyond a Gaussian Denoiser, IEEE TIP 26(7), 2017",
     )
@@ -63,7 +63,7 @@ MINI = Track(
     metrics=psnr_ssim(1.0),
     budget=Budget(),
     options={"images": "photographs", "sigma": 25, "patch": 64},
-    identity=True,
+    denoising=True,
     split_unit="scene",
 )
 

@@ -21,6 +21,7 @@ SIZE = 48  # voxels a side of a phantom
 VOXEL = 4.0  # mm, of a phantom
 B0 = (0.0, 0.0, 1.0)
 TKD = {"threshold": Float(0.02, 0.4)}
+TKD_DEFAULTS = {"threshold": 0.2}
 
 
 def open_track(track: Track) -> Problem:
@@ -93,7 +94,8 @@ MINI = Track(
     dims=3,
     same_grid=False,
     split_unit="phantom",
-    direct=TKD,
+    direct_space=TKD,
+    direct_defaults=TKD_DEFAULTS,
 )
 
 CHALLENGE = Track(
@@ -108,7 +110,8 @@ CHALLENGE = Track(
     dims=3,
     data=("qsm2016",),
     split_unit="source",
-    direct=TKD,
+    direct_space=TKD,
+    direct_defaults=TKD_DEFAULTS,
     citation="Langkammer et al., Quantitative Susceptibility Mapping: Report from the 2016 Challenge, MRM 79(3), 2018",
 )
 

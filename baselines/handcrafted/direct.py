@@ -28,7 +28,7 @@ class Direct(Method):
 
     @classmethod
     def space(cls, track: Track) -> Mapping[str, Range]:
-        return track.direct
+        return track.direct_space
 
     def forward(self, y: Tensor, physics: LinearPhysics) -> Tensor:
         return direct(y, physics, **self.options)

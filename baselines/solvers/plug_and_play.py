@@ -60,7 +60,7 @@ class PlugAndPlay(Method):
     @classmethod
     def space(cls, track: Track) -> Mapping[str, Range]:
         """Nothing where the measurement is the image and white Gaussian noise of known strength."""
-        return {} if track.identity and track.noise == "gaussian" else cls.search_space
+        return {} if track.denoising and track.noise == "gaussian" else cls.search_space
 
     def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
         """Images ``x`` (B, 1, ...) without their white noise of standard deviation ``sigma`` (B,), in the unit of x."""

@@ -62,7 +62,7 @@ class Variational(Method):
 
     @classmethod
     def space(cls, track: Track) -> Mapping[str, Range]:
-        return dict.fromkeys(cls.weights, WEIGHT_OF_DENOISING if track.identity else WEIGHT)
+        return dict.fromkeys(cls.weights, WEIGHT_OF_DENOISING if track.denoising else WEIGHT)
 
     @abstractmethod
     def model(self, y: Tensor, physics: LinearPhysics) -> Model:

@@ -21,13 +21,15 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SPLITS = ("train", "val", "test")
-DERIVED = ("noise", "identity", "blind")  # what a track declares that follows from its task and its options
+OF = ("image", "finding", "std")  # the parts of an estimate that a metric may score
+UNSCORED = ("title", "split_unit", "citation")  # fields of a track that move no score
 
 
 @dataclass(frozen=True)
 class Metric:
     """A score of one image.
 
+    ``of`` names the part of an estimate that is scored: its image, its finding, or its std (standard deviation).
     ``function`` names ``module:callable``, called as ``f(x_hat, x, params, **options) -> float`` with float64 CPU
     tensors ``(1, C, ...)``. What moves the score (data range, crop, real part or magnitude) stands in ``options``.
     """
@@ -38,21 +40,33 @@ class Metric:
     options: Mapping[str, Any] = field(default_factory=dict)
     unit: str = ""
     version: int = 1
+    of: str = "image"
+
+    def __post_init__(self) -> None:
+        if self.of not in OF:
+            raise ValueError(f"metric {self.name!r} is of {self.of!r}: expected one of {', '.join(OF)}")
 
 
 @dataclass(frozen=True)
 class Budget:
-    """What a method may spend: ``trials`` on ``images`` validation images to tune, ``steps`` of ``batch`` to train."""
+    """The limits of one run: ``trials`` on ``images`` validation images to tune, ``steps`` of ``batch`` to train.
+
+    ``seconds`` limits the wall-clock time of a run: tuning or training and evaluation together.
+    """
 
     trials: int = 8
     images: int = 2
     steps: int = 350
     batch: int = 4
+    seconds: float = 3600.0
 
 
 @dataclass(frozen=True)
 class Track:
-    """One frozen instance of a task. A change that moves a score is a new ``version``."""
+    """One frozen instance of a task. A change that moves a score is a new ``version``.
+
+    All fields move scores but the `UNSCORED` ones.
+    """
 
     task: str
     name: str
@@ -62,8 +76,8 @@ class Track:
     budget: Budget
     options: Mapping[str, Any]  # physics, noise, sizes, seeds: all that `Task.open` reads
     noise: str = "gaussian"  # its law, which the options hold: gaussian, photon, poisson, rician, ..., or none
-    identity: bool = False  # whether A is the identity: y is the image and its noise
-    blind: bool = False  # whether the physics keeps back a kernel that y was blurred by
+    denoising: bool = False  # A is the identity: only noise is removed
+    blind: bool = False  # the kernel that blurred y is unknown to the physics
     modality: str = "photograph"  # what forms the measurement: photograph, ct, mri, qsm
     channels: int = 1  # of an image: 2 where it is complex
     dims: int = 2  # spatial dimensions of an image
@@ -71,7 +85,8 @@ class Track:
     same_grid: bool = True  # measurements made on the grid of the reconstruction
     data: tuple[str, ...] = ()  # data sets it reads, none for embedded images and phantoms
     split_unit: str = "image"  # what keeps the splits apart
-    direct: Mapping[str, Range] = field(default_factory=dict)  # hyperparameters of `physics.direct`
+    direct_space: Mapping[str, Range] = field(default_factory=dict)  # tunable hyperparameters of `physics.direct`
+    direct_defaults: Mapping[str, Any] = field(default_factory=dict)  # their defaults in the operator
     citation: str = ""
 
     @property
@@ -82,33 +97,49 @@ class Track:
     def primary(self) -> Metric:
         return self.metrics[0]
 
-    def fingerprint(self) -> str:
-        """Hash of all that the track declares, and of the manifests of the data sets it reads.
+    def scored(self) -> dict[str, Any]:
+        """The fields that move a score, as plain data: all but the `UNSCORED` ones and the units of metrics."""
+        fields = {name: value for name, value in asdict(self).items() if name not in UNSCORED}
+        fields["metrics"] = [{k: v for k, v in metric.items() if k != "unit"} for metric in fields["metrics"]]
+        return fields
 
-        Without what is `DERIVED`.
-        """
+    def fingerprint(self) -> str:
+        """Hash of the scored fields and of the manifests of the data sets that the track reads."""
         from bench.data.manifest import manifest
 
-        track = {name: value for name, value in asdict(self).items() if name not in DERIVED}
-        declared = {"track": track, "files": {name: dict(manifest(name).files) for name in self.data}}
+        declared = {"track": self.scored(), "files": {name: dict(manifest(name).files) for name in self.data}}
         return hashlib.sha256(json.dumps(declared, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
 class Sample(NamedTuple):
-    """One measured image: ``x`` (C, ...), ``y`` and the ``params`` of its physics, all without the batch axis."""
+    """One measured image: ``x`` (C, ...), ``y`` and the ``params`` of its physics, all without the batch axis.
+
+    ``group`` names the images that are not independent of this one. ``target`` is the truth of a finding (a label map,
+    a list of nodules), if the track asks for one.
+    """
 
     id: str
+    group: str
     x: Tensor
     y: Tensor
     params: dict[str, Tensor]
+    target: Any = None
 
 
 @dataclass(frozen=True)
 class Images:
-    """An ordered split: the ``ids``, and ``load(id)``, which gives whatever the task's ``measure`` takes."""
+    """An ordered split: the ``ids``, and ``load(id)``, which returns the argument of the task's ``measure``.
+
+    ``group(id)`` names the group of an image. Images of one group are not independent: they show one scene, subject,
+    volume or phantom. Without it every image is a group of its own.
+    """
 
     ids: tuple[str, ...]
     load: Callable[[str], Any]
+    group: Callable[[str], str] | None = None
+
+    def group_of(self, image: str) -> str:
+        return image if self.group is None else self.group(image)
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -193,7 +193,7 @@ def toy(
         modality=modality,
         channels=channels,
         dims=len(shape),
-        identity=name in ("denoising", "odd-sided"),
+        denoising=name in ("denoising", "odd-sided"),
         blind=name == "blind blur",
         measured_channels=y.shape[1],
     )

@@ -61,7 +61,8 @@ class Measured(Dataset):
     def measure(self, index: int) -> Sample:
         name = self.ids[index]
         x, y, params = self.problem.measure(self.images.load(name), generator(self.track.id, self.track.version, name))
-        return Sample(name, x, single(y), {key: single(value) for key, value in params.items()})
+        group = self.images.group_of(name)
+        return Sample(name, group, x, single(y), {key: single(value) for key, value in params.items()})
 
 
 class TrainingStream(Dataset):
@@ -83,7 +84,9 @@ class TrainingStream(Dataset):
             self.loaded[name] = images.load(name)
         rng = generator("train", self.track.id, self.seed, index)
         x, y, params = self.problem.measure(self.problem.augment(self.loaded[name], rng), rng)
-        return Sample(name, single(x), single(y), {key: single(value) for key, value in params.items()})
+        return Sample(
+            name, images.group_of(name), single(x), single(y), {key: single(value) for key, value in params.items()}
+        )
 
 
 def collate(samples: Sequence[Sample]) -> tuple[list[str], Tensor, Tensor, dict[str, Tensor]]:

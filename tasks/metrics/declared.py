@@ -3,7 +3,7 @@
 from bench.contract.task import Metric
 
 
-def psnr_ssim(data_range: float, on: str = "identity") -> tuple[Metric, Metric]:
+def psnr_ssim(data_range: float, on: str = "values") -> tuple[Metric, Metric]:
     """Peak signal-to-noise ratio and structural similarity; ``on`` is what is scored of a complex image."""
     convention = {"data_range": data_range, "on": on}
     return (
@@ -18,7 +18,7 @@ def psnr_of_best_shift(data_range: float, reach: int = 2) -> Metric:
     return Metric("shifted_psnr", "tasks.metrics.image:psnr_of_best_shift", True, convention, unit="dB")
 
 
-def nmse(on: str = "identity") -> Metric:
+def nmse(on: str = "values") -> Metric:
     """Normalised mean squared error."""
     return Metric("nmse", "tasks.metrics.image:nmse", False, {"on": on})
 

@@ -2,7 +2,7 @@
 
 ``x_hat`` and ``x`` are float64 CPU tensors (1, C, H, W) or (1, C, D, H, W). Options shared by all metrics:
 
-- ``on``: ``identity``; for C = 2 holding real and imaginary part, ``real`` (channel 0, unclipped) or ``magnitude``.
+- ``on``: ``values``; for C = 2 holding real and imaginary part, ``real`` (channel 0, unclipped) or ``magnitude``.
 - ``mask``: score only where ``params["mask"]``, of the shape of the image or broadcast to it, is non-zero.
 - ``demean``: remove each image's mean (inside the mask, if there is one) before scoring.
 """
@@ -32,7 +32,7 @@ def psnr(
     params: Params,
     *,
     data_range: float,
-    on: str = "identity",
+    on: str = "values",
     mask: bool = False,
     demean: bool = False,
 ) -> float:
@@ -66,7 +66,7 @@ def ssim(
     params: Params,
     *,
     data_range: float,
-    on: str = "identity",
+    on: str = "values",
     demean: bool = False,
 ) -> float:
     """Structural similarity (Wang et al. 2004): Gaussian window of 11 pixels, sigma 1.5, K = (0.01, 0.03).
@@ -99,7 +99,7 @@ def nmse(
     x: Tensor,
     params: Params,
     *,
-    on: str = "identity",
+    on: str = "values",
     mask: bool = False,
     demean: bool = False,
 ) -> float:
@@ -113,7 +113,7 @@ def nrmse(
     x: Tensor,
     params: Params,
     *,
-    on: str = "identity",
+    on: str = "values",
     mask: bool = True,
     demean: bool = True,
 ) -> float:
@@ -131,7 +131,7 @@ def hfen(
     x: Tensor,
     params: Params,
     *,
-    on: str = "identity",
+    on: str = "values",
     mask: bool = True,
     demean: bool = True,
 ) -> float:
@@ -151,7 +151,7 @@ def xsim(
     x: Tensor,
     params: Params,
     *,
-    on: str = "identity",
+    on: str = "values",
     mask: bool = True,
     demean: bool = True,
 ) -> float:
@@ -203,7 +203,7 @@ def _prepare(
 
 
 def _view(image: Tensor, on: str) -> Tensor:
-    if on == "identity":
+    if on == "values":
         return image
     if image.shape[1] != 2:
         raise ValueError(f"a score on {on!r} takes a complex image with C = 2, got shape {tuple(image.shape)}")
@@ -211,7 +211,7 @@ def _view(image: Tensor, on: str) -> Tensor:
         return image[:, :1]
     if on == "magnitude":
         return image.square().sum(1, keepdim=True).sqrt()
-    raise ValueError(f"a score is on 'identity', 'real' or 'magnitude', got {on!r}")
+    raise ValueError(f"a score is on 'values', 'real' or 'magnitude', got {on!r}")
 
 
 def _gaussian(sigma: float, window: int) -> NDArray[np.float64]:

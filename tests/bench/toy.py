@@ -57,7 +57,6 @@ def track(name: str, **changes: Any) -> Track:
         "metrics": (Metric("psnr", "toy:psnr", True, unit="dB"), Metric("mae", "toy:mae", False)),
         "budget": Budget(trials=3, images=2, steps=10, batch=2),
         "options": {"sigma": 0.1},
-        "direct": {},
     }
     return Track(**(declared | changes))
 
