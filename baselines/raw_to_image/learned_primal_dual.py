@@ -33,7 +33,7 @@ class LearnedPrimalDual(LearnedMethod):
     ``memory``: images held by f, and by h.
     """
 
-    rate: ClassVar[float] = 4e-3
+    learning_rate: ClassVar[float] = 4e-3
 
     def __init__(
         self,

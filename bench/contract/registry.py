@@ -20,6 +20,13 @@ from bench.errors import BenchError, unknown
 if TYPE_CHECKING:
     from bench.contract.method import Method
 
+FORMER_NAMES = {  # of methods, by which they may still be asked for
+    "l2": "tikhonov",
+    "piecewise_smooth": "mumford_shah",
+    "ksvd_global": "ksvd_trained",
+    "mod_global": "mod_trained",
+    "ddtf_global": "ddtf_trained",
+}
 FAMILIES = ("handcrafted", "data_driven", "post_processing", "raw_to_image", "raw_to_task")
 
 
@@ -77,7 +84,7 @@ def method_file(name: str) -> MethodFile:
         return MethodFile(path.stem, family, path)
     found = methods()
     if name not in found:
-        raise unknown("method", name, found)
+        raise unknown("method", name, found, FORMER_NAMES.get(name))
     return found[name]
 
 

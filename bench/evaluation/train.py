@@ -80,7 +80,7 @@ class BestOnValidation(Callback):
         if wanted or step % FINITE_EVERY == 0:
             loss = float(outputs["loss"])
             if not math.isfinite(loss):
-                raise BenchError(f"the training loss became {loss} at step {step}. Lower the step size `rate`.")
+                raise BenchError(f"the training loss became {loss} at step {step}. Lower the `learning_rate`.")
             if wanted:
                 self.curves.append(Point("train_loss", step, time.time(), loss))
         if step % max(1, steps // VALIDATIONS) == 0 or step == steps:
@@ -123,7 +123,7 @@ def fit(
         devices,
         max_epochs=1,  # the stream ends with the budget, whether its steps are an optimiser's or not
         callbacks=[chooser],
-        gradient_clip_val=method.clip,
+        gradient_clip_val=method.gradient_clip,
         use_distributed_sampler=False,
     )
     run.fit(method, datamodule=TrainingData(track, problem, seed, devices))

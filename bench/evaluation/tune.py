@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import time
 import warnings
 from collections.abc import Callable, Mapping
@@ -25,16 +24,6 @@ class Trial:
     seconds: float
     state: str  # ok or failed
     reason: str = ""
-
-
-def defaults(constructor: Callable[..., Any], space: Mapping[str, Range]) -> dict[str, Any]:
-    """The constructor's own values for the hyperparameters of ``space``, where it states them."""
-    parameters = inspect.signature(constructor).parameters
-    return {
-        name: parameters[name].default
-        for name in space
-        if name in parameters and parameters[name].default is not inspect.Parameter.empty
-    }
 
 
 def suggest(trial: Any, space: Mapping[str, Range]) -> dict[str, Any]:

@@ -19,14 +19,14 @@ import torch
 from pytorch_lightning import seed_everything
 
 from bench.contract import registry
-from bench.contract.method import Convergent, Illustrated, LearnedMethod, Method
+from bench.contract.method import Convergent, HasAtoms, LearnedMethod, Method
 from bench.contract.task import Problem, Track
 from bench.data.measurements import Measured, collate, to_device
 from bench.errors import BenchError
 from bench.evaluation.evaluate import evaluate, mean_score
 from bench.evaluation.resources import Monitor
 from bench.evaluation.train import Point, fit
-from bench.evaluation.tune import best, defaults, tune
+from bench.evaluation.tune import best, tune
 from bench.runs import checkpoints as learned
 from bench.runs.privacy import without_folders
 from bench.runs.records import outcome_directory
@@ -159,7 +159,7 @@ def look_inside(
     method: Method, track: Track, problem: Problem, device: torch.device, outcome: Outcome, report: Report
 ) -> None:
     """On the first test image: the objective per iteration and what was learned, of a method that tells them."""
-    if not isinstance(method, Convergent | Illustrated):
+    if not isinstance(method, Convergent | HasAtoms):
         return
     _, _, y, params = collate([Measured(track, problem, "test", 1)[0]])
     y, physics = y.to(device), problem.physics(to_device(params, device), device)
@@ -170,7 +170,7 @@ def look_inside(
                 values = enumerate(method.to(device).convergence(y, physics), 1)
                 curve = [Point("objective", step, time.time(), value) for step, value in values if math.isfinite(value)]
                 outcome.curves += curve
-            if isinstance(method, Illustrated):
+            if isinstance(method, HasAtoms):
                 report("what was learned")
                 found = method.to(device).atoms(y, physics)
                 for name, atoms in found.items():
@@ -214,7 +214,7 @@ def choose(
     outcome.trials = tune(
         objective,
         space,
-        defaults(method, space),
+        {name: value for name, value in method.defaults(track).items() if name in space},
         trials=track.budget.trials,
         maximise=maximise,
         seed=request.seed,

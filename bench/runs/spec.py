@@ -22,6 +22,7 @@ from bench.runs import provenance
 if TYPE_CHECKING:
     from bench.contract.method import Method
 
+RECIPE = ("learning_rate", "gradient_clip", "warm_up")  # of training, stated by the class
 FROM_TRACK = ("channels", "dims", "measured_channels")  # constructor arguments that the track fills in
 SHORT_KEY = 8  # digits of a key that tell runs apart for a reader
 
@@ -157,7 +158,11 @@ def identity(request: Request, method: type[Method], track: Track) -> dict[str, 
     """
     file = registry.method_file(request.method)
     path = file.path or inspect.getfile(method)
-    recipe = {name: getattr(method, name) for name in ("rate", "clip", "warm_up")} if method.learned else {}
+    recipe = (
+        {name: getattr(method, name) for name in ("learning_rate", "gradient_clip", "warm_up")}
+        if method.learned
+        else {}
+    )
     return {
         "track": track.id,
         "version": track.version,

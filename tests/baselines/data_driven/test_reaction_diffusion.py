@@ -97,7 +97,7 @@ def test_equivariant_to_the_unit():
 
 
 def test_learns_one_image():
-    assert_learns_one_image(ReactionDiffusion(), rate=ReactionDiffusion.rate, share=0.2)
+    assert_learns_one_image(ReactionDiffusion(), rate=ReactionDiffusion.learning_rate, share=0.2)
 
 
 def test_its_atoms_are_its_filters():
