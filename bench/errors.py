@@ -12,9 +12,9 @@ class OverTime(BenchError):
     """A run, or a trial of it, has used up its time."""
 
 
-def unknown(kind: str, name: str, known: Iterable[str]) -> BenchError:
-    """An error for a ``name`` that is not among the ``known`` ones, with the nearest as a suggestion."""
+def unknown(kind: str, name: str, known: Iterable[str], renamed: str | None = None) -> BenchError:
+    """An error for a ``name`` that is not among the ``known`` ones; it suggests the new name, or the nearest ones."""
     known = sorted(known)
-    near = get_close_matches(name, known, n=3, cutoff=0.5)
+    near = [renamed] if renamed else get_close_matches(name, known, n=3, cutoff=0.5)
     hint = f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(known) or 'none'}."
     return BenchError(f"no {kind} is called {name!r}. {hint}")

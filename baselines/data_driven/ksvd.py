@@ -9,8 +9,8 @@ M. Elad, M. Aharon, Image denoising via sparse and redundant representations ove
 from __future__ import annotations
 
 from baselines.patches.dictionary import ksvd
-from baselines.patches.dictionary_denoiser import SelfLearned
+from baselines.patches.dictionary_denoiser import SelfTrainedDictionary
 
 
-class KSVD(SelfLearned):
+class KSVD(SelfTrainedDictionary):
     update = staticmethod(ksvd)

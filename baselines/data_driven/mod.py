@@ -9,8 +9,8 @@ K. Engan, S. Aase, J. Husøy, Method of optimal directions for frame design, ICA
 from __future__ import annotations
 
 from baselines.patches.dictionary import mod
-from baselines.patches.dictionary_denoiser import SelfLearned
+from baselines.patches.dictionary_denoiser import SelfTrainedDictionary
 
 
-class MOD(SelfLearned):
+class MOD(SelfTrainedDictionary):
     update = staticmethod(mod)

@@ -41,7 +41,7 @@ REACTION = 0.2  # λ before training
 class ReactionDiffusion(LearnedMethod):
     """``steps`` T: as in the paper. In 2D 1369 parameters each, for one channel."""
 
-    rate: ClassVar[float] = 1e-2
+    learning_rate: ClassVar[float] = 1e-2
 
     def __init__(self, channels: int = 1, dims: int = 2, steps: int = 5) -> None:
         super().__init__()

@@ -28,9 +28,9 @@ from torch.fft import fft2, fftfreq, fftshift, ifft2, ifftshift, irfft2, rfft2, 
 from torch.nn.functional import affine_grid, grid_sample, interpolate, pad
 
 from baselines.functionals.data_fit import data_fit
+from baselines.functionals.total_variation import total_variation
 from baselines.solvers.primal_dual import pdhg
 from baselines.solvers.variational import WEIGHT
-from baselines.transforms.finite_differences import total_variation
 from bench.contract.method import Method
 from bench.contract.operators import Blind, direct
 from bench.contract.space import Float

@@ -15,13 +15,13 @@ from torch import Tensor
 
 from baselines.functionals.data_fit import data_fit
 from baselines.functionals.regulariser import Regulariser, sum_of
+from baselines.functionals.total_variation import project
 from baselines.solvers.variational import Model, Variational
 from baselines.transforms.finite_differences import (
     gradient,
     gradient_adjoint,
     gradient_norm_squared,
     magnitude,
-    project,
 )
 from bench.contract.operators import direct
 

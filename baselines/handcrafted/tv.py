@@ -14,8 +14,8 @@ from deepinv.physics import LinearPhysics
 from torch import Tensor
 
 from baselines.functionals.data_fit import data_fit
+from baselines.functionals.total_variation import total_variation
 from baselines.solvers.variational import Model, Variational
-from baselines.transforms.finite_differences import total_variation
 from bench.contract.operators import direct
 
 

@@ -18,8 +18,9 @@ from deepinv.physics import LinearPhysics
 from torch import Tensor
 
 from baselines.functionals.data_fit import data_fit
+from baselines.functionals.total_variation import total_variation
 from baselines.solvers.variational import Model, Variational
-from baselines.transforms.finite_differences import gradient, magnitude, total_variation
+from baselines.transforms.finite_differences import gradient, magnitude
 from bench.contract.operators import direct
 
 EDGE_WEIGHT = 0.2  # m at edges; on a head phantom 0.001 doubles the error, 0.1 to 0.3 lowers it

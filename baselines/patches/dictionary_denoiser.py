@@ -48,7 +48,7 @@ class DictionaryDenoiser(PlugAndPlay):
         raise NotImplementedError
 
 
-class SelfLearned(DictionaryDenoiser):
+class SelfTrainedDictionary(DictionaryDenoiser):
     """The dictionary is learned from the measurement, of each channel by itself."""
 
     def __init__(self, sigma: float = 0.02, start: float = 0.3, iterations: int | None = None) -> None:
@@ -110,7 +110,7 @@ class Learner:
         self.dictionaries[i] = D
 
 
-class Global(DictionaryDenoiser, TrainedDenoiser):
+class TrainedDictionary(DictionaryDenoiser, TrainedDenoiser):
     """The dictionary is learned from training images: a few hundred steps suffice."""
 
     D: Tensor  # (K, n)

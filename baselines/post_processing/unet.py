@@ -23,7 +23,7 @@ from bench.contract.operators import direct
 class UNet(LearnedMethod):
     """``width`` channels, doubled at each of ``levels`` halvings. Volumes are folded in place of the finest level."""
 
-    rate: ClassVar[float] = 4e-3
+    learning_rate: ClassVar[float] = 4e-3
 
     def __init__(self, channels: int = 1, dims: int = 2, width: int = 16, levels: int = 3) -> None:
         super().__init__()

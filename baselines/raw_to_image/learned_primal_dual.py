@@ -19,8 +19,8 @@ import torch
 from deepinv.physics import LinearPhysics
 from torch import Tensor, nn
 
+from baselines.networks.convnet import convnet
 from baselines.networks.normalisation import Frame
-from baselines.networks.unet import convnet
 from bench.contract.method import LearnedMethod
 from bench.contract.operators import direct, operator_norm
 
@@ -33,7 +33,7 @@ class LearnedPrimalDual(LearnedMethod):
     ``memory``: images held by f, and by h.
     """
 
-    rate: ClassVar[float] = 4e-3
+    learning_rate: ClassVar[float] = 4e-3
 
     def __init__(
         self,

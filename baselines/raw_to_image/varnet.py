@@ -25,7 +25,7 @@ from bench.contract.task import Track
 class VarNet(LearnedMethod):
     """For MRI: one coil or several, complex or real images. ``width``, ``levels``: of each U-Net, which is folded."""
 
-    rate: ClassVar[float] = 4e-3
+    learning_rate: ClassVar[float] = 4e-3
 
     def __init__(self, channels: int = 2, dims: int = 2, cascades: int = 6, width: int = 16, levels: int = 1) -> None:
         super().__init__()

@@ -27,8 +27,8 @@ from deepinv.physics import Denoising, GaussianNoise, LinearPhysics, ZeroNoise
 from torch import Tensor
 
 from baselines.functionals.data_fit import prox_l2
+from baselines.networks.folding import extend
 from baselines.networks.normalisation import Frame
-from baselines.networks.unet import extend
 from baselines.solvers.proximal_gradient import momenta
 from bench.contract.method import Method
 from bench.contract.operators import direct, operator_norm

@@ -21,7 +21,7 @@ from bench.contract.task import Track
 class TrainedDenoiser(PlugAndPlay, LearnedMethod):
     """Subclasses write `learn` and `denoise`. Nothing is tuned: a method that learns has one recipe."""
 
-    clip: ClassVar[float | None] = None
+    gradient_clip: ClassVar[float | None] = None
 
     def __init__(self, sigma: float = 0.03, start: float = 0.3, iterations: int | None = None) -> None:
         super().__init__(sigma, start, iterations)

@@ -11,10 +11,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from baselines.functionals.regulariser import Regulariser, sum_of
-
-TINY = 1e-30  # a radius of zero, which is divided by
-
 
 def gradient_norm_squared(dims: int) -> float:
     """An upper bound of ‖∇‖², tight for large images (Chambolle 2004, theorem 3.1)."""
@@ -52,21 +48,3 @@ def magnitude(p: Tensor) -> Tensor:
     for component in p[1:]:
         squared.addcmul_(component, component)
     return squared.sum(1, keepdim=True).sqrt_() if squared.shape[1] > 1 else squared.sqrt_()
-
-
-def project(p: Tensor, radius: float | Tensor) -> Tensor:
-    """On the fields of pointwise length at most ``radius``, a number or a map (B, 1, ...), in place."""
-    radius = radius.clamp(min=TINY) if isinstance(radius, Tensor) else max(radius, TINY)
-    return p.div_(magnitude(p).div_(radius).clamp_(min=1))
-
-
-def total_variation(lam: float | Tensor, dims: int) -> Regulariser:
-    """λ Σ |∇x|, ``lam`` a number or a map of weights (B, 1, ...)."""
-
-    return Regulariser(
-        K=gradient,
-        K_adjoint=gradient_adjoint,
-        K_norm=gradient_norm_squared(dims) ** 0.5,
-        value=lambda p: sum_of(lam * magnitude(p)),
-        prox_dual=lambda p, sigma: project(p, lam),
-    )

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import inspect
+import random
 import sys
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property, partial
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from deepinv.physics import LinearPhysics
 from torch import Tensor
 
+from bench.contract.construct import FROM_TRACK, build
 from bench.contract.method import Estimate, Method
-from bench.contract.space import Choice
+from bench.contract.space import contains
 from bench.contract.toy_operators import Toy, toys
-from bench.runs.spec import FROM_TRACK, build
 
 BATCH_TOLERANCE = 1e-4  # of an image's largest value: single precision sums in another order
 
@@ -28,7 +31,7 @@ class Outcome(NamedTuple):
 
 
 class Tried:
-    """A method on a toy operator, and its first reconstruction, which all checks look at."""
+    """A method on a toy operator, and its first reconstruction, which all checks use."""
 
     def __init__(self, method: type[Method], toy: Toy) -> None:
         self.method = method
@@ -44,9 +47,15 @@ class Tried:
     def image(self) -> Tensor:
         return run(self.instance, self.y, self.physics)
 
+    @cached_property
+    def draws(self) -> bool:
+        """Whether the method draws random numbers: another seed gives another image."""
+        other = run(self.instance, self.toy.y, self.toy.physics(self.toy.params), seed=1)
+        return not torch.equal(other, self.image)
+
 
 class Breach(Exception):
-    """What a method does that the contract forbids."""
+    """A method does something that the contract forbids."""
 
 
 def check(method: type[Method]) -> list[Outcome]:
@@ -95,15 +104,14 @@ def has_a_sound_search_space(method: type[Method]) -> None:
         raise Breach("a method that learns has one declared recipe: it can have no search space")
     open_ended = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values())
     for toy in toys():
-        for name, values in method.space(toy.track).items():
-            if name not in parameters:
-                if open_ended:
-                    continue
+        space, start = method.space(toy.track), method.defaults(toy.track)
+        for name in {*space, *start}:
+            if name not in parameters and not open_ended:
                 raise Breach(f"{name!r} is searched, but it is no argument of the constructor")
-            default = parameters[name].default
-            inside = default in values.values if isinstance(values, Choice) else values.low <= default <= values.high
-            if not inside:
-                raise Breach(f"the default {name}={default} lies outside of its range {values}")
+            if name not in space:
+                raise Breach(f"{name!r} has a default to search from, but no range")
+            if name in start and not contains(space[name], start[name]):
+                raise Breach(f"the default {name}={start[name]} lies outside of its range {space[name]}")
 
 
 def makes_an_image(tried: Tried) -> None:
@@ -127,15 +135,24 @@ def leaves_its_input_alone(tried: Tried) -> None:
 
 
 def repeats_itself(tried: Tried) -> None:
+    """Equal bits from equal seeds: a method may draw random numbers from generators that the referee seeds."""
     first, toy = tried.image, tried.toy
     second = run(tried.instance, toy.y, toy.physics(toy.params))
     if not torch.equal(first, second):
-        raise Breach(f"a second call differs by {float((first - second).abs().max()):.1e}")
+        difference = float((first - second).abs().max())
+        raise Breach(
+            f"a second call with the same seed differs by {difference:.1e}: draw random numbers from the global "
+            "generators of torch, NumPy or Python, which are seeded before each image"
+        )
 
 
 def treats_a_batch_as_its_images(tried: Tried) -> None:
     toy = tried.toy
     alone = torch.cat([run(tried.instance, *toy.one(index)) for index in range(len(toy.y))])
+    if not bool(torch.isfinite(alone).all()):
+        raise Breach("a batch differs from its images one by one, which hold NaN or infinite values")
+    if tried.draws:  # the images of a batch and single images draw other numbers
+        return
     difference = float((tried.image - alone).abs().max() / alone.abs().max())
     if not difference <= BATCH_TOLERANCE:  # nor NaN
         raise Breach(f"a batch differs from its images one by one by {difference:.1e}, more than {BATCH_TOLERANCE}")
@@ -182,16 +199,30 @@ LEARNED_CHECKS: dict[str, Callable[[Tried], None]] = {
 }
 
 
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Seeds the global generators of torch, NumPy and Python; afterwards they go on as if nothing had happened."""
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
+    try:
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            np.random.seed(seed)  # noqa: NPY002
+            random.seed(seed)
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)  # noqa: NPY002
+
+
 def make(method: type[Method], toy: Toy) -> Method:
     """An instance with default hyperparameters; the same weights every time."""
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
+    with seeded(0):
         return build(method, toy.track, {}).eval()
 
 
-def run(method: Method, y: Tensor, physics: LinearPhysics) -> Tensor:
-    """The image, made as evaluation makes it."""
-    with torch.no_grad():
+def run(method: Method, y: Tensor, physics: LinearPhysics, seed: int = 0) -> Tensor:
+    """The image, made as evaluation makes it: without gradients, after the generators are seeded."""
+    with torch.no_grad(), seeded(seed):
         estimate = method(y, physics)
     image = estimate.image if isinstance(estimate, Estimate) else estimate
     if not isinstance(image, Tensor):

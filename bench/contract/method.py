@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from bench.contract.task import Track
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a method may return instead of a bare image: also a finding (a label map, say) and a standard deviation."""
+    """An answer of more than a bare image: a finding (a label map, say), a standard deviation."""
 
     image: Tensor | None = None
     finding: Tensor | None = None
@@ -30,6 +31,8 @@ class Method(LightningModule):
 
     Constructor arguments are the method's hyperparameters, each with a default. Where the constructor asks for
     ``channels``, ``dims`` (spatial dimensions) or ``measured_channels``, the referee fills them in from the track.
+    A method may draw random numbers from the global generators of torch, NumPy and Python, which the referee seeds
+    before each image.
     """
 
     search_space: ClassVar[Mapping[str, Range]] = {}  # the hyperparameters that are tuned
@@ -39,6 +42,19 @@ class Method(LightningModule):
     def space(cls, track: Track) -> Mapping[str, Range]:
         """The hyperparameters tuned on this track; by default `search_space`."""
         return cls.search_space
+
+    @classmethod
+    def defaults(cls, track: Track) -> Mapping[str, Any]:
+        """The values from which tuning starts, by name: those of the constructor for the names in `space`.
+
+        A name without a default is absent: the search then starts at a random value of it.
+        """
+        parameters = inspect.signature(cls).parameters
+        return {
+            name: parameters[name].default
+            for name in cls.space(track)
+            if name in parameters and parameters[name].default is not inspect.Parameter.empty
+        }
 
     @classmethod
     def supports(cls, track: Track) -> str | None:
@@ -52,33 +68,34 @@ class Method(LightningModule):
 
 @runtime_checkable
 class Convergent(Protocol):
-    """What a method that minimises may offer; the curve of the first test image is kept with the run."""
+    """A method that minimises an objective may offer its curve, which is kept for the first test image."""
 
     def convergence(self, y: Tensor, physics: LinearPhysics) -> list[float]:
         """The objective after each iteration, its mean over the batch."""
 
 
 @runtime_checkable
-class Illustrated(Protocol):
-    """What a method that learns a dictionary, a frame or filters may offer; they are kept with the run as pictures."""
+class HasAtoms(Protocol):
+    """A method that learns a dictionary, a frame or filters may offer them; the run keeps them as pictures."""
 
     def atoms(self, y: Tensor, physics: LinearPhysics) -> Mapping[str, Tensor]:
-        """What was learned, each set of atoms (N, h, w) by its name; from ``y`` where the method learns from that."""
+        """Each set of learned atoms (N, h, w) by its name; learned from ``y`` where the method does so."""
 
 
 class LearnedMethod(Method):
-    """A method that is trained: mean squared error, Adam, a rate that warms up and falls as a cosine.
+    """A method that is trained: mean squared error, Adam, a learning rate that warms up and falls as a cosine.
 
-    Override what your paper does otherwise. A training batch is ``(x, y, physics)``. The constants of the recipe are
-    class attributes and part of the run's key.
+    Override the hooks in which your paper differs. A training batch is ``(x, y, physics)``. The constants of the recipe
+    are class attributes and part of the run's key.
     """
 
     learned: ClassVar[bool] = True
-    rate: ClassVar[float] = 1e-3  # Adam's initial step size
-    clip: ClassVar[float | None] = 1.0  # bound on the norm of the gradient
-    warm_up: ClassVar[float] = 0.1  # of the steps, with a rate that grows from zero
+    learning_rate: ClassVar[float] = 1e-3  # Adam's highest step size
+    gradient_clip: ClassVar[float | None] = 1.0  # bound on the norm of the gradient
+    warm_up: ClassVar[float] = 0.1  # share of the steps in which the learning rate grows from zero
 
     def loss(self, x_hat: Tensor, x: Tensor) -> Tensor:
+        """The training loss, (), of reconstructions ``x_hat`` of the images ``x``, both (B, C, ...)."""
         return torch.nn.functional.mse_loss(x_hat, x)
 
     def training_step(self, batch: tuple[Tensor, Tensor, LinearPhysics], index: int) -> Tensor:
@@ -88,7 +105,7 @@ class LearnedMethod(Method):
         return loss
 
     def configure_optimizers(self) -> Any:
-        optimizer = torch.optim.Adam(self.parameters(), lr=self.rate)
+        optimizer = torch.optim.Adam(self.parameters(), lr=self.learning_rate)
         steps = max(1, int(self.trainer.estimated_stepping_batches))
 
         def factor(step: int) -> float:

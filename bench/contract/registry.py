@@ -21,6 +21,13 @@ from bench.places import ROOT
 if TYPE_CHECKING:
     from bench.contract.method import Method
 
+FORMER_NAMES = {  # of methods, by which they may still be asked for
+    "l2": "tikhonov",
+    "piecewise_smooth": "mumford_shah",
+    "ksvd_global": "ksvd_trained",
+    "mod_global": "mod_trained",
+    "ddtf_global": "ddtf_trained",
+}
 FAMILIES = ("handcrafted", "data_driven", "post_processing", "raw_to_image", "raw_to_task")
 
 
@@ -55,7 +62,8 @@ def _own(package: str) -> Path:
         spec = importlib.util.spec_from_file_location(
             package, folder / "__init__.py", submodule_search_locations=[str(folder)]
         )
-        assert spec is not None and spec.loader is not None
+        assert spec is not None
+        assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         sys.modules[package] = module
         spec.loader.exec_module(module)
@@ -88,7 +96,7 @@ def method_file(name: str) -> MethodFile:
         return MethodFile(path.stem, family, path)
     found = methods()
     if name not in found:
-        raise unknown("method", name, found)
+        raise unknown("method", name, found, FORMER_NAMES.get(name))
     return found[name]
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from bench.contract import registry
 from bench.contract.task import Track
@@ -34,7 +34,7 @@ POLL = 1.0  # seconds between looks at the runs of another command
 class Machine:
     """What this machine offers to runs: GPUs by their names, or none."""
 
-    accelerator: str
+    accelerator: Literal["cpu", "cuda"]
     visible: tuple[str, ...]
 
     @property
@@ -117,7 +117,7 @@ def specs_of(
     search = search_hash(method, budget)
     head, changed = provenance.commit()
     outside = provenance.uncommitted(Path(method.reference)) if method.files else ""
-    common = {
+    common: dict[str, Any] = {
         "track": track.id,
         "track_version": track.version,
         "scored": key.scored(track),

@@ -30,17 +30,18 @@ def curve_and_atoms(
     atoms: Mapping[str, Tensor] = {}
     if not isinstance(method, Convergent | HasAtoms):
         return curve, atoms
+    method.to(device)
     _, _, y, params = collate([Measured(track, problem, "test", 1)[0]])
     y, physics = y.to(device), problem.physics(to_device(params, device), device)
     try:
         with torch.no_grad():
             if isinstance(method, Convergent):
                 report("objective per iteration")
-                values = enumerate(method.to(device).convergence(y, physics), 1)
+                values = enumerate(method.convergence(y, physics), 1)
                 curve = [CurvePoint("objective", n, time.time(), value) for n, value in values if math.isfinite(value)]
             if isinstance(method, HasAtoms):
                 report("learned atoms")
-                atoms = {name: checked(name, found) for name, found in method.to(device).atoms(y, physics).items()}
+                atoms = {name: checked(name, found) for name, found in method.atoms(y, physics).items()}
     except Exception as error:
         report(f"no look inside the method: {error}")
     return curve, atoms

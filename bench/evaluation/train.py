@@ -16,8 +16,8 @@ from bench.contract.method import LearnedMethod
 from bench.contract.task import Problem, Track
 from bench.data.measurements import Measured, TrainingStream, collate, to_device
 from bench.errors import BenchError
-from bench.evaluation.evaluate import mean_score
 from bench.evaluation.curves import CurvePoint
+from bench.evaluation.evaluate import mean_score
 from bench.evaluation.processes import trainer
 
 VALIDATIONS = 5  # times per training, at the least; the last is at its end

@@ -21,9 +21,9 @@ from bench.runs.store import whole_directory
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from bench.evaluation.curves import CurvePoint
     from bench.evaluation.evaluate import Evaluation
     from bench.evaluation.pictures import Picture
-    from bench.evaluation.curves import CurvePoint
     from bench.evaluation.tune import Trial
 
 

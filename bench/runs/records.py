@@ -68,7 +68,7 @@ class MetricInfo(Record):
     higher_is_better: bool
     unit: str = ""
     of: Literal["image", "finding", "std"] = "image"
-    options: dict[str, Any] = {}  # data range, crop, real part or magnitude, mask
+    options: dict[str, Any] = Field(default_factory=dict)  # data range, crop, real part or magnitude, mask
     version: int = 1
 
 
@@ -120,7 +120,7 @@ class Result(Record):
     test_images: int  # in the track's test split
     requested: dict[str, Any]  # hyperparameters on the command line
     hyperparameters: dict[str, Any]  # the ones used: requested, tuned or default
-    at_edge: list[str] = []  # tuned hyperparameters within 2 % of an edge of their range
+    at_edge: list[str] = Field(default_factory=list)  # tuned hyperparameters within 2 % of an edge of their range
     learned: bool  # whether the method is trained on the training split
     checkpoint: str = ""  # key of the run whose weights were used in place of a training
     tuning: dict[str, Any]  # trials, images, seconds
@@ -141,7 +141,7 @@ class Result(Record):
     date: str  # ISO 8601, UTC
     seconds: Finite  # the whole run
     limit: int | None = None
-    files: dict[str, Hash] = {}  # SHA-256 of every other file of the run directory
+    files: dict[str, Hash] = Field(default_factory=dict)  # SHA-256 of every other file of the run directory
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

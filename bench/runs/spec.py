@@ -30,7 +30,7 @@ class MethodDescription(Record):
     unsupported: str  # why it does not apply to the track; "" where it does
     space: dict[str, str]  # of hyperparameters, each range as text
     recipe: dict[str, Any]  # constants of a training
-    files: dict[str, str] = {}  # text of its sources, where they lie outside of this repository
+    files: dict[str, str]  # text of its sources, where they lie outside of this repository
 
 
 class Spec(Record):
@@ -76,7 +76,7 @@ class Spec(Record):
 class Wish(Record):
     """What a command line asks of every (track, method, seed)."""
 
-    seeds: list[int] = [0]
+    seeds: list[int]
     limit: int | None = None
     steps: int | None = None
     label: Label = ""
@@ -102,8 +102,8 @@ def board_label(wish: Wish, hyperparameters: Mapping[str, Any], steps: int | Non
     text = wish.label or ",".join([*words, *(f"{name}={value}" for name, value in asked.items())])
     if not re.fullmatch(r"([A-Za-z0-9_][A-Za-z0-9_.,=+-]*)?", text) or len(text) > LONGEST_LABEL:
         raise BenchError(
-            f"the label {text[:60]!r} cannot name a file: it takes up to {LONGEST_LABEL} letters A-Z, digits and any of "
-            "_.,=+-. Give another by --label."
+            f"the label {text[:60]!r} cannot name a file: it takes up to {LONGEST_LABEL} letters A-Z, digits "
+            "and any of _.,=+-. Give another by --label."
         )
     return text
 

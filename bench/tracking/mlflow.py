@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.errors import BenchError
-from bench.runs.records import Result
 from bench.places import store
+from bench.runs.records import Result
 from bench.tracking import fields
 
 if TYPE_CHECKING:

@@ -1,42 +1,20 @@
-"""Reaction diffusion: its functions, adjoints and one step by hand, and that it learns."""
+"""Reaction diffusion: its adjoint and one step by hand, and that it learns."""
 
 import numpy as np
 import pytest
 import torch
 from deepinv.physics import BlurFFT, Denoising
+from learning import assert_equivariant_to_the_unit, assert_learns_one_image
 
 from baselines.data_driven.reaction_diffusion import SIDE, Diffusion, ReactionDiffusion, mirror, mirror_adjoint
 from baselines.networks.normalisation import rms
-from baselines.networks.rbf_activation import CENTRES, DELTA, REACH, SPACING, fit, influence
+from baselines.networks.rbf_activation import fit, influence
 from baselines.transforms.finite_differences import gradient, gradient_adjoint
 
 
 @pytest.fixture(autouse=True)
 def seeded():
     torch.manual_seed(0)
-
-
-def test_influence_is_a_sum_of_gaussians():
-    z = torch.linspace(-9, 9, 1001, dtype=torch.float64)
-    weights = torch.randn(2, CENTRES, dtype=torch.float64)
-    u, centres = np.arcsinh(z.numpy() / DELTA) / SPACING, np.arange(CENTRES) - CENTRES // 2
-    expected = weights.numpy() @ np.exp(-0.5 * (u - centres[:, None]) ** 2)
-    found = influence(z.expand(1, 2, -1), weights)[0].numpy()
-    assert np.abs(found - expected).max() < 0.02 * np.abs(expected).max()
-
-
-def test_influence_stays_what_it_is_at_the_ends():
-    weights = torch.randn(1, CENTRES)
-    end = DELTA * float(np.sinh(SPACING * REACH))
-    z = torch.tensor([[[-1e6, -end, end, 1e6]]])
-    found = influence(z, weights)[0, 0]
-    assert torch.allclose(found[[0, 3]], found[[1, 2]], atol=1e-4)
-
-
-def test_gradients_of_influence():
-    z = torch.randn(2, 3, 5, dtype=torch.float64, requires_grad=True)
-    weights = torch.randn(3, CENTRES, dtype=torch.float64, requires_grad=True)
-    torch.autograd.gradcheck(influence, (z, weights))
 
 
 @pytest.mark.parametrize("dims", [2, 3])
@@ -115,25 +93,11 @@ def test_before_training_it_smooths_and_leaves_constants():
 
 
 def test_equivariant_to_the_unit():
-    physics = BlurFFT((1, 16, 16), torch.ones(1, 1, 3, 3) / 9)
-    y, method = torch.rand(1, 1, 16, 16), ReactionDiffusion()
-    with torch.no_grad():
-        assert torch.allclose(method(1e-3 * y, physics), 1e-3 * method(y, physics), atol=1e-8)
+    assert_equivariant_to_the_unit(ReactionDiffusion())
 
 
 def test_learns_one_image():
-    physics = BlurFFT((1, 16, 16), torch.ones(1, 1, 5, 5) / 25)
-    x = torch.nn.functional.interpolate(torch.rand(1, 1, 4, 4), scale_factor=4)
-    y, method = physics.A(x), ReactionDiffusion()
-    optimizer = torch.optim.Adam(method.parameters(), lr=method.rate)
-    losses = []
-    for _ in range(60):
-        optimizer.zero_grad()
-        loss = method.loss(method(y, physics), x)
-        losses.append(loss.item())
-        loss.backward()
-        optimizer.step()
-    assert losses[-1] < 0.2 * losses[0]
+    assert_learns_one_image(ReactionDiffusion(), rate=ReactionDiffusion.learning_rate, share=0.2)
 
 
 def test_its_atoms_are_its_filters():

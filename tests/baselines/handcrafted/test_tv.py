@@ -1,14 +1,13 @@
-"""TV against closed forms, another library, and itself by another route."""
+"""TV against closed forms and another library."""
 
 import numpy as np
 import pytest
 import torch
-from deepinv.physics import BlurFFT, Denoising
-from opaque import Opaque
+from deepinv.physics import Denoising
 from skimage.restoration import denoise_tv_chambolle
 
 from baselines.handcrafted.tv import TV
-from baselines.transforms.finite_differences import gradient, gradient_adjoint, magnitude
+from baselines.transforms.finite_differences import gradient, magnitude
 
 
 def image(*shape, channels=1, seed=0):
@@ -22,13 +21,6 @@ def image(*shape, channels=1, seed=0):
 
 def objective(x, y, physics, lam):
     return float(0.5 * (physics.A(x) - y).square().sum() + lam * magnitude(gradient(x)).sum())
-
-
-@pytest.mark.parametrize("shape", [(8, 12), (4, 8, 6)])
-def test_gradient_and_its_adjoint(shape):
-    x, other = image(*shape), image(*shape, seed=1)
-    p = gradient(other)
-    assert float((gradient(x) * p).sum()) == pytest.approx(float((x * gradient_adjoint(p)).sum()), rel=1e-12)
 
 
 def test_denoising_is_that_of_scikit_image():
@@ -53,20 +45,6 @@ def test_the_mean_is_kept():
     y = image(16, 16)
     # Up to the single precision in which deepinv keeps the step of its prox.
     assert float(TV(lam=1.0, iterations=500)(y, Denoising()).mean()) == pytest.approx(float(y.mean()), rel=1e-6)
-
-
-def test_both_routes_find_one_minimiser():
-    x = image(24, 20)
-    blur = BlurFFT((1, 24, 20), torch.ones(1, 1, 3, 3, dtype=torch.float64) / 9)
-    y = blur.A(x)
-    lam = 0.01
-    exact = TV(lam=lam, iterations=3000)(y, blur)
-    dual = TV(lam=lam, iterations=3000)(y, Opaque(blur))
-    best = objective(exact, y, blur, lam)
-    assert objective(dual, y, blur, lam) == pytest.approx(best, rel=1e-4)
-    for seed in range(3):
-        away = exact + 1e-3 * torch.randn(exact.shape, dtype=exact.dtype, generator=torch.Generator().manual_seed(seed))
-        assert objective(away, y, blur, lam) > best
 
 
 def test_a_complex_image_has_one_set_of_edges():

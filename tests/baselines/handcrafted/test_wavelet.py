@@ -11,6 +11,7 @@ from deepinv.physics import BlurFFT, Denoising
 from baselines.handcrafted.wavelet import Wavelet
 from baselines.solvers.proximal_gradient import fista
 from baselines.transforms.wavelets import Wavelets
+from bench.errors import BenchError
 
 ALGORITHMS = Wavelet.algorithms
 
@@ -92,3 +93,9 @@ def test_the_minimiser_is_stationary():
     assert torch.allclose(slope[active], -0.01 * c[active].sign(), atol=1e-5)
     assert float(slope[penalised].abs().max()) < 0.01 + 1e-5
     assert float(slope[~penalised].abs().max()) < 1e-5
+
+
+@pytest.mark.parametrize("name", ["bior4.4", "dmey", "db0"])
+def test_wavelets_that_are_not_orthonormal_are_refused(name):
+    with pytest.raises(BenchError, match=f"wavelet={name}"):
+        Wavelet(wavelet=name)

@@ -1,27 +1,24 @@
 """Plug-and-play with linear denoisers, whose iterates have a closed form, by either route of the data term."""
 
-import math
-
 import pytest
 import torch
 from deepinv.physics import BlurFFT, Denoising, GaussianNoise, LinearPhysics, ZeroNoise
 from opaque import Opaque
-from torch.nn.functional import avg_pool2d, conv_transpose2d
 
-from baselines.conjugate_gradient import conjugate_gradient
 from baselines.data_driven.adaptive_frame import AdaptiveFrame
 from baselines.data_driven.ddtf import DDTF
 from baselines.data_driven.ksvd import KSVD
-from baselines.data_driven.ksvd_global import KSVDGlobal
 from baselines.data_driven.low_rank import LowRank
 from baselines.data_driven.mod import MOD
 from baselines.handcrafted.bm3d import BM3D
 from baselines.handcrafted.nlm import NLM
 from baselines.handcrafted.wnnm import WNNM
-from baselines.networks.normalisation import PHASE_BANDWIDTH, rms, smooth_phase
+from baselines.networks.normalisation import rms
 from baselines.solvers.plug_and_play import PlugAndPlay
 
 SHAPE = (16, 20)
+
+
 MOMENTA = (0.0, 0.281754, 0.434043)  # (t − 1)/t⁺ for t = 1, 1.618034, 2.193527, 2.749791
 
 
@@ -128,44 +125,9 @@ def test_images_smaller_than_a_patch(method, shape, blurred):
     assert torch.allclose(method()(y, physics), y, rtol=1e-3)
 
 
-@pytest.mark.parametrize("method", [KSVD, KSVDGlobal])
-def test_inside_a_splitting_only_the_codes_of_a_dictionary_speak(method):
-    """Under much noise no patch has an atom: each is its mean."""
-    x = images(1, 1, *SHAPE)
-    made = (method() if method is KSVD else method(dims=2)).double()
-    denoise = made.begin()
-    side = 6 if method is KSVD else 8
-    count = avg_pool2d(torch.ones_like(x), side, 1)
-    means = avg_pool2d(x, side, 1)
-    spread = conv_transpose2d(means, torch.ones(1, 1, side, side).double())
-    expected = spread / conv_transpose2d(count, torch.ones(1, 1, side, side).double())
-    assert torch.allclose(denoise(x, torch.tensor([100.0])), expected)
-
-
-def test_the_phase_that_is_removed_is_the_smooth_one():
-    """Of a magnitude times e^{i(φ + ε)}, φ turning once over the image and ε jumping from pixel to pixel."""
-    rows, columns = torch.meshgrid(torch.arange(64.0), torch.arange(64.0), indexing="ij")
-    phi = torch.sin(2 * torch.pi * rows / 64)
-    epsilon = 0.5 * (-1.0) ** (rows + columns)
-    image = torch.view_as_real(torch.polar(torch.ones(64, 64), phi + epsilon)).movedim(-1, 0)[None]
-    found = smooth_phase(image)[0, 0]
-    lost = 1 - math.exp(-0.5 * (1 / 64 / PHASE_BANDWIDTH) ** 2)  # of the frequency of φ, under the window
-    assert float((found * torch.polar(torch.ones(64, 64), -phi)).angle().abs().max()) < lost < 0.2
-
-
 def test_the_phase_of_a_complex_image_does_not_matter():
     """A turned measurement gives the turned image."""
     y, physics = images(1, 2, *SHAPE) - 0.2, Turn()
     turned = torch.stack([-y[:, 1], y[:, 0]], 1)
     x_hat, x_hat_turned = Wiener()(y, physics), Wiener()(turned, physics)
     assert torch.allclose(torch.stack([-x_hat[:, 1], x_hat[:, 0]], 1), x_hat_turned, atol=1e-6)
-
-
-def test_conjugate_gradients_end_after_as_many_steps_as_there_are_eigenvalues():
-    """And go on unharmed; each image of a batch as if alone, whatever its scale."""
-    diagonal = 1 + torch.arange(12, dtype=torch.float64).reshape(1, 1, 3, 4) % 5
-    b = images(2, 1, 3, 4) * torch.tensor([1.0, 1e-8])[:, None, None, None]
-    for steps in (5, 50):
-        x = conjugate_gradient(lambda x: diagonal * x, b, torch.zeros_like(b), steps)
-        assert torch.allclose(x, b / diagonal, rtol=1e-9, atol=0)
-    assert not torch.allclose(conjugate_gradient(lambda x: diagonal * x, b, torch.zeros_like(b), 4), b / diagonal)

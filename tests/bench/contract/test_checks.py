@@ -1,12 +1,17 @@
-"""The contract of learning: gradients of all parameters, or a state that a training step changes by itself."""
+"""The contract of learning, and of random numbers: those of seeded generators are allowed, others are not."""
 
+import os
+import random
 from functools import partial
 
+import numpy as np
+import pytest
 import torch
 from deepinv.physics import Denoising
 
-from bench.contract.checks import LEARNED_CHECKS, TOY_CHECKS, Tried, attempt
-from bench.contract.method import LearnedMethod
+from bench.contract.checks import LEARNED_CHECKS, TOY_CHECKS, Tried, attempt, check
+from bench.contract.method import LearnedMethod, Method
+from bench.contract.space import Float
 from bench.contract.toy_operators import toys
 
 
@@ -90,3 +95,84 @@ def test_a_single_image_of_nan_is_no_batch_of_one():
     _, passed, message = attempt(name, partial(test, Tried(Fickle, toy)))
     assert not passed
     assert "differs from its images" in message
+
+
+class Sampler(Method):
+    """y and a little noise, drawn by a function of the shape."""
+
+    draw = staticmethod(lambda shape: torch.randn(shape))
+
+    def forward(self, y, physics):
+        return physics.A_adjoint(y) + 0.01 * self.draw(physics.A_adjoint(y).shape)
+
+
+class NumPySampler(Sampler):
+    draw = staticmethod(lambda shape: torch.from_numpy(np.random.standard_normal(shape)).float())  # noqa: NPY002
+
+
+class PythonSampler(Sampler):
+    draw = staticmethod(lambda shape: torch.full(shape, random.random()))
+
+
+class Unseeded(Sampler):
+    draw = staticmethod(lambda shape: torch.full(shape, int.from_bytes(os.urandom(4), "big") / 2**32))
+
+
+class OwnGenerator(Sampler):
+    """Seeded by the system and not by the referee."""
+
+    draw = staticmethod(lambda shape: torch.from_numpy(np.random.default_rng().standard_normal(shape)).float())
+
+
+def toy_breaches(method):
+    """The messages of all checks on toy operators that failed."""
+    return [outcome.message for outcome in check(method) if ": " in outcome.check and not outcome.passed]
+
+
+@pytest.mark.parametrize("method", [Sampler, NumPySampler, PythonSampler])
+def test_a_method_may_draw_from_generators_that_are_seeded(method):
+    assert toy_breaches(method) == []
+
+
+@pytest.mark.parametrize("method", [Unseeded, OwnGenerator])
+def test_other_randomness_is_a_breach(method):
+    found = toy_breaches(method)
+    assert len(found) == len(toys())
+    assert all("a second call with the same seed differs by" in message for message in found)
+
+
+def test_checks_leave_the_generators_as_they_were():
+    states = torch.get_rng_state(), np.random.get_state()[1], random.getstate()  # noqa: NPY002
+    toy_breaches(NumPySampler)
+    assert torch.equal(torch.get_rng_state(), states[0])
+    assert np.array_equal(np.random.get_state()[1], states[1])  # noqa: NPY002
+    assert random.getstate() == states[2]
+
+
+class Astray(Method):
+    """Its defaults leave the range."""
+
+    def __init__(self, lam=2.0):
+        super().__init__()
+
+    @classmethod
+    def space(cls, track):
+        return {"lam": Float(0, 1)}
+
+
+class Unsearched(Astray):
+    """A default of a hyperparameter that is not searched."""
+
+    @classmethod
+    def defaults(cls, track):
+        return {"lam": 0.5, "window": "hann"}
+
+
+@pytest.mark.parametrize(
+    ("method", "message"),
+    [(Astray, "the default lam=2.0 lies outside"), (Unsearched, "'window' is searched, but it is no argument")],
+)
+def test_the_search_starts_inside_of_its_ranges(method, message):
+    outcome = next(outcome for outcome in check(method) if outcome.check == "search space")
+    assert not outcome.passed
+    assert message in outcome.message

@@ -82,6 +82,12 @@ def test_a_wrong_name_is_answered_with_a_remedy(call, name, hint):
     assert name.rpartition(":")[2] in text
 
 
+@pytest.mark.parametrize(("former", "name"), registry.FORMER_NAMES.items())
+def test_a_former_name_is_answered_with_the_new_one(former, name):
+    assert refusal(registry.load_method, former) == f"no method is called {former!r}. Did you mean {name}?"
+    assert name in registry.methods()
+
+
 def test_a_file_is_a_method_from_its_path(tmp_path):
     path = toy.method_file(tmp_path, "mine", "return y")
     assert registry.load_method(path).__name__ == "Toy"

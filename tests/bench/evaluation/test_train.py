@@ -58,7 +58,7 @@ def test_the_weights_of_the_best_validation_are_left_and_written(network, tmp_pa
 
 
 def test_where_lower_is_better_the_lowest_validation_is_best(network):
-    network.rate = 0.05
+    network.learning_rate = 0.05
     track = toy.track("mini", metrics=(toy.MINI.metrics[1],))
     record, curves = train(network(), track)
     assert record["val_mae"] == min(point.value for point in curves if point.name == "val_mae")
@@ -108,7 +108,7 @@ def test_a_training_tells_its_stage(network):
 class Average(LearnedMethod):
     """Learns the mean of the images, without gradients, and gives it back for every measurement."""
 
-    clip = None
+    gradient_clip = None
 
     def __init__(self):
         super().__init__()

@@ -1,12 +1,10 @@
 """Every method gets the same number of trials, its defaults first; what fails is kept with its reason."""
 
 import pytest
-import toy
 
-from bench.contract import registry
 from bench.contract.space import Choice, Float, Int
 from bench.errors import BenchError
-from bench.evaluation.tune import Trial, best, defaults, suggest, tune
+from bench.evaluation.tune import Trial, best, suggest, tune
 
 SPACE = {"a": Float(0.0, 1.0), "n": Int(1, 9), "word": Choice(("left", "right"))}
 
@@ -30,12 +28,6 @@ def test_the_budget_is_spent_and_not_exceeded():
 def test_the_defaults_are_tried_first():
     start = {"a": 0.75, "n": 4, "word": "right"}
     assert search(start=start)[0].hyperparameters == start
-
-
-def test_defaults_are_the_constructors_own(tmp_path):
-    method = registry.load_method(toy.method_file(tmp_path, "shrink", toy.SHRINK))
-    assert defaults(method, method.search_space) == {"factor": 0.9}
-    assert defaults(method, {"unstated": Float(0, 1)}) == {}
 
 
 def test_all_choices_are_inside_the_space():

@@ -52,7 +52,7 @@ def test_on_its_own_track_it_scores_as_it_did(trained, store):
     assert second.per_image == first.per_image
 
 
-@pytest.mark.parametrize("method", ["ksvd_global", "ddtf_global"])
+@pytest.mark.parametrize("method", ["ksvd_trained", "ddtf_trained"])
 def test_so_is_what_was_learned_without_gradients(method, store):
     assert main(["run", "toy", "-m", method, "--cpu"]) == 0
     (folder,) = (store / "runs").glob("*/result.json")
@@ -71,11 +71,11 @@ def test_so_is_what_was_learned_without_gradients(method, store):
 
 
 def test_a_dictionary_of_patches_is_not_one_of_blocks_of_the_same_size(store):
-    assert main(["run", "toy", "-m", "ksvd_global", "--cpu"]) == 0
+    assert main(["run", "toy", "-m", "ksvd_trained", "--cpu"]) == 0
     (path,) = (store / "runs").glob("*/result.json")
     key, volumes = path.parent.name, replace(track("toy:mini"), name="volumes", dims=3)
-    learner = load_method("ksvd_global")(dims=3)
-    assert learner.D.shape == load_method("ksvd_global")(dims=2).D.shape
+    learner = load_method("ksvd_trained")(dims=3)
+    assert learner.D.shape == load_method("ksvd_trained")(dims=2).D.shape
     with pytest.raises(BenchError, match=f"the run {key} learned on toy:mini, where dims=2; toy:volumes has 3"):
         restore(learner, volumes, key)
 

@@ -78,7 +78,7 @@ def test_the_recipe_of_a_learned_method_is_part_of_its_key(tmp_path, monkeypatch
     path = toy.method_file(tmp_path, "net", toy.TINY_NETWORK, "LearnedMethod")
     method = registry.load_method(path)
     before = keys(identity(Request("toy:mini", path), method, toy.MINI))
-    monkeypatch.setattr(method, "rate", 5e-4)
+    monkeypatch.setattr(method, "learning_rate", 5e-4)
     assert keys(identity(Request("toy:mini", path), method, toy.MINI)) != before
 
 

@@ -23,7 +23,7 @@ from bench.contract.operators import direct, operator_norm
 from bench.contract.space import Float
 
 
-class L2(Method):
+class Tikhonov(Method):
     """``lam``: λ, in units of a pixel squared; in mm² where the operator solves it and knows its voxels."""
 
     search_space: ClassVar = {"lam": Float(1e-4, 10, log=True)}

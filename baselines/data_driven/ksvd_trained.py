@@ -9,8 +9,8 @@ M. Elad, M. Aharon, Image denoising via sparse and redundant representations ove
 from __future__ import annotations
 
 from baselines.patches.dictionary import ksvd
-from baselines.patches.dictionary_denoiser import Global
+from baselines.patches.dictionary_denoiser import TrainedDictionary
 
 
-class KSVDGlobal(Global):
+class KSVDTrained(TrainedDictionary):
     update = staticmethod(ksvd)

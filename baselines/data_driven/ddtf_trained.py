@@ -28,7 +28,7 @@ THRESHOLD = 0.7  # λ√s in training: that of noise of a quarter of the rms; fr
 RATE = 0.2  # of the running mean, over about five batches
 
 
-class DDTFGlobal(TrainedDenoiser):
+class DDTFTrained(TrainedDenoiser):
     """A few hundred steps suffice."""
 
     filters: Tensor  # D, (s, s)

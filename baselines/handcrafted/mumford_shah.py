@@ -25,7 +25,7 @@ EPSILON = 0.5  # pixels, half the width of an edge
 EDGE_STEPS = 3  # conjugate gradients for v, from the last one
 
 
-class PiecewiseSmooth(Diffusion):
+class MumfordShah(Diffusion):
     """``lam``: λ. ``edge``: κ in units of the root mean square of the direct reconstruction."""
 
     search_space: ClassVar = {"lam": Float(0.03, 30, log=True), "edge": Float(0.02, 1, log=True)}

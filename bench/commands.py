@@ -1,0 +1,190 @@
+"""What each command of `bench` does. Heavy imports happen inside the commands that need them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.errors import BenchError
+
+
+def list_all(options: argparse.Namespace) -> int:
+    from bench import listing
+
+    if options.json:
+        print(json.dumps(listing.names(options.what), indent=1))
+    else:
+        print("\n".join(listing.lines(options.what)))
+    return 0
+
+
+def run(options: argparse.Namespace) -> int:
+    from bench.engines import grid
+    from bench.engines.local import LocalEngine
+    from bench.engines.processes import threads
+    from bench.places import open_runs
+    from bench.runs import checkpoints
+    from bench.runs.spec import Wish, parse_method
+
+    # What needs no import of seconds is checked before those.
+    for text in options.method:
+        file = registry_file(parse_method(text)[0])
+        if options.checkpoint is not None:
+            checkpoints.find(options.checkpoint, file)
+    select(options.tracks)
+    open_runs()
+    stop_on_signals()
+    machine = grid.look_around(cpu=options.cpu)
+    grid.check_devices(options.devices, machine)
+    wish = Wish(
+        seeds=list(dict.fromkeys(options.seed)),
+        limit=options.limit,
+        steps=options.steps,
+        label=options.label,
+        control="oracle" if options.oracle else "defaults" if options.defaults else "",
+        checkpoint=options.checkpoint or "",
+        devices=options.devices,
+        accelerator=machine.accelerator,
+        threads=threads(),
+    )
+    engine = LocalEngine(options.jobs or machine.jobs(options.devices), machine.visible)
+    specs, failures = grid.freeze(options.tracks, options.method, wish, engine, print, explicit_cpu=options.cpu)
+    failures += grid.run_grid(specs, engine, force=options.force)
+    return 1 if failures else 0
+
+
+def time_(options: argparse.Namespace) -> int:
+    from bench.engines.timing import time_runs
+
+    return time_runs(select(options.tracks), options.method or [], again=options.force)
+
+
+def verify(options: argparse.Namespace) -> int:
+    from bench.engines.verify import verify_entries
+
+    return verify_entries(options.entries, images=options.images, renew=options.renew)
+
+
+def registry_file(name: str) -> str:
+    """The name of a method that exists. Raises `BenchError` for another."""
+    from bench.contract import registry
+
+    return registry.method_file(name).name
+
+
+def select(patterns: Sequence[str]) -> list[str]:
+    """The tracks that patterns name. Raises `BenchError` where one names none."""
+    from bench.contract import registry
+
+    return [track.id for track in registry.select_tracks(patterns)]
+
+
+def stop_on_signals() -> None:
+    """SIGTERM stops a command as Ctrl-C does, where signals can be heard: in the main thread."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+
+
+def board(options: argparse.Namespace) -> int:
+    from bench.leaderboard import entries as board
+    from bench.places import runs
+    from bench.tracking import mlflow as tracking
+
+    if options.runs is not None and not options.runs.is_dir():
+        raise BenchError(f"no folder {options.runs}. Give --runs a folder of run directories.")
+    results = board.read_results(options.runs or runs())
+    if options.runs is None and tracking.available():
+        results = [result for result in results if not tracking.tracked(runs() / result.key)] + tracking.results()
+    folder = options.boards or Path("leaderboards")
+    entries = board.write(board.entries(results), folder)
+    print(board.table(entries))
+    print(f"\n{len(entries)} entries in {folder}, page: {folder / 'README.md'}")
+    return 0
+
+
+def data(options: argparse.Namespace) -> int:
+    from bench.data import manifest as data
+
+    names = options.names or data.manifests()
+    declared = [data.manifest(name) for name in names]
+    if options.action == "list":
+        for one in declared:
+            print(f"{one.name:18}{len(one.files):4} files  {one.title}")
+            print(f"{'':18}terms: {one.terms}")
+        return 0
+    failures = 0
+    for name in names:
+        if options.action == "get":
+            data.get(name)
+            print(f"{name}: whole")
+            continue
+        problems = data.check(name)
+        failures += bool(problems)
+        if len(problems) == len(data.manifest(name).files) and all(text.endswith("is missing") for text in problems):
+            print(f"{name}: not here. `bench data get {name}` fetches it; BENCH_DATA names a folder that has it.")
+            continue
+        print(f"{name}: {len(problems)} problems" if problems else f"{name}: ok")
+        for problem in problems:
+            print(f"  {problem}")
+    return 1 if failures else 0
+
+
+def check(options: argparse.Namespace) -> int:
+    from bench.contract import registry
+
+    registry.method_file(options.method)  # before the imports that take seconds
+
+    from bench.contract.checks import check
+
+    outcomes = check(registry.load_method(options.method))
+    for name, passed, message in outcomes:
+        print(f"{'ok    ' if passed else 'FAILED'}  {name}{': ' + message if message else ''}")
+    failures = sum(not passed for _, passed, _ in outcomes)
+    print(f"{len(outcomes) - failures} passed, {failures} failed")
+    return 1 if failures else 0
+
+
+def ui(options: argparse.Namespace) -> int:
+    from bench.tracking import dashboard
+
+    words = dashboard.command(options.host, options.port)
+    print(f"MLflow dashboard: http://{options.host}:{options.port}  (Ctrl-C ends it)")
+    for task, link in dashboard.links(options.host, options.port).items():
+        print(f"  {task:12} {link}")
+    sys.stdout.flush()
+    os.execvp(words[0], words)
+
+
+def export(options: argparse.Namespace) -> int:
+    from bench.places import runs
+    from bench.runs import archive
+    from bench.runs.records import finished
+
+    directories = sorted(path for path in runs().glob("[0-9a-f]*") if finished(path))
+    if not directories:
+        raise BenchError(f"no finished runs in {runs()}. `bench run` makes some; BENCH_STORE says where they are.")
+    archive.export(directories, options.archive)
+    print(f"{len(directories)} runs in {options.archive}")
+    return 0
+
+
+def import_(options: argparse.Namespace) -> int:
+    from bench.places import runs
+    from bench.runs import archive
+    from bench.runs.records import finished
+    from bench.tracking import mlflow as tracking
+
+    known = {path for path in runs().glob("[0-9a-f]*") if finished(path)}
+    directories = [path for source in options.sources for path in archive.unpack(source, runs())]
+    if tracking.available():
+        for directory in directories:
+            tracking.try_to_log(directory, print)
+    added = len(set(directories) - known)
+    print(f"{added} runs added to {runs()}, {len(directories) - added} were there already")
+    return 0
