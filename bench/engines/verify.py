@@ -1,0 +1,119 @@
+"""`bench verify`: published entries are run again from their own spec and compared image by image."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bench.contract import registry
+from bench.engines import grid
+from bench.engines.describe import TIME, describe
+from bench.engines.local import LocalEngine
+from bench.errors import BenchError
+from bench.leaderboard import verify
+from bench.leaderboard.currency import is_external
+from bench.leaderboard.entries import Entry, read, write_text
+from bench.places import runs
+from bench.runs import provenance
+from bench.runs.checkpoints import CHECKPOINT
+from bench.runs.records import Result
+from bench.runs.spec import MethodDescription, Spec, Wish
+
+
+def verify_entries(
+    paths: Sequence[Path], *, images: int | None, renew: bool, report: Callable[[str], None] = print
+) -> int:
+    """Verify entries one after another; 1 if one of them does not agree or cannot be run, else 0."""
+    engine = LocalEngine(1, grid.look_around(cpu=False).visible)
+    failures = 0
+    for path in paths:
+        try:
+            agrees = verify_entry(read(path), path, engine, images, renew, report)
+        except BenchError as error:
+            report(f"{path}: {error}")
+            agrees = False
+        failures += not agrees
+    report(f"{len(paths) - failures} of {len(paths)} entries agree")
+    return int(failures > 0)
+
+
+def verify_entry(
+    entry: Entry, path: Path, engine: LocalEngine, images: int | None, renew: bool, report: Callable[[str], None]
+) -> bool:
+    """Run an entry again for every seed and compare; the note of it, or the renewed hash, goes into its file.
+
+    Hyperparameters are the chosen ones, so that nothing is tuned again. A method that learns uses the weights of its
+    run where the store has them, and is trained again elsewhere.
+    """
+    if entry.status != "ok":
+        raise BenchError(f"the entry is {entry.status}: there is nothing to compare.")
+    track = f"{entry.task}:{entry.track}"
+    if is_external(entry):
+        raise BenchError(
+            f"the file of {entry.method} is outside of this repository: run it as the entry's command says."
+        )
+    described = engine.call(describe, entry.method, [track], {}, seconds=TIME)
+    if described.error:
+        raise BenchError(described.error)
+    method = MethodDescription(**described.value[track])
+    computed: dict[int, Any] = {}
+    hashes: dict[str, str] = {}
+    result: Result | None = None
+    for seed in entry.seeds:
+        spec = spec_again(entry, seed, method, images)
+        ended = engine.call(recompute, spec.to_json(), seconds=float(spec.budget["seconds"]) + grid.GRACE)
+        if ended.error:
+            raise BenchError(f"seed {seed}: {ended.error}")
+        result = Result.from_json(ended.value)
+        if result.status != "ok":
+            raise BenchError(f"seed {seed}: {result.reason}")
+        computed[seed] = result.per_image
+        hashes |= result.image_hashes
+    assert result is not None
+    comparisons = verify.compare(entry, computed, hashes)
+    for line in verify.lines(entry, comparisons):
+        report(line)
+    if not verify.agreement(comparisons):
+        return False
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    head, changed = provenance.commit()
+    if renew and method.code != entry.code:
+        search = spec_again(entry, entry.seeds[0], method, None).search
+        commit = head + (" with changes" if changed else "")
+        entry = verify.renewed(entry, comparisons, method.sources, method.code, search, now, commit, result.device)
+        report(f"  renewed: its source hash is now {method.code}")
+    if not changed:
+        entry = verify.verified(entry, comparisons, now, head, result.device)
+    write_text(path, entry.to_json())
+    return True
+
+
+def spec_again(entry: Entry, seed: int, method: MethodDescription, images: int | None) -> Spec:
+    """The spec of an entry's run, with the chosen hyperparameters as the requested ones."""
+    kept = runs() / entry.keys.get(str(seed), "-") / CHECKPOINT
+    track = registry.track(f"{entry.task}:{entry.track}")
+    wish = Wish(
+        seeds=[seed],
+        limit=images if images is not None else entry.limit,
+        steps=entry.steps if entry.steps not in (None, track.budget.steps) else None,
+        label="verify",
+        control="defaults",
+        checkpoint=kept.parent.name if entry.learned and kept.exists() else entry.checkpoint,
+        devices=1,
+        accelerator=entry.accelerator,
+        threads=entry.threads,
+    )
+    (spec,) = grid.specs_of(track, method, entry.hyperparameters[str(seed)], wish, explicit_cpu=False)
+    return spec
+
+
+def recompute(spec_text: str, send: Callable[[str], None]) -> str:
+    """Do the run of a spec in a folder that is thrown away, and return its result as text."""
+    from bench.runs.run import perform
+
+    with tempfile.TemporaryDirectory() as folder:
+        perform(Spec.from_json(spec_text), Path(folder), send)
+        return (Path(folder) / "result.json").read_text(encoding="utf-8")
