@@ -1,4 +1,9 @@
-"""The referee: it knows no task and no method by name."""
+"""The referee: it knows no task and no method by name.
+
+Start with `contract` (what tasks and methods promise), then follow a run: `runs.spec` freezes it, `engines` start it,
+`evaluation` tunes, trains and scores it, `runs.run_directory` keeps it, `tracking` mirrors it to MLflow, `leaderboard`
+publishes it. Imports run downwards: cli, engines, leaderboard, tracking, runs, evaluation, data, contract.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +16,14 @@ from bench.errors import BenchError
 if TYPE_CHECKING:
     from bench.contract.method import Estimate, LearnedMethod, Method
     from bench.contract.operators import direct, operator_norm
+    from bench.contract.registry import load_method
 
 HEAVY = {
     "Estimate": "bench.contract.method",
     "LearnedMethod": "bench.contract.method",
     "Method": "bench.contract.method",
     "direct": "bench.contract.operators",
+    "load_method": "bench.contract.registry",
     "operator_norm": "bench.contract.operators",
 }
 
@@ -37,6 +44,7 @@ __all__ = [
     "Task",
     "Track",
     "direct",
+    "load_method",
     "operator_norm",
 ]
 
@@ -48,3 +56,7 @@ def __getattr__(name: str) -> Any:
 
         return getattr(import_module(HEAVY[name]), name)
     raise AttributeError(f"module 'bench' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -26,6 +26,7 @@ def list_all(options: argparse.Namespace) -> int:
 
 def run(options: argparse.Namespace) -> int:
     from bench.engines import grid
+    from bench.engines.freeze import freeze
     from bench.engines.local import LocalEngine
     from bench.engines.processes import threads
     from bench.places import open_runs
@@ -54,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
         threads=threads(),
     )
     engine = LocalEngine(options.jobs or machine.jobs(options.devices), machine.visible)
-    specs, failures = grid.freeze(options.tracks, options.method, wish, engine, print, explicit_cpu=options.cpu)
+    specs, failures = freeze(options.tracks, options.method, wish, engine, print, explicit_cpu=options.cpu)
     failures += grid.run_grid(specs, engine, force=options.force)
     return 1 if failures else 0
 

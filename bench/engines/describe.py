@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import inspect
+import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from bench.contract import registry
 from bench.contract.construct import check_hyperparameters, check_space, unsupported
+from bench.contract.task import Track
+from bench.data import cache
+from bench.engines.engine import Engine
+from bench.engines.local import Task
 from bench.errors import BenchError
 from bench.places import ROOT
-from bench.runs import provenance
+from bench.runs import key, provenance
 from bench.runs.spec import MethodDescription, citation_of
 
 RECIPE = ("learning_rate", "gradient_clip", "warm_up")
+WRONG_VALUE = "wrong value: "  # opens the error of a hyperparameter, which ends the command
 TIME = 120.0  # seconds that the import and the declarations of a method may take
 
 
@@ -36,7 +44,10 @@ def describe(reference: str, tracks: Sequence[str], hyperparameters: Mapping[str
     found = {}
     for name in tracks:
         track = registry.track(name)
-        check_hyperparameters(reference, method, track, hyperparameters)
+        try:
+            check_hyperparameters(file.name, method, track, hyperparameters)
+        except BenchError as error:
+            raise BenchError(f"{WRONG_VALUE}{error}") from None
         reason = unsupported(method, track)
         space = {} if reason else check_space(method, track)
         found[name] = MethodDescription(
@@ -54,6 +65,48 @@ def describe(reference: str, tracks: Sequence[str], hyperparameters: Mapping[str
             files=outside,
         ).model_dump()
     return found
+
+
+def describe_all(
+    asked: Sequence[tuple[str, Mapping[str, Any]]], tracks: Sequence[Track], engine: Engine
+) -> list[dict[str, MethodDescription] | str]:
+    """For every (method, hyperparameters) its descriptions by track, or why it can't be described.
+
+    Descriptions of methods of this repository are kept in the cache, so that a finished grid needs no import. Raises
+    `BenchError` where a hyperparameter has a wrong name or value.
+    """
+    found: list[dict[str, MethodDescription] | str] = [{} for _ in asked]
+    places = {}
+    for index, (name, hyperparameters) in enumerate(asked if tracks else ()):
+        kept = cache_path(name, hyperparameters, tracks)
+        try:
+            values = json.loads(kept.read_text(encoding="utf-8")) if kept else {}
+            found[index] = {track: MethodDescription(**one) for track, one in values.items()}
+        except (OSError, ValueError):
+            pass
+        if not found[index]:
+            arguments = (registry.absolute(name), [track.id for track in tracks], dict(hyperparameters))
+            places[Task(name, describe, arguments, TIME)] = index, kept
+    for ended in engine.work(list(places)):
+        index, kept = places[ended.task]
+        if ended.error.startswith(WRONG_VALUE):
+            raise BenchError(ended.error.removeprefix(WRONG_VALUE))
+        found[index] = ended.error or {track: MethodDescription(**one) for track, one in ended.value.items()}
+        if kept and not ended.error:
+            with suppress(OSError):
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                kept.write_text(json.dumps(ended.value), encoding="utf-8")
+    return found
+
+
+def cache_path(name: str, hyperparameters: Mapping[str, Any], tracks: Sequence[Track]) -> Path | None:
+    """Where the descriptions of a method of this repository are kept: under a hash of everything they depend on."""
+    path = registry.method_file(name).path
+    if path is None or not path.is_relative_to(ROOT):
+        return None
+    versions = [provenance.source_hash(), provenance.versions(), sys.version]
+    scored = {track.id: key.scored(track) for track in tracks}
+    return cache.folder() / f"described-{key.digest([versions, name, dict(hyperparameters), scored])}.json"
 
 
 def source_files(path: Path, loaded: set[str]) -> list[Path]:
@@ -76,8 +129,6 @@ def hash_of(source: Path) -> str:
 
 def devices(report: Any) -> list[str]:
     """The GPUs that may be used, as `CUDA_VISIBLE_DEVICES` names them; none on a machine without."""
-    import os
-
     import torch
 
     if not torch.cuda.is_available():

@@ -14,7 +14,7 @@ from bench.engines.processes import clean, context, end, how_it_ended, work
 Report = Callable[[str], None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Task:
     """A call of ``function(*arguments, report)`` in a process of its own, which is killed after ``seconds``."""
 
@@ -59,7 +59,6 @@ class LocalEngine:
     def __init__(self, size: int, visible: Sequence[str] = ()) -> None:
         self.size = size
         self.visible = list(visible)
-        self.context = context()
         self.working: dict[Connection, Working] = {}
 
     def call(self, function: Callable[..., Any], *arguments: Any, seconds: float) -> Ended:
@@ -102,14 +101,15 @@ class LocalEngine:
             self.working.clear()
 
     def _start(self, task: Task, slot: int) -> None:
-        receiver, sender = self.context.Pipe(duplex=False)
+        multiprocessing = context()
+        receiver, sender = multiprocessing.Pipe(duplex=False)
         environment = clean(os.environ)
         if self.visible:
             count = task.devices
             places = range(slot * count, (slot + 1) * count)
             environment["CUDA_VISIBLE_DEVICES"] = ",".join(self.visible[i % len(self.visible)] for i in places)
         arguments = (task.function, task.arguments, environment, sender, 0)
-        process = self.context.Process(target=work, args=arguments)
+        process = multiprocessing.Process(target=work, args=arguments)
         process.start()
         sender.close()
         self.working[receiver] = Working(task, process, slot)

@@ -43,7 +43,7 @@ def time_runs(
     tasks = [Task(folder.name, measure_run, (str(folder),), LIMIT) for folder in pending]
     for number, ended in enumerate(engine.work(tasks), 1):
         failures += bool(ended.error)
-        report(f"[{number}/{len(tasks)}] {ended.error and f'FAILED: {ended.error}' or ended.value}")
+        report(f"[{number}/{len(tasks)}] {(ended.error and f'FAILED: {ended.error}') or ended.value}")
     return int(failures > 0)
 
 
@@ -55,9 +55,9 @@ def select(tracks: set[str], methods: set[str]) -> list[Path]:
             result = Result.read(path)
         except BenchError:
             continue
-        if result.status == "ok" and f"{result.task}:{result.track}" in tracks:
-            if not methods or result.method in methods or result.name in methods:
-                found.append(path.parent)
+        wanted = not methods or result.method in methods or result.name in methods
+        if wanted and result.status == "ok" and f"{result.task}:{result.track}" in tracks:
+            found.append(path.parent)
     return found
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from bench.contract import registry
 from bench.engines import grid
 from bench.engines.describe import TIME, describe
+from bench.engines.freeze import specs_of
 from bench.engines.local import LocalEngine
 from bench.errors import BenchError
 from bench.leaderboard import verify
@@ -106,7 +107,7 @@ def spec_again(entry: Entry, seed: int, method: MethodDescription, images: int |
         accelerator=entry.accelerator,
         threads=entry.threads,
     )
-    (spec,) = grid.specs_of(track, method, entry.hyperparameters[str(seed)], wish, explicit_cpu=False)
+    (spec,) = specs_of(track, method, entry.hyperparameters[str(seed)], wish, explicit_cpu=False)
     return spec
 
 

@@ -1,0 +1,5 @@
+"""What happens inside one run. `tune` or `train`, then `evaluate`, which scores every test image.
+
+`timing` measures costs in a pass of its own; `inside` looks into a method; `pictures`, `curves` and `resources` record;
+`processes` sets up one or several devices.
+"""

@@ -9,10 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import importlib.util
 import json
-import logging
-import os
 import re
 import shutil
 import tempfile
@@ -26,29 +23,29 @@ from bench.errors import BenchError
 from bench.places import store
 from bench.runs.records import Result
 from bench.tracking import fields
+from bench.tracking.address import MARKER, available, database, default, prepare, public, remote, tracked, uri
+
+__all__ = [
+    "available",
+    "experiments",
+    "log",
+    "preload",
+    "prepare",
+    "public",
+    "remote",
+    "results",
+    "tracked",
+    "try_to_log",
+    "uri",
+]
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import DatasetInput, Experiment, Metric, Param, Run
 
-MARKER = "tracked.json"
 TABLE = "per_image.json"  # the only layout of a table that the dashboard shows as one is pandas' "split" JSON
 VIEW = "mlflow.sharedViewState.bench"  # the columns that the dashboard shows at the link of `bench.tracking.dashboard`
 BATCH = 1000  # metrics that MLflow takes in one call
-
-SETTINGS = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_LOGGING_LEVEL": "WARNING",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # by default a server that is away costs minutes per call
-    "MLFLOW_SQLALCHEMYSTORE_POOLCLASS": "NullPool",  # SQLite connections must not be carried across a fork
-    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # background workers that only language models need
-}
-
-
-def available() -> bool:
-    """Whether MLflow is installed, and not switched off by ``BENCH_TRACKING=off``; does not import it."""
-    return os.environ.get("BENCH_TRACKING", "") != "off" and importlib.util.find_spec("mlflow") is not None
 
 
 def preload() -> None:
@@ -56,21 +53,6 @@ def preload() -> None:
     if available():
         prepare()
         import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
-
-
-def uri() -> str:
-    """Where runs are tracked."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or _default()
-
-
-def tracked(run_dir: Path) -> bool:
-    """Whether the run directory says that it was logged to the present URI; does not import MLflow."""
-    try:
-        marker = json.loads((run_dir / MARKER).read_text(encoding="utf-8"))
-        logged_to = marker["uri"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-    return logged_to == public(uri()) and (uri() != _default() or _database().exists())
 
 
 def log(run_dir: Path) -> str:
@@ -105,7 +87,7 @@ def results(task: str | None = None) -> list[Result]:
     Raises `BenchError` where MLflow is missing or cannot be reached, or has lost a result.
     """
     prepare()
-    if uri() == _default() and not _database().exists():
+    if uri() == default() and not database().exists():
         return []  # making a database takes seconds
     found = []
     with _mlflow() as client, tempfile.TemporaryDirectory() as folder:
@@ -121,38 +103,11 @@ def results(task: str | None = None) -> list[Result]:
 def experiments() -> dict[str, str]:
     """``{task: id of its MLflow experiment}``. Raises `BenchError` where MLflow is missing or cannot be reached."""
     prepare()
-    if uri() == _default() and not _database().exists():
+    if uri() == default() and not database().exists():
         return {}
     with _mlflow() as client:
         found = list(client.search_experiments(filter_string=f"tags.`{VIEW}` != ''"))
     return {experiment.name: experiment.experiment_id for experiment in found}
-
-
-def prepare() -> None:
-    """Set up what MLflow reads when it is imported. Raises `BenchError` where it is missing."""
-    if not available():
-        raise BenchError("MLflow is not installed: pip install 'reconbench[tracking]'.")
-    for name, value in SETTINGS.items():
-        os.environ.setdefault(name, value)
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-
-
-def remote() -> bool:
-    """Whether a server tracks the runs."""
-    return not uri().startswith(("sqlite:", "file:", "/"))
-
-
-def public(address: str) -> str:
-    """Without user and password."""
-    return re.sub(r"//[^/@\s]*@", "//", address)
-
-
-def _database() -> Path:
-    return store() / "mlflow.db"
-
-
-def _default() -> str:
-    return f"sqlite:///{_database()}"
 
 
 @contextmanager
@@ -188,8 +143,8 @@ def _experiment(client: MlflowClient, result: Result) -> Experiment:
 
 def _check_place(artifacts: str) -> None:
     """MLflow notes where files lie by absolute paths, so that its database cannot be moved."""
-    if uri() == _default() and not _path(artifacts).is_relative_to(store()):
-        raise BenchError(f"{_database()} was made in another folder: delete it and `bench import` the run directories.")
+    if uri() == default() and not _path(artifacts).is_relative_to(store()):
+        raise BenchError(f"{database()} was made in another folder: delete it and `bench import` the run directories.")
 
 
 def _path(artifacts: str) -> Path:

@@ -1,0 +1,114 @@
+"""From a command line to specs: methods are described, and everything a run depends on is frozen before it starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from bench.contract import registry
+from bench.contract.task import Track
+from bench.data import manifest as data
+from bench.engines.describe import describe_all
+from bench.engines.engine import Engine
+from bench.errors import BenchError
+from bench.runs import checkpoints, key, provenance
+from bench.runs.spec import MethodDescription, Spec, Wish, board_label, command, parse_method, search_hash
+
+Report = Callable[[str], None]
+
+
+def freeze(
+    tracks: Sequence[str], methods: Sequence[str], wish: Wish, engine: Engine, report: Report, *, explicit_cpu: bool
+) -> tuple[list[Spec], int]:
+    """A spec for every (track, method, seed), one per key, and the number of methods and tracks that could not be read.
+
+    A wrong name, hyperparameter or label raises a `BenchError` before anything runs. A track whose data are missing
+    and a method that cannot be imported are reported and left out.
+    """
+    usable, failures = [], 0
+    for track in registry.select_tracks(tracks):
+        try:
+            for name in track.data:
+                data.need(name)  # missing data are no fault of a method
+            usable.append(track)
+        except BenchError as error:
+            report(f"failed  {track.id}: {error}")
+            failures += 1
+    asked = [parse_method(text) for text in methods]
+    registry.check_distinct([name for name, _ in asked])
+    described = describe_all(asked, usable, engine)
+    for (name, _), answer in zip(asked, described, strict=True):
+        if isinstance(answer, str):
+            report(f"failed  {name}: {answer}")
+            failures += 1
+    specs: dict[str, Spec] = {}
+    for track in usable:
+        for (_, hyperparameters), answer in zip(asked, described, strict=True):
+            if not isinstance(answer, str):
+                for spec in specs_of(track, answer[track.id], hyperparameters, wish, explicit_cpu):
+                    specs[spec.key] = spec
+    return list(specs.values()), failures
+
+
+def specs_of(
+    track: Track, method: MethodDescription, hyperparameters: Mapping[str, Any], wish: Wish, explicit_cpu: bool
+) -> list[Spec]:
+    """The specs of one method on one track, one per seed."""
+    trains = method.learned and not wish.checkpoint
+    steps = wish.steps if trains else None  # a method that does not train has no steps
+    budget = asdict(track.budget if steps is None else replace(track.budget, steps=steps))
+    checkpoint = checkpoints.find(wish.checkpoint, method.name) if wish.checkpoint else ""
+    search = search_hash(method, budget)
+    head, changed = provenance.commit()
+    outside = provenance.uncommitted(Path(method.reference)) if method.files else ""
+    common: dict[str, Any] = {
+        "track": track.id,
+        "track_version": track.version,
+        "scored": key.scored(track),
+        "budget": budget,
+        "search": search,
+        "hyperparameters": dict(hyperparameters),
+        "limit": wish.limit,
+        "steps": steps,
+        "label": board_label(wish, hyperparameters, steps),
+        "control": wish.control,
+        "checkpoint": checkpoint,
+        "devices": wish.devices,
+        "accelerator": wish.accelerator,
+        "threads": wish.threads,
+        "protocol_version": key.PROTOCOL,
+        "versions": provenance.scoring_versions(),
+    }
+    identity = {
+        **common,
+        "method": method.name,
+        "sources": method.sources,
+        "task_sources": provenance.task_sources(track.task),
+    }
+    specs = []
+    for seed in wish.seeds:
+        own, group = key.keys({**identity, "seed": seed})
+        specs.append(
+            Spec(
+                **common,
+                key=own,
+                group=group,
+                method=method,
+                seed=seed,
+                seeds=wish.seeds,
+                commit=head,
+                dirty_reason=", ".join(filter(None, [changed, outside])),
+                command=command(track.id, shown(method), hyperparameters, wish, explicit_cpu),
+            )
+        )
+    return specs
+
+
+def shown(method: MethodDescription) -> str:
+    """The method in a command that repeats the run: its name, or its file as seen from the working directory."""
+    if not method.files:
+        return method.name
+    path = Path(method.reference)
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else path.name
