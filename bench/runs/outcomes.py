@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
     from bench.evaluation.tune import Trial
 
 
+NONDETERMINISTIC = re.compile(r"(\S+) does not have a deterministic implementation")
+
+
 @dataclass
 class Outcome:
     """The findings of a run so far; a failure keeps the findings before it."""
@@ -45,6 +50,18 @@ class Outcome:
     splits: dict[str, int] = field(default_factory=dict)
     device: str = ""
     traceback: str = ""
+    warnings: Sequence[warnings.WarningMessage] = ()
+
+    @property
+    def warned(self) -> list[str]:
+        """Each warning once, in one line."""
+        return list(dict.fromkeys(" ".join(str(one.message).split()) for one in self.warnings))
+
+    @property
+    def nondeterministic(self) -> list[str]:
+        """Operations for which PyTorch has no deterministic implementation on the device, as it names them."""
+        found = (NONDETERMINISTIC.match(text) for text in self.warned)
+        return sorted({match.group(1) for match in found if match})
 
 
 @contextmanager
@@ -137,6 +154,7 @@ def make_result(spec: Spec, outcome: Outcome, seconds: float, files: Mapping[str
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         seconds=round(seconds, 3),
         limit=spec.limit,
+        nondeterministic=outcome.nondeterministic,
         files=dict(files),
     )
 

@@ -141,6 +141,7 @@ class Result(Record):
     date: str  # ISO 8601, UTC
     seconds: Finite  # the whole run
     limit: int | None = None
+    nondeterministic: list[str] = Field(default_factory=list)  # operations whose bits may differ between equal runs
     files: dict[str, Hash] = Field(default_factory=dict)  # SHA-256 of every other file of the run directory
 
     @model_validator(mode="after")

@@ -112,8 +112,9 @@ def tune_train_evaluate(
     track = track_of(spec)
     seed_everything(spec.seed, workers=True, verbose=False)
     torch.use_deterministic_algorithms(True, warn_only=True)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with warnings.catch_warnings(record=True) as raised:
+        warnings.simplefilter("once")
+        outcome.warnings = raised
         report("opening data")
         problem = registry.load_task(track.task).open(track)
         outcome.splits = {split: len(images) for split, images in problem.images.items()}

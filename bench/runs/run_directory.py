@@ -51,6 +51,8 @@ def write(spec: Spec, directory: Path, outcome: Outcome, seconds: float) -> None
         source = directory / "source" / name
         source.parent.mkdir(parents=True, exist_ok=True)
         source.write_text(text, encoding="utf-8")
+    if outcome.warned:
+        (directory / "warnings.txt").write_text(without_folders("\n".join(outcome.warned)) + "\n", encoding="utf-8")
     if outcome.traceback:
         (directory / "traceback.txt").write_text(outcome.traceback, encoding="utf-8")
     result = make_result(spec, outcome, seconds, file_hashes(directory))
