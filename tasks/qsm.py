@@ -29,8 +29,8 @@ def open_track(track: Track) -> Problem:
     from deepinv.physics import GaussianNoise
 
     from tasks.datasets.qsm2016 import qsm2016
-    from tasks.phantoms.family import family
     from tasks.phantoms.head import head
+    from tasks.phantoms.split import phantom_split
     from tasks.physics import convolution
     from tasks.physics import qsm as dipole
     from tasks.physics.qsm import Dipole
@@ -38,7 +38,8 @@ def open_track(track: Track) -> Problem:
     noise = track.options["noise"]
     counts = track.options["phantoms"]
     splits = {
-        split: family(split, count, head, 2 * SIZE, coarse, (convolution, dipole)) for split, count in counts.items()
+        split: phantom_split(split, count, head, 2 * SIZE, coarse, (convolution, dipole))
+        for split, count in counts.items()
     }
     if track.data:
         splits["test"] = Images(("qsm2016",), lambda name: in_vivo(qsm2016()))

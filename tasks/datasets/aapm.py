@@ -11,7 +11,7 @@ import numpy as np
 
 from bench.contract.task import Images
 from bench.data.manifest import manifest
-from tasks.datasets.files import read
+from tasks.datasets.reader import read
 
 
 def aapm12() -> Images:

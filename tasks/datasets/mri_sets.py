@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bench.contract.task import Images
 from bench.data.manifest import manifest
-from tasks.datasets.files import read
+from tasks.datasets.reader import read
 
 CARDIAC_VAL = 16  # the last images: the longest last block with the least correlation to the rest (0.73)
 

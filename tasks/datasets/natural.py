@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from bench.contract.task import Images
 from bench.data.manifest import manifest
-from tasks.datasets.files import read
+from tasks.datasets.reader import read
 from tasks.phantoms.dead_leaves import dead_leaves
 
 Image = NDArray[np.float64]

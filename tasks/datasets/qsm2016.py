@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.datasets.files import read, voxel_size
+from tasks.datasets.reader import read, voxel_size
 
 
 @dataclass(frozen=True)
