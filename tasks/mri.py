@@ -6,7 +6,9 @@ resolution measures, and the reference is what the whole of that k-space gives.
 
 from __future__ import annotations
 
-from bench.contract.task import Budget, Images, Problem, Task, Track
+from dataclasses import replace
+
+from bench.contract.task import Budget, Problem, Task, Track
 from tasks.metrics.declared import nmse, psnr_ssim
 
 
@@ -117,7 +119,7 @@ def siat(track: Track) -> Problem:
     size = mask.shape[-1]
     scans = siat31()
     splits = {split: phantom_split(split, count, brain, size) for split, count in {"train": 100, "val": 8}.items()}
-    splits["test"] = Images(scans.ids, lambda name: {"image": scans.load(name)})
+    splits["test"] = replace(scans, load=lambda name: {"image": scans.load(name)})
     return Problem(splits, measure, physics)
 
 

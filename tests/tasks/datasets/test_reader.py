@@ -54,6 +54,7 @@ def test_a_matlab_file_of_two_variables_is_ambiguous(folder):
 def test_aapm_slices_are_scaled_to_one():
     images = aapm12()
     assert len(images) == 8
+    assert {images.group_of(image) for image in images.ids} == {"one scan"}
     for image in images.ids:
         x = images.load(image)
         assert x.shape == (512, 512)
