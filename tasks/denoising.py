@@ -25,11 +25,13 @@ def open_track(track: Track) -> Problem:
     from deepinv.physics import Denoising
 
     from tasks.datasets.natural import augment, images
-    from tasks.physics.noise import NOISES
+    from tasks.physics.noise import IMAGE_NOISES
 
     options = track.options
     level = {name: value for name, value in options.items() if name not in ("images", "patch", "noise")}
-    noise = NOISES[options.get("noise", "gaussian")](**level)
+    if "sigma" in level:
+        level["sigma"] /= 255
+    noise = IMAGE_NOISES[options.get("noise", "gaussian")](**level)
 
     def measure(image, rng):
         return torch.from_numpy(image)[None], torch.from_numpy(noise.draw(image[None], rng)), {}
@@ -59,7 +61,7 @@ MINI = Track(
     task="denoising",
     name="mini",
     title="Photographs, sigma 25",
-    version=1,
+    version=2,
     metrics=psnr_ssim(1.0),
     budget=Budget(),
     options={"images": "photographs", "sigma": 25, "patch": 64},

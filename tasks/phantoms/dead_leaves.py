@@ -19,7 +19,7 @@ ROUND, SQUARE = 2, 10  # exponents of a superellipse: an ellipse, almost a recta
 
 
 def dead_leaves(seed: int, index: int, size: int = 96) -> NDArray[np.float64]:
-    """Image ``index`` of the family ``seed``: (size, size), in [0, 1]."""
+    """Image ``index`` of ``seed``: (size, size), in [0, 1]."""
     rng = np.random.default_rng([seed, index])
     fine = OVERSAMPLING * size
     image = np.zeros((fine, fine))
