@@ -36,7 +36,7 @@ class ShockFilter(Method):
     ``softness``: τ in units of the root mean square of the direct reconstruction.
     """
 
-    search_space: ClassVar = {"weight": Float(1e-3, 30, log=True), "smoothing": Float(0.1, 3, log=True)}
+    search_space: ClassVar = {"weight": Float(1e-4, 300, log=True), "smoothing": Float(0.01, 30, log=True)}
 
     def __init__(
         self,

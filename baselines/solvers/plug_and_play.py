@@ -47,8 +47,8 @@ class PlugAndPlay(Method):
     """Subclasses write `denoise`. ``sigma``, ``start``: the last and the first σ_k, in units of the image's rms."""
 
     search_space: ClassVar[Mapping[str, Range]] = {
-        "sigma": Float(0.003, 0.3, log=True),
-        "start": Float(0.05, 4.0, log=True),
+        "sigma": Float(0.001, 3.0, log=True),
+        "start": Float(0.005, 40.0, log=True),
     }
 
     def __init__(self, sigma: float = 0.02, start: float = 0.5, iterations: int | None = None) -> None:
