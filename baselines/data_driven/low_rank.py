@@ -26,8 +26,8 @@ import torch
 from deepinv.physics import LinearPhysics
 from torch import Tensor
 
-from baselines.patches.block_matching import blocks
-from baselines.patches.patch_groups import by_singular_values, collaborate, largest_of_noise, less_mean, search
+from baselines.patches.patch_groups import by_singular_values, collaborate, largest_of_noise, search
+from baselines.patches.patches import less_mean, patches
 from baselines.solvers.plug_and_play import Denoiser, PlugAndPlay
 from bench.contract.operators import direct
 from bench.contract.task import Track
@@ -68,7 +68,7 @@ class LowRank(PlugAndPlay):
     def atoms(self, y: Tensor, physics: LinearPhysics) -> Mapping[str, Tensor]:
         """The basis of the group with the highest contrast in the direct reconstruction, its largest s_j first."""
         x, side = direct(y, physics)[:1, :1], ALONE.side
-        groups, _ = less_mean(blocks(x, side)[0][search(x, *ALONE)])
+        groups, _ = less_mean(patches(x[0, 0], side)[search(x, *ALONE)])
         Y = groups[groups.square().sum((1, 2)).argmax()]
         return {"basis of a group": torch.linalg.eigh(Y.T @ Y)[1].T.flip(0).unflatten(1, (side, side))}
 

@@ -28,7 +28,8 @@ from torch import Tensor
 from torch.nn.functional import hardshrink
 
 from baselines.chunks import Chunk
-from baselines.patches.block_matching import accumulate, aggregate, blocks, match
+from baselines.patches.block_matching import accumulate, aggregate, candidates, match
+from baselines.patches.patches import patches
 from baselines.solvers.plug_and_play import PlugAndPlay
 from bench.contract.task import Track
 
@@ -83,8 +84,7 @@ def collaborate(
     """Groups, shrinks and averages: an image (1, 1, H, W). All is linear but ``shrink``, so blocks are transformed
     before they are grouped, and back after they are added up."""
     height, width = guide.shape[2:]
-    rows, columns = (min(n - SIDE + 1, WINDOW // 2 - STEP) for n in (height, width))  # of candidates in a corner
-    count = min(count, 1 << (rows * columns).bit_length() - 1)
+    count = min(count, 1 << candidates(guide, SIDE, STEP, WINDOW).bit_length() - 1)
     index = match(guide, SIDE, STEP, WINDOW, count)[0][0].T
     kaiser = np.kaiser(SIDE, KAISER)
     backward = kaiser[:, None] * np.linalg.inv(transform)
@@ -92,7 +92,7 @@ def collaborate(
         torch.from_numpy(matrix).to(guide)
         for matrix in (np.kron(transform, transform).T, np.kron(backward, backward), wavelet(count, HAAR), kaiser)
     )
-    tables = [blocks(image, SIDE)[0] @ forward for image in images]
+    tables = [patches(image[0, 0], SIDE) @ forward for image in images]
     total, weights = torch.zeros_like(tables[0]), tables[0].new_zeros(len(tables[0]))
     for part in index.split(CHUNK.count(guide, count * SIDE**2), dim=1):
         members = part.flatten()
