@@ -19,6 +19,7 @@ from torch.nn.functional import fold, unfold
 
 from baselines.networks.normalisation import rms
 from baselines.patches.patch_mixture import PatchMixture
+from baselines.patches.patches import cover, less_mean
 from baselines.solvers.trained_denoiser import TrainedDenoiser
 from bench.contract.task import Track
 
@@ -39,7 +40,7 @@ class EPLL(TrainedDenoiser):
         return None if track.dims == 2 else "its patches are 2D: 200 covariances of 8x8x8 patches are too much to learn"
 
     def learn(self, x: Tensor) -> Tensor:
-        patches = torch.cat([less_mean(unfold(image, SIDE)[0])[0] for image in x[:, None]], 1)
+        patches = torch.cat([less_mean(unfold(image, SIDE)[0], axis=0)[0] for image in x[:, None]], 1)
         if self.mixture.steps == 0:
             self.mixture.seed(patches)
         return self.mixture.learn(patches[:, torch.randperm(patches.shape[1], device=x.device)[:PATCHES]])
@@ -55,19 +56,12 @@ class EPLL(TrainedDenoiser):
 
     def denoise_once(self, x: Tensor, sigma: Tensor) -> Tensor:
         """The patches of images (B, 1, H, W) of rms one, restored, and averaged where they overlap."""
-        cover = fold(unfold(torch.ones_like(x[:1]), SIDE), x.shape[2:], SIDE)
         restored = torch.cat(
             [self.restore(image, variance) for image, variance in zip(x[:, None], sigma.square(), strict=True)]
         )
-        return restored / cover
+        return restored / cover(x[0, 0], SIDE)
 
     def restore(self, image: Tensor, variance: Tensor) -> Tensor:
         """The sum of the restored patches of one image (1, 1, H, W)."""
-        patches, mean = less_mean(unfold(image, SIDE)[0])
+        patches, mean = less_mean(unfold(image, SIDE)[0], axis=0)
         return fold((self.mixture.restore(patches, variance) + mean)[None], image.shape[2:], SIDE)
-
-
-def less_mean(patches: Tensor) -> tuple[Tensor, Tensor]:
-    """Patches in columns without their means, and those."""
-    mean = patches.mean(0, keepdim=True)
-    return patches - mean, mean

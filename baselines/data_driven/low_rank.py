@@ -6,7 +6,7 @@ the nuclear norm is, hardly shrinks the singular values s_j that it keeps. With 
 
 - Known white noise: L_i is found for the noisy image, and the blocks' estimates are averaged. That image gives better
   groups, their basis U and the variance θ_j² along each of its vectors, for a second estimate: the Wiener filter
-  U diag(θ_j²/(θ_j² + μ²σ²)) Uᵀ of the noisy blocks.
+  U diag(θ_j²/(θ_j² + σ²)) Uᵀ of the noisy blocks.
 - Elsewhere x and L_i alternate (`baselines.solvers.plug_and_play`), and groups stay for a few steps. To x all pixels
 are the   same, in however many blocks they are.
 
@@ -26,8 +26,8 @@ import torch
 from deepinv.physics import LinearPhysics
 from torch import Tensor
 
-from baselines.patches.block_matching import blocks
-from baselines.patches.patch_groups import by_singular_values, collaborate, largest_of_noise, less_mean, search
+from baselines.patches.patch_groups import by_singular_values, collaborate, largest_of_noise, search
+from baselines.patches.patches import less_mean, patches
 from baselines.solvers.plug_and_play import Denoiser, PlugAndPlay
 from bench.contract.operators import direct
 from bench.contract.task import Track
@@ -44,7 +44,6 @@ ALONE = Grouping(7, 60, 4, 39)  # to remove known noise; 6 and 8 pixels a side, 
 ITERATED = Grouping(6, 45, 5, 25)  # within a splitting
 PENALTY = 1 / 8  # C over (√n + √m)²σ²: what noise has, s_j below 0.88 (√n + √m)σ, goes
 EPSILON = 0.1  # ε/√C
-MU_SQUARED = 0.7  # μ²; on four training images at σ = 25/255 0.6 is 0.06 dB worse and 0.5 0.16 dB
 REMATCH = 3  # steps of a splitting between two searches
 TINY = 1e-6  # the least noise, over the largest grey value
 
@@ -69,7 +68,7 @@ class LowRank(PlugAndPlay):
     def atoms(self, y: Tensor, physics: LinearPhysics) -> Mapping[str, Tensor]:
         """The basis of the group with the highest contrast in the direct reconstruction, its largest s_j first."""
         x, side = direct(y, physics)[:1, :1], ALONE.side
-        groups, _ = less_mean(blocks(x, side)[0][search(x, *ALONE)])
+        groups, _ = less_mean(patches(x[0, 0], side)[search(x, *ALONE)])
         Y = groups[groups.square().sum((1, 2)).argmax()]
         return {"basis of a group": torch.linalg.eigh(Y.T @ Y)[1].T.flip(0).unflatten(1, (side, side))}
 
@@ -94,8 +93,7 @@ def in_two_passes(y: Tensor, sigma: Tensor) -> Tensor:
     """An image (1, 1, H, W) without white noise of standard deviation ``sigma``."""
     sigma = noise(y, sigma)[0]
     x = first_pass(y, search(y, *ALONE), ALONE.side, sigma)
-    variance = MU_SQUARED * sigma**2
-    return collaborate((y, x), search(x, *ALONE), ALONE.side, lambda _, Y, X: wiener(Y, X, variance))
+    return collaborate((y, x), search(x, *ALONE), ALONE.side, lambda _, Y, X: wiener(Y, X, sigma**2))
 
 
 def noise(x: Tensor, sigma: Tensor) -> Tensor:

@@ -26,7 +26,7 @@ from scipy.fft import dct
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, conv3d, conv_transpose2d, conv_transpose3d, normalize
 
-from baselines.networks.normalisation import Frame
+from baselines.networks.normalisation import Normalisation
 from baselines.networks.rbf_activation import fit, influence
 from bench.contract.method import LearnedMethod
 from bench.contract.operators import direct, operator_norm
@@ -51,10 +51,10 @@ class ReactionDiffusion(LearnedMethod):
     def forward(self, y: Tensor, physics: LinearPhysics) -> Tensor:
         norm = operator_norm(physics, y)
         x = direct(y, physics)
-        frame = Frame(x)
+        normalisation = Normalisation(x)
         for diffusion, reaction in zip(self.steps, self.log_reaction.exp(), strict=True):
             data = physics.A_adjoint(physics.A(x) - y) / norm**2
-            x = x - frame.leave(diffusion(frame.enter(x))) - reaction * data
+            x = x - normalisation.undo(diffusion(normalisation.normalise(x))) - reaction * data
         return x
 
     @torch.no_grad()

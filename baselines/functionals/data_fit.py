@@ -46,12 +46,12 @@ class DataFit:
         """f of each image of a batch, (B,)."""
         return self.F.value(self.norm * self.A(v)) / self.norm**2
 
-    def slope(self, v: Tensor) -> Tensor:
-        """h'(Av) of f = h(A·), by which the gradient is Aᵀh'."""
+    def pointwise_gradient(self, v: Tensor) -> Tensor:
+        """h'(Av) of f = h(A·), in the space of the measurement; the gradient of f is Aᵀh'(Av)."""
         return self.F.gradient(self.norm * self.A(v)) / self.norm
 
     def gradient(self, v: Tensor) -> Tensor:
-        return self.A_adjoint(self.slope(v))
+        return self.A_adjoint(self.pointwise_gradient(v))
 
     def prox_dual(self, q: Tensor, sigma: float) -> Tensor:
         """prox_{σh*}(q) of h(z) = F(‖A‖z)/‖A‖², by Moreau's identity from that of F."""

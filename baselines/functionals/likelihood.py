@@ -33,6 +33,7 @@ from deepinv.physics.noise import NoiseModel
 from torch import Tensor
 
 from baselines.choice import DATA, one_of
+from baselines.functionals.l1 import soft_threshold
 
 IMPULSE = 2 / 3  # σ²/b of salt and pepper on values spread evenly over [0, 1]
 CONVEX = 0.8246  # of σ, where Rician F gets convex whatever y is: 0.8246² = max t²(I₁/I₀)'(t); Getreuer et al. 2011
@@ -89,8 +90,8 @@ class LeastSquares(Likelihood):
 
 
 @dataclass(frozen=True)
-class Modulus(Likelihood):
-    """w|z − y|, whose proximal map shrinks z − y."""
+class AbsoluteError(Likelihood):
+    """w|z − y|, whose proximal map is the soft threshold of z − y."""
 
     weight: Tensor  # w, broadcasts to y
 
@@ -98,12 +99,11 @@ class Modulus(Likelihood):
         return self.weight * (z - self.y).abs()
 
     def prox(self, z: Tensor, step: float | Tensor) -> Tensor:
-        reach = step * self.weight
-        return z - (z - self.y).clamp(min=-reach, max=reach)
+        return self.y + soft_threshold(z - self.y, step * self.weight)
 
 
 @dataclass(frozen=True)
-class Divergence(Likelihood):
+class KullbackLeibler(Likelihood):
     """c(z − y log z) for z >= 0, whose proximal map solves a quadratic equation."""
 
     scale: Tensor  # c, broadcasts to y
@@ -144,7 +144,7 @@ class Rician(Likelihood):
         for _ in range(NEWTON):
             t = v * self.y / self.variance
             ratio = bessel_ratio(t)
-            curvature = 1 - self.y.square() / self.variance * bessel_ratio_slope(t, ratio)
+            curvature = 1 - self.y.square() / self.variance * bessel_ratio_derivative(t, ratio)
             newton = v - (v - z + step * (v - self.y * ratio)) / (1 + step * curvature)
             v = torch.where(1 + step * curvature > 0, newton, 0).clamp(min=0)
         gain = step * (self.pointwise(v) - self.pointwise(torch.zeros_like(v))) + v * (0.5 * v - z)
@@ -159,10 +159,10 @@ def bessel_ratio(t: Tensor) -> Tensor:
     return torch.special.i1e(t) / torch.special.i0e(t)
 
 
-def bessel_ratio_slope(t: Tensor, ratio: Tensor) -> Tensor:
+def bessel_ratio_derivative(t: Tensor, ratio: Tensor) -> Tensor:
     """Its derivative 1 − ratio² − ratio/t, for t >= 0, within the bounds that rounding breaks at large t."""
-    slope = torch.where(t > 0, 1 - ratio.square() - ratio / t, 0.5)
-    return slope.clamp(min=0).minimum((CONVEX / t).square())
+    derivative = torch.where(t > 0, 1 - ratio.square() - ratio / t, 0.5)
+    return derivative.clamp(min=0).minimum((CONVEX / t).square())
 
 
 def likelihood(y: Tensor, noise_model: NoiseModel | None, kind: str = "matched") -> Likelihood:
@@ -174,15 +174,15 @@ def likelihood(y: Tensor, noise_model: NoiseModel | None, kind: str = "matched")
         return LeastSquares(y)
     match noise_model:
         case LaplaceNoise():
-            return Modulus(y, 2 * broadcast(noise_model.b, y))
+            return AbsoluteError(y, 2 * broadcast(noise_model.b, y))
         case SaltPepperNoise():
-            return Modulus(y, IMPULSE * ((y > 0) & (y < 1)).to(y))
+            return AbsoluteError(y, IMPULSE * ((y > 0) & (y < 1)).to(y))
         case PoissonNoise():
-            return Divergence(y, mean(y))
+            return KullbackLeibler(y, mean(y))
         case GammaNoise():
             looks = broadcast(noise_model.l, y)
             level = mean(y).clamp(min=torch.finfo(y.dtype).tiny)  # of a black image too
-            return Divergence(y, mean(y.square()) * looks / (looks + 1) / level)
+            return KullbackLeibler(y, mean(y.square()) * looks / (looks + 1) / level)
         case RicianNoise():
             return Rician(y, broadcast(noise_model.sigma, y).square())
     return LeastSquares(y)

@@ -112,15 +112,15 @@ def sharpen(y: Tensor, h: Tensor, lam: float) -> Tensor:
     return g
 
 
-def fit_kernel(slope: Tensor, slope_y: Tensor, h: Tensor) -> Tensor:
+def fit_kernel(edges: Tensor, blurred_edges: Tensor, h: Tensor) -> Tensor:
     """argmin_{h∈Δ} ½‖h ⊛ ∇x − ∇y‖² + γ/2 ‖h‖² of the support of ``h`` (s, s), where the iterations start.
 
-    The fields ``slope`` ∇x and ``slope_y`` ∇y are (2, 1, C, H, W); the normal equations are made of their correlations.
+    ``edges`` ∇x and ``blurred_edges`` ∇y are (2, 1, C, H, W); their correlations make the normal equations.
     """
-    (rows, columns), radius = slope.shape[-2:], len(h) // 2
-    spectrum = rfft2(slope)
+    (rows, columns), radius = edges.shape[-2:], len(h) // 2
+    spectrum = rfft2(edges)
     auto = irfft2(spectrum.abs().square().sum((0, 1, 2)), s=(rows, columns))
-    cross = irfft2((spectrum.conj() * rfft2(slope_y)).sum((0, 1, 2)), s=(rows, columns))
+    cross = irfft2((spectrum.conj() * rfft2(blurred_edges)).sum((0, 1, 2)), s=(rows, columns))
     side = torch.arange(-radius, radius + 1, device=h.device)
     offset = torch.cartesian_prod(side, side)
     apart = offset[:, None] - offset

@@ -22,7 +22,7 @@ from bench.contract.space import Float
 class PeronaMalik(Diffusion):
     """``lam``: λ. ``edge``: κ in units of the root mean square of the direct reconstruction."""
 
-    search_space: ClassVar = {"lam": Float(0.03, 30, log=True), "edge": Float(0.02, 1, log=True)}
+    search_space: ClassVar = {"lam": Float(1e-3, 300, log=True), "edge": Float(2e-3, 10, log=True)}
 
     def __init__(self, lam: float = 1.0, edge: float = 0.2, iterations: int = 200, data: str = "matched") -> None:
         super().__init__(lam, edge, iterations, data)

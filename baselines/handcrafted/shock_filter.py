@@ -36,7 +36,7 @@ class ShockFilter(Method):
     ``softness``: τ in units of the root mean square of the direct reconstruction.
     """
 
-    search_space: ClassVar = {"weight": Float(1e-3, 30, log=True), "smoothing": Float(0.1, 3, log=True)}
+    search_space: ClassVar = {"weight": Float(1e-4, 300, log=True), "smoothing": Float(0.01, 30, log=True)}
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class ShockFilter(Method):
     def flow(self, x: Tensor, tau: Tensor) -> Tensor:
         along, _ = second_derivatives(gaussian(x, self.sigma))
         _, across = second_derivatives(x)
-        return self.smoothing * across - (2 / pi) * torch.atan(along / tau) * slope(x)
+        return self.smoothing * across - (2 / pi) * torch.atan(along / tau) * minmod_gradient(x)
 
 
 def neighbours(x: Tensor, axis: int) -> tuple[Tensor, Tensor]:
@@ -100,7 +100,7 @@ def second_derivatives(x: Tensor) -> tuple[Tensor, Tensor]:
     return along, laplacian - along
 
 
-def slope(x: Tensor) -> Tensor:
+def minmod_gradient(x: Tensor) -> Tensor:
     """|∇x| by the minmod of one-sided differences: zero at extrema, which a shock filter must not move."""
     square = torch.zeros_like(x)
     for axis in range(2, x.ndim):

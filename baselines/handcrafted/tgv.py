@@ -61,9 +61,9 @@ class TGV(Variational):
             return torch.cat([gradient(x).sub_(w), symmetrised_gradient(w)])
 
         def K_adjoint(p: Tensor) -> Tensor:
-            slope, bend = p[:dims], p[dims:]
-            w = symmetrised_gradient_adjoint(bend, dims).sub_(slope)
-            return torch.cat([gradient_adjoint(slope), w.movedim(0, 1).flatten(1, 2)], 1)
+            first, second = p[:dims], p[dims:]
+            w = symmetrised_gradient_adjoint(second, dims).sub_(first)
+            return torch.cat([gradient_adjoint(first), w.movedim(0, 1).flatten(1, 2)], 1)
 
         def value(p: Tensor) -> Tensor:
             return self.lam * sum_of(magnitude(p[:dims]) + BETA * magnitude(p[dims:]))

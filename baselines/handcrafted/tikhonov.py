@@ -26,7 +26,7 @@ from bench.contract.space import Float
 class Tikhonov(Method):
     """``lam``: λ, in units of a pixel squared; in mm² where the operator solves it and knows its voxels."""
 
-    search_space: ClassVar = {"lam": Float(1e-4, 10, log=True)}
+    search_space: ClassVar = {"lam": Float(1e-6, 100, log=True)}
 
     def __init__(self, lam: float = 0.1, iterations: int = 100) -> None:
         super().__init__()

@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from baselines.patches.block_matching import blocks
 from baselines.patches.patch_groups import by_singular_values, collaborate, largest_of_noise, search
+from baselines.patches.patches import patches
 from baselines.solvers.plug_and_play import PlugAndPlay
 from bench.contract.task import Track
 
@@ -79,12 +79,12 @@ def in_one_pass(y: Tensor, side: int, count: int, _: int) -> Tensor:
     """An image (1, 1, H, W) with noise of one; 2√C is the largest singular value of noise, √n + side."""
     index = search(y, side, count, STEP, WINDOW)
     C = largest_of_noise(index.shape[1], side) ** 2 / 4
-    return average(y, index, side, torch.ones_like(blocks(y, side)[0, :, 0]), C)
+    return average(y, index, side, torch.ones_like(patches(y[0, 0], side)[:, 0]), C)
 
 
 def iterate(y: Tensor, side: int, count: int, iterations: int) -> Tensor:
     """An image (1, 1, H, W) with noise of one."""
-    x, left = y, torch.ones_like(blocks(y, side)[0, :, 0])
+    x, left = y, torch.ones_like(patches(y[0, 0], side)[:, 0])
     for k in range(iterations):
         x = x + DELTA * (y - x)
         if k > 0:

@@ -30,8 +30,8 @@ def influence(
     channel = torch.arange(z.shape[1], device=z.device).reshape(-1, *[1] * (z.ndim - 2))
     left = u.detach().nan_to_num().long().clamp(max=KNOTS - 2)
     place = left + (KNOTS - 1) * channel
-    value, slope = table[:, :-1].flatten(), table.diff().flatten()
-    return look_up(value, place) + look_up(slope, place) * (u - left)
+    value, difference = table[:, :-1].flatten(), table.diff().flatten()
+    return look_up(value, place) + look_up(difference, place) * (u - left)
 
 
 def look_up(table: Tensor, place: Tensor) -> Tensor:

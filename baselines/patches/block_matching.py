@@ -102,9 +102,10 @@ def search(
     return product, place
 
 
-def blocks(image: Tensor, side: int) -> Tensor:
-    """All blocks of images (B, 1, H, W), one a row: (B, L, side²)."""
-    return image[:, 0].unfold(1, side, 1).unfold(2, side, 1).reshape(len(image), -1, side**2)
+def candidates(image: Tensor, side: int, step: int, window: int) -> int:
+    """How many blocks the smallest window of an image (..., H, W) holds, which is that of a corner reference."""
+    rows, columns = (min(n - side + 1, window // 2 - step) for n in image.shape[-2:])
+    return rows * columns
 
 
 def accumulate(table: Tensor, index: Tensor, rows: Tensor) -> None:

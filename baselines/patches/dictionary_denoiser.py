@@ -22,7 +22,7 @@ from torch import Tensor
 
 from baselines.networks.normalisation import rms
 from baselines.patches.dictionary import Found, Update, cosines, learn, replace, residual
-from baselines.patches.patches import add_up, cover, patches, pictures, some_patches, windows
+from baselines.patches.patches import add_up, cover, less_mean, patches, pictures, some_patches, windows
 from baselines.patches.sparse_coding import approximations, coefficients
 from baselines.solvers.plug_and_play import PlugAndPlay
 from baselines.solvers.trained_denoiser import TrainedDenoiser
@@ -162,12 +162,6 @@ def restore(y: Tensor, sigma: Tensor, D: Tensor, lam: Tensor) -> Tensor:
         return approximations(D, centred, n // MOST, C * n**0.5 * sigma) + mean
 
     return (lam * y + add_up(y, side, code)) / (lam + cover(y, side))
-
-
-def less_mean(rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Patches without their means, and those."""
-    mean = rows.mean(1, keepdim=True)
-    return rows - mean, mean
 
 
 def side_of(D: Tensor, dims: int) -> int:

@@ -15,15 +15,15 @@ import torch
 from torch import Tensor
 
 from baselines.chunks import Chunk
-from baselines.patches.block_matching import accumulate, aggregate, blocks, match
+from baselines.patches.block_matching import accumulate, aggregate, candidates, match
+from baselines.patches.patches import less_mean, patches
 
 CHUNK = Chunk(cpu=2**19, elsewhere=2**26)  # pixels in the groups that are shrunk
 
 
 def search(x: Tensor, side: int, count: int, step: int, window: int) -> Tensor:
     """Groups (R, n) in an image (1, 1, H, W), of less than ``count`` blocks where a window holds less."""
-    rows, columns = (min(n - side + 1, window // 2 - step) for n in x.shape[2:])  # of candidates in a corner
-    return match(x, side, step, window, min(count, rows * columns))[0][0]
+    return match(x, side, step, window, min(count, candidates(x, side, step, window)))[0][0]
 
 
 def collaborate(
@@ -33,7 +33,7 @@ def collaborate(
     shrink: Callable[..., Tensor],  # estimates from members (R, n) and their blocks less the mean (R, n, m), by image
 ) -> Tensor:
     """The mean of all estimates of an image (1, 1, H, W); the first of ``images`` gives the means of the groups."""
-    x, tables = images[0], [blocks(image, side)[0] for image in images]
+    x, tables = images[0], [patches(image[0, 0], side) for image in images]
     total, weights = torch.zeros_like(tables[0]), torch.zeros_like(tables[0][:, 0])
     for members in index.split(CHUNK.count(x, index.shape[1] * side**2)):
         centred = [less_mean(table[members]) for table in tables]
@@ -41,12 +41,6 @@ def collaborate(
         accumulate(total, members.flatten(), estimate.flatten(0, 1))
         accumulate(weights, members.flatten(), torch.ones_like(estimate[..., 0]).flatten())
     return aggregate(total.T[None], weights[None], (x.shape[2], x.shape[3]), torch.ones(side).to(x))
-
-
-def less_mean(groups: Tensor) -> tuple[Tensor, Tensor]:
-    """Groups (R, n, m) without the mean of their blocks, and that."""
-    mean = groups.mean(1, keepdim=True)
-    return groups - mean, mean
 
 
 def by_singular_values(Y: Tensor, shrink: Callable[[Tensor], Tensor]) -> Tensor:

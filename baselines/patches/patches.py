@@ -52,6 +52,12 @@ def add_up(image: Tensor, side: int, restore: Callable[[Tensor], Tensor]) -> Ten
     return total
 
 
+def less_mean(x: Tensor, axis: int = 1) -> tuple[Tensor, Tensor]:
+    """``x`` without its means along ``axis``, and these means."""
+    mean = x.mean(axis, keepdim=True)
+    return x - mean, mean
+
+
 def pictures(rows: Tensor, side: int) -> Tensor:
     """Patches, a row each, as images (N, side, side); of those in 3D their middle slices."""
     slices = rows.reshape(len(rows), -1, side, side)

@@ -14,7 +14,7 @@ from typing import ClassVar
 from deepinv.physics import LinearPhysics
 from torch import Tensor
 
-from baselines.networks.normalisation import Frame
+from baselines.networks.normalisation import Normalisation
 from baselines.networks.unet import unet
 from bench.contract.method import LearnedMethod
 from bench.contract.operators import direct
@@ -34,7 +34,7 @@ class UNet(LearnedMethod):
 
     def forward(self, y: Tensor, physics: LinearPhysics) -> Tensor:
         d = direct(y, physics)
-        frame = Frame(d)
-        z = frame.enter(d)
+        normalisation = Normalisation(d)
+        z = normalisation.normalise(d)
         z = z - z.mean(dim=tuple(range(2, z.ndim)), keepdim=True)
-        return d + frame.leave(self.network(z))
+        return d + normalisation.undo(self.network(z))

@@ -20,7 +20,7 @@ from deepinv.physics import LinearPhysics
 from torch import Tensor, nn
 
 from baselines.networks.convnet import convnet
-from baselines.networks.normalisation import Frame
+from baselines.networks.normalisation import Normalisation
 from bench.contract.method import LearnedMethod
 from bench.contract.operators import direct, operator_norm
 
@@ -62,17 +62,17 @@ class LearnedPrimalDual(LearnedMethod):
     def forward(self, y: Tensor, physics: LinearPhysics) -> Tensor:
         norm = operator_norm(physics, y)
         d = direct(y, physics)
-        frame = Frame(d)
+        normalisation = Normalisation(d)
         extra = y.shape[2 : y.ndim - self.dims]
-        g = self.merge(y / (norm * frame.scale.reshape(-1, *[1] * (y.ndim - 1))))
-        f = frame.enter(d).repeat(self.copies)
+        g = self.merge(y / (norm * normalisation.scale.reshape(-1, *[1] * (y.ndim - 1))))
+        f = normalisation.normalise(d).repeat(self.copies)
         h = torch.zeros_like(g).repeat(self.copies)
         for dual, primal, theta, tau in zip(self.dual, self.primal, self.theta, self.tau, strict=True):
-            Af = self.merge(physics.A(frame.wind(f[:, -self.channels :])) / norm)
+            Af = self.merge(physics.A(normalisation.add_phase(f[:, -self.channels :])) / norm)
             h = h + theta * ((Af - g).repeat(self.copies) - h) + dual(torch.cat([h, Af, g], 1))
-            Ah = frame.unwind(physics.A_adjoint(self.split(h[:, : self.measured_channels], extra)) / norm)
+            Ah = normalisation.remove_phase(physics.A_adjoint(self.split(h[:, : self.measured_channels], extra)) / norm)
             f = f - tau * Ah.repeat(self.copies) + primal(torch.cat([f, Ah], 1))
-        return frame.leave(f[:, : self.channels])
+        return normalisation.undo(f[:, : self.channels])
 
     def merge(self, y: Tensor) -> Tensor:
         """Extra axes into the batch: (B, C, N, ...) to (B N, C, ...)."""

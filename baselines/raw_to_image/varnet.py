@@ -15,7 +15,7 @@ import torch
 from deepinv.physics import LinearPhysics
 from torch import Tensor, nn
 
-from baselines.networks.normalisation import Frame
+from baselines.networks.normalisation import Normalisation
 from baselines.networks.unet import unet
 from bench.contract.method import LearnedMethod
 from bench.contract.operators import direct, operator_norm
@@ -41,8 +41,8 @@ class VarNet(LearnedMethod):
     def forward(self, y: Tensor, physics: LinearPhysics) -> Tensor:
         norm = operator_norm(physics, y)
         x = direct(y, physics)
-        frame = Frame(x)
+        normalisation = Normalisation(x)
         for network, step in zip(self.networks, self.steps, strict=True):
             data = physics.A_adjoint(physics.A(x) - y) / norm**2
-            x = x - step * data + frame.leave(network(frame.enter(x)))
+            x = x - step * data + normalisation.undo(network(normalisation.normalise(x)))
         return x

@@ -68,10 +68,10 @@ class Diffusion(Method):
         for _ in range(self.iterations):
             flux = gradient(x)
             c = self.coefficient(magnitude(flux), kappa, c)
-            slope = self.lam * gradient_adjoint(flux.mul_(c))
+            smoothing = self.lam * gradient_adjoint(flux.mul_(c))
             if f.prox is not None:
-                x = f.prox(x - slope / L, 1 / L)
+                x = f.prox(x - smoothing / L, 1 / L)
             else:
-                x = x - (slope + f.gradient(x)) / (L + lipschitz(f))
+                x = x - (smoothing + f.gradient(x)) / (L + lipschitz(f))
             watch(x, c)
         return x

@@ -28,7 +28,7 @@ from torch import Tensor
 
 from baselines.functionals.data_fit import prox_l2
 from baselines.networks.folding import extend
-from baselines.networks.normalisation import Frame
+from baselines.networks.normalisation import Normalisation
 from baselines.solvers.proximal_gradient import momenta
 from bench.contract.method import Method
 from bench.contract.operators import direct, operator_norm
@@ -47,8 +47,8 @@ class PlugAndPlay(Method):
     """Subclasses write `denoise`. ``sigma``, ``start``: the last and the first σ_k, in units of the image's rms."""
 
     search_space: ClassVar[Mapping[str, Range]] = {
-        "sigma": Float(0.003, 0.3, log=True),
-        "start": Float(0.05, 4.0, log=True),
+        "sigma": Float(0.001, 3.0, log=True),
+        "start": Float(0.005, 40.0, log=True),
     }
 
     def __init__(self, sigma: float = 0.02, start: float = 0.5, iterations: int | None = None) -> None:
@@ -84,20 +84,20 @@ class PlugAndPlay(Method):
             sigma = physics.noise_model.sigma.to(y).flatten().clamp(min=TINY)
             return by_channel(known_noise, y, sigma.expand(len(y)))
         x = direct(y, physics)
-        frame, norm = Frame(x), operator_norm(physics, y)
-        v = z = frame.enter(x)
-        y = y / frame.scale.reshape(-1, *(1 for _ in y.shape[1:]))
+        normalisation, norm = Normalisation(x), operator_norm(physics, y)
+        v = z = normalisation.normalise(x)
+        y = y / normalisation.scale.reshape(-1, *(1 for _ in y.shape[1:]))
         exact = isinstance(physics.noise_model, ZeroNoise)
         steps = ITERATIONS["no noise" if exact else "noise"] if self.iterations is None else self.iterations
 
         def fit(v: Tensor, nu: float) -> Tensor:
-            return frame.unwind(prox_l2(physics, frame.wind(v), y, nu * norm**2))
+            return normalisation.remove_phase(prox_l2(physics, normalisation.add_phase(v), y, nu * norm**2))
 
         for sigma_k, momentum in zip(self.schedule(steps), momenta() if exact else repeat(0.0), strict=False):
             x = fit(v, EXACT if exact else (self.sigma / sigma_k) ** 2)
             z, before = by_channel(denoise, x, x.new_full((len(x),), sigma_k)), z
             v = z + momentum * (z - before)
-        return frame.leave(fit(z, EXACT) if exact else z)
+        return normalisation.undo(fit(z, EXACT) if exact else z)
 
     def schedule(self, steps: int) -> list[float]:
         """σ_1 > ... > σ_K = σ; never below σ."""

@@ -70,7 +70,7 @@ def by_dual(
     tau, sigma = (ratio / 2) ** 0.5, (ratio * 2) ** -0.5
     v_new, v = v, v.clone()
     p = g.K(v).zero_()
-    q = f.slope(v) if f.least_squares else f.A(v).zero_()  # the best for this v, or nothing
+    q = f.pointwise_gradient(v) if f.least_squares else f.A(v).zero_()  # the best q for this v, or zero
     for _ in range(iterations):
         v_new = v - tau * (g.K_adjoint(p) + f.A_adjoint(q))
         v_bar = v.lerp(v_new, 2.0)

@@ -10,7 +10,7 @@ import torch
 from deepinv.physics import LinearPhysics
 from torch import Tensor
 
-from baselines.networks.normalisation import Frame
+from baselines.networks.normalisation import Normalisation
 from baselines.solvers.plug_and_play import PlugAndPlay
 from bench.contract.method import LearnedMethod
 from bench.contract.operators import direct
@@ -37,7 +37,7 @@ class TrainedDenoiser(PlugAndPlay, LearnedMethod):
     @torch.no_grad()
     def training_step(self, batch: tuple[Tensor, Tensor, LinearPhysics], index: int) -> Tensor:
         x, y, physics = batch
-        return self.learn(Frame(direct(y, physics)).enter(x).flatten(0, 1).unsqueeze(1))
+        return self.learn(Normalisation(direct(y, physics)).normalise(x).flatten(0, 1).unsqueeze(1))
 
     @abstractmethod
     def learn(self, x: Tensor) -> Tensor:

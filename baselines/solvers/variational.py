@@ -27,10 +27,10 @@ from bench.contract.task import Track
 
 ALGORITHMS = {"pdhg": pdhg, "admm": admm, "ista": ista, "fista": fista}
 
-# Weights λ on images of contrast one. In denoising they are of the size of the noise: far below it lies a plateau on
-# which a search loses its trials.
-WEIGHT = Float(1e-4, 0.3, log=True)
-WEIGHT_OF_DENOISING = Float(0.01, 1.0, log=True)
+# Ranges of weights λ on images of contrast one. In denoising λ is of the size of the noise, and far below it lies a
+# plateau on which a search loses its trials. Elsewhere little noise wants a little λ.
+WEIGHT = Float(1e-6, 1.0, log=True)
+WEIGHT_OF_DENOISING = Float(1e-3, 2.0, log=True)
 
 
 @dataclass(frozen=True)
