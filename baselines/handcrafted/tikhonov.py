@@ -1,7 +1,7 @@
 """min_x ½‖Ax − y‖²/‖A‖² + λ/2 Σ |∇x|²:   Tikhonov's regularisation of the gradient
 
-Solved in closed form by operators that offer it (`closed_form_l2`, as the dipole of QSM: both terms are diagonal in
-Fourier space), else by conjugate gradients from the direct reconstruction. It smooths edges as it smooths noise.
+Some operators solve it in closed form (`closed_form_l2`); for the dipole of QSM both terms are diagonal in Fourier
+space. Otherwise conjugate gradients start from the direct reconstruction. The method smooths edges as much as noise.
 
 A. Tikhonov, Solution of incorrectly formulated problems and the regularization method, Soviet Math. Dokl. 1963.
 B. Bilgic et al., Fast quantitative susceptibility mapping with L1-regularization and automatic parameter selection,
