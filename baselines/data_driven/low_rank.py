@@ -120,7 +120,7 @@ def shrink(s: Tensor, C: Tensor) -> Tensor:
 
 
 def wiener(Y: Tensor, X: Tensor, variance: Tensor) -> Tensor:
-    """Matrices ``Y`` (R, n, m) filtered in the basis of ``X``, whose variances are those of the signal."""
+    """Matrices ``Y`` (R, n, m) filtered in the basis of ``X``, whose variances stand for the signal's."""
     values, U = torch.linalg.eigh(X.mT @ X)
     power = values.clamp(min=0) / Y.shape[1]
     return (Y @ U * (power / (power + variance))[:, None]) @ U.mT

@@ -29,7 +29,7 @@ BETA = 2.0  # Knoll 2011, section "Numerical algorithm": α₀/α₁ = 2 through
 
 
 class TGV(Variational):
-    """``lam``: λ in the unit of the image, about that of total variation."""
+    """``lam``: λ in the unit of the image, about the best λ of total variation."""
 
     def __init__(
         self, lam: float = 0.01, algorithm: str = "pdhg", iterations: int = 300, data: str = "matched"
