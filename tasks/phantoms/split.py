@@ -1,4 +1,4 @@
-"""Families of phantoms: the splits of a track, each phantom made once from its seed and kept in the cache."""
+"""The splits of phantom tracks. Each phantom is made once from its seed and kept in the cache."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SEEDS = {"train": 1, "val": 2, "test": 3}
 Arrays = dict[str, NDArray[Any]]
 
 
-def family(
+def phantom_split(
     split: str,
     count: int,
     generator: Callable[..., Any],
@@ -26,10 +26,10 @@ def family(
     arrays: Callable[..., Arrays] = lambda made: {"image": made},
     modules: tuple[ModuleType, ...] = (),
 ) -> Images:
-    """``count`` phantoms ``generator(seed, index, size)``, seeded by the split, as the ``arrays`` made of each.
+    """``count`` phantoms ``generator(seed, index, size)``, seeded by the split; ``arrays(phantom)`` is stored.
 
-    Ids are ``<generator>-<split>-<index>``. The cache holds them under a hash of the code that makes them: the
-    generator, ``arrays``, and the further ``modules`` that these use.
+    Ids are ``<generator>-<split>-<index>``, and every phantom is a group of its own. The key in the cache holds a hash
+    of the code that makes a phantom: the generator, ``arrays``, and the further ``modules`` that they use.
     """
     name = generator.__name__
     version = code_hash(sys.modules[generator.__module__], phantoms, sys.modules[arrays.__module__], *modules)

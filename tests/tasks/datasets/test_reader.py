@@ -10,13 +10,13 @@ from scipy.io import savemat
 from skimage.io import imsave
 
 from bench.errors import BenchError
-from tasks.datasets import files
+from tasks.datasets import reader
 from tasks.datasets.aapm import aapm12
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "file", lambda name, relative: tmp_path / relative)
+    monkeypatch.setattr(reader, "file", lambda name, relative: tmp_path / relative)
     return tmp_path
 
 
@@ -29,9 +29,9 @@ def test_every_format_gives_the_array_that_was_stored(folder):
         stored["x"] = x.T  # as MATLAB 7.3 stores it
     nibabel.save(nibabel.Nifti1Image(x[..., None], np.diag([1, 2, 3, 1])), folder / "a.nii.gz")
     for name in ("a.png", "a.npy", "a.mat", "b.mat"):
-        np.testing.assert_array_equal(files.read("toy", name), x)
-    np.testing.assert_array_equal(files.read("toy", "a.nii.gz")[..., 0], x)
-    assert files.voxel_size("toy", "a.nii.gz") == (1, 2, 3)
+        np.testing.assert_array_equal(reader.read("toy", name), x)
+    np.testing.assert_array_equal(reader.read("toy", "a.nii.gz")[..., 0], x)
+    assert reader.voxel_size("toy", "a.nii.gz") == (1, 2, 3)
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.npy", "a.mat", "a.nii.gz"])
@@ -39,7 +39,7 @@ def test_a_file_that_cannot_be_read_is_one_line(folder, name):
     content = b"neither an image\nnor an array"
     (folder / name).write_bytes(gzip.compress(content) if name.endswith("gz") else content)
     with pytest.raises(BenchError, match="cannot be read") as caught:
-        files.read("toy", name)
+        reader.read("toy", name)
     assert name in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -47,13 +47,14 @@ def test_a_file_that_cannot_be_read_is_one_line(folder, name):
 def test_a_matlab_file_of_two_variables_is_ambiguous(folder):
     savemat(folder / "a.mat", {"x": np.zeros(2), "y": np.ones(2)})
     with pytest.raises(BenchError, match="expected one variable, found x, y"):
-        files.read("toy", "a.mat")
+        reader.read("toy", "a.mat")
 
 
 @pytest.mark.data("aapm12")
 def test_aapm_slices_are_scaled_to_one():
     images = aapm12()
     assert len(images) == 8
+    assert {images.group_of(image) for image in images.ids} == {"one scan"}
     for image in images.ids:
         x = images.load(image)
         assert x.shape == (512, 512)
