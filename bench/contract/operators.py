@@ -3,7 +3,7 @@
 - ``direct(y, **hyperparameters)``: the first reconstruction in practice (FBP, TKD, Wiener, zero-filled, interpolation);
   otherwise the adjoint.
 - ``filter(y, window)``: the measurement-domain filter of a filtered backprojection.
-- ``closed_form_l2(y, lam)``: the minimiser of ``‖Ax − y‖² + lam ‖∇x‖²``; otherwise it is iterated.
+- ``closed_form_tikhonov(y, lam)``: the minimiser of ``‖Ax − y‖² + lam ‖∇x‖²``; otherwise it is iterated.
 - ``rays(views, bins)``: A restricted to a part of the measurement (see `Rays`); otherwise all of A is worked out.
 - ``operator_norm``: the largest singular value of ``A``; otherwise power iteration finds it.
 - ``with_kernel(kernel)`` and ``kernel_size``: of a blind track, whose A is the identity (see `Blind`).
