@@ -22,8 +22,8 @@ from torch.nn.functional import pad
 
 from baselines.solvers.plug_and_play import PlugAndPlay
 
-# Set on BSD400, and RADIUS also on dead leaves and photographs of scikit-image: at σ from 15/255 to 50/255 a radius of
-# 5 gains at most 0.05 dB, and 8 loses 0.02 to 0.20 dB. At σ = 25/255 other H and SIDES gain at most 0.05 dB.
+# Set on BSD400, and RADIUS also on dead leaves: at σ from 15/255 to 50/255 a radius of 5 gains at most 0.05 dB, and 8
+# loses 0.02 to 0.20 dB. At σ = 25/255 other H and SIDES gain at most 0.05 dB.
 SIDES = {2: (3, 5, 7), 3: (3,)}  # of the patches, by dimension; 27 voxels are as many as 5 x 5 pixels
 RADIUS = {2: 6, 3: 3}  # of the window, by dimension
 H = 0.5  # h/σ
