@@ -1,10 +1,14 @@
 """A task of tiny random images, found as one of another distribution is: by the entry point `reconbench.tasks`."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.contract.task import Budget, Images, Metric, Problem, Task, Track
 from bench.errors import BenchError
+
+if TYPE_CHECKING:
+    from bench.runs.spec import Spec
 
 SIZE = 16
 HOME = Path(__file__).parent
@@ -123,3 +127,28 @@ def install(folder: Path) -> None:
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: reconbench-toys\nVersion: 1\n")
     (info / "entry_points.txt").write_text("[reconbench.tasks]\ntoy = toy:TASK\n")
+
+
+def spec(
+    method: str, track: str = "toy:mini", hyperparameters: Mapping[str, Any] = {}, seed: int = 0, **wish: Any
+) -> "Spec":
+    """The frozen spec of a run; its method is imported here, in the process of the test."""
+    from bench.contract import registry
+    from bench.engines.describe import describe
+    from bench.engines.grid import specs_of
+    from bench.runs.spec import MethodDescription, Wish
+
+    found = describe(registry.absolute(method), [track], hyperparameters, None)[track]
+    asked = Wish(**({"seeds": [seed]} | wish))
+    return specs_of(registry.track(track), MethodDescription(**found), hyperparameters, asked, True)[0]
+
+
+def perform_here(spec: "Spec", report: Callable[[str], None] = lambda stage: None) -> Path:
+    """Do a run in the process of the test; returns its directory."""
+    from bench.places import runs
+    from bench.runs.outcomes import outcome_directory
+    from bench.runs.run import perform
+
+    with outcome_directory(runs() / spec.key) as directory:
+        perform(spec, directory, report)
+    return runs() / spec.key
