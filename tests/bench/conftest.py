@@ -15,9 +15,14 @@ from bench.runs.spec import Spec, Wish
 
 
 @pytest.fixture(autouse=True)
-def _path(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Importing a method file adds its folder to the path, which the next test must not see."""
+def _imports(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The next test sees nothing of the method files that a test imports, of their neighbours or of their folders."""
     monkeypatch.setattr(sys, "path", list(sys.path))
+    yield
+    made = str(tmp_path_factory.getbasetemp())
+    for name, module in list(sys.modules.items()):
+        if (getattr(module, "__file__", None) or "").startswith(made):
+            del sys.modules[name]
 
 
 @pytest.fixture

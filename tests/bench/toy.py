@@ -121,12 +121,12 @@ def method_file(folder: Path, name: str, body: str, base: str = "Method") -> str
     return str(path)
 
 
-def install(folder: Path) -> None:
-    """Write what makes Python see this module as an installed distribution, if ``folder`` is on the path."""
-    info = folder / "reconbench_toys-1.dist-info"
+def install(folder: Path, name: str = "toy") -> None:
+    """Write what makes Python see the task of a module as an installed distribution, if ``folder`` is on the path."""
+    info = folder / f"reconbench_{name}s-1.dist-info"
     info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: reconbench-toys\nVersion: 1\n")
-    (info / "entry_points.txt").write_text("[reconbench.tasks]\ntoy = toy:TASK\n")
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: reconbench-{name}s\nVersion: 1\n")
+    (info / "entry_points.txt").write_text(f"[reconbench.tasks]\n{name} = {name}:TASK\n")
 
 
 def spec(

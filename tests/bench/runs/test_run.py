@@ -57,8 +57,8 @@ def test_a_run_directory_is_named_by_its_key_and_holds_everything(network, store
     folder, result = do(network)
     assert folder == store / "runs" / result.key
     assert sorted(path.name for path in folder.iterdir()) == [
-        "checkpoint.ckpt", "config.json", "curves.csv", "data.json", "per_image.csv", "pictures", "result.json", "source",
-        "system.csv", "trials.json",
+        "checkpoint.ckpt", "config.json", "curves.csv", "data.json", "per_image.csv", "pictures", "result.json",
+        "source", "system.csv", "trials.json",
     ]  # fmt: skip
     assert [path.name for path in (store / "runs").iterdir()] == [result.key]
     assert (result.status, result.reason, result.method, result.family) == ("ok", "", "net", "external")
@@ -326,7 +326,7 @@ def test_every_file_of_a_run_has_its_hash_in_the_result(network):
 @pytest.mark.parametrize("number", ["np.float64(0.5)", "torch.tensor(0.5)", "np.int64(1)"])
 def test_hyperparameters_may_be_numbers_of_numpy_or_torch(tmp_path, number):
     body = toy.SHRINK.replace('search_space = {"factor": Float(0.1, 1.0)}', "import numpy as np")
-    folder, result = do(toy.method_file(tmp_path, "scalar", body.replace("float = 0.9", f"float = {number}")))
+    _, result = do(toy.method_file(tmp_path, "scalar", body.replace("float = 0.9", f"float = {number}")))
     assert result.status == "ok"
     assert result.hyperparameters in ({"factor": 0.5}, {"factor": 1})
 
