@@ -1,5 +1,6 @@
 """A task of tiny random images, found as one of another distribution is: by the entry point `reconbench.tasks`."""
 
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -119,6 +120,29 @@ def method_file(folder: Path, name: str, body: str, base: str = "Method") -> str
     path = folder / f"{name}.py"
     path.write_text(f'"""{name}, a toy"""\n\n{head}class Toy({base}):\n{body}\n')
     return str(path)
+
+
+def chore(code: str, report: Callable[[str], None]) -> Any:
+    """A piece of work for an engine: run ``code`` and return its ``value``."""
+    scope: dict[str, Any] = {"report": report}
+    exec(code, scope)
+    return scope.get("value")
+
+
+def until(condition: Callable[[], Any], patience: float = 60.0) -> None:
+    end = time.monotonic() + patience
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.005)
+
+
+def alive(pid: int) -> bool:
+    import psutil
+
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def install(folder: Path, name: str = "toy") -> None:
