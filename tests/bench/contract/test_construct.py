@@ -1,5 +1,7 @@
 """What a method declares and what is asked of it is checked, each fault in one line; the track fills in the rest."""
 
+from typing import ClassVar
+
 import pytest
 import toy
 
@@ -34,6 +36,18 @@ def test_a_wrong_search_space_is_one_line(space, reason):
     with pytest.raises(BenchError) as caught:
         check_space(declares(space), toy.MINI)
     assert str(caught.value) == reason
+
+
+def test_a_method_without_a_constructor_has_no_arguments():
+    """Lightning's constructor, which it inherits, takes any."""
+
+    class Plain(Method):
+        search_space: ClassVar = {"lam": Float(0, 1)}
+
+    with pytest.raises(BenchError, match="'lam' is searched, but the constructor has no such argument"):
+        check_space(Plain, toy.MINI)
+    with pytest.raises(BenchError, match="no hyperparameter of plain is called 'mu'"):
+        check_hyperparameters("plain", Plain, toy.MINI, {"mu": 1})
 
 
 def test_a_method_that_learns_has_no_search_space():
