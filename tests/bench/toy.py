@@ -1,5 +1,6 @@
 """A task of tiny random images, found as one of another distribution is: by the entry point `reconbench.tasks`."""
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -127,6 +128,21 @@ def chore(code: str, report: Callable[[str], None]) -> Any:
     scope: dict[str, Any] = {"report": report}
     exec(code, scope)
     return scope.get("value")
+
+
+def typed(words: list[str], environment: Mapping[str, str]) -> None:
+    """The life of a process that is `bench` itself, in a session of its own as a terminal gives it.
+
+    It has imported the heavy libraries, so that its runs are forked from it and need no server that imports them again.
+    """
+    from bench.cli import main
+    from bench.engines import processes
+
+    os.setsid()
+    os.environ.clear()
+    os.environ.update(environment)
+    processes.START_METHOD = "fork"
+    raise SystemExit(main(words))
 
 
 def until(condition: Callable[[], Any], patience: float = 60.0) -> None:

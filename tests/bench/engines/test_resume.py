@@ -2,14 +2,13 @@
 
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import toy
 
 from bench.cli import main
+from bench.engines.processes import context
 from bench.runs.records import Result
 
 pytestmark = pytest.mark.usefixtures("toys", "store", "untracked", "signals")
@@ -24,22 +23,19 @@ def finished(store: Path) -> dict[str, tuple[int, bytes]]:
 
 @pytest.fixture
 def typed():
-    """Starts a command line in a session of its own, as a terminal would, and without its server's slow imports."""
-    code = (
-        "import sys\nfrom bench.engines import processes\nprocesses.PRELOADED = ['bench.runs.run']\n"
-        "from bench.cli import main\nsys.exit(main(sys.argv[1:]))"
-    )
+    """Starts a command line in a process of its own."""
     started = []
 
     def start(words):
-        process = subprocess.Popen([sys.executable, "-c", code, *words], start_new_session=True)
+        process = context().Process(target=toy.typed, args=(words, dict(os.environ)))
+        process.start()
         started.append(process)
         return process
 
     yield start
     for process in started:
         process.kill()
-        process.wait()
+        process.join()
 
 
 @pytest.fixture
@@ -78,7 +74,7 @@ def test_a_command_that_was_killed_goes_on_where_it_was(command, store, capsys, 
     process = command(before)
     toy.until(lambda: done() >= before and len(command.pids()) > before)
     os.kill(process.pid, number)
-    process.wait()
+    process.join()
     toy.until(lambda: not any(map(toy.alive, command.pids())))
     kept, count = finished(store), done()
     assert before <= count < 6
@@ -108,7 +104,7 @@ def test_a_method_that_hangs_holds_up_no_other_and_ends_with_the_command(tmp_pat
     toy.until(lambda: len(list((store / "runs").glob("[!.]*/result.json"))) == 2 and pid.exists() and pid.read_text())
     assert toy.alive(int(pid.read_text()))
     os.kill(process.pid, number)
-    process.wait(PATIENCE)
-    assert process.returncode == status
+    process.join(PATIENCE)
+    assert process.exitcode == status
     toy.until(lambda: not toy.alive(int(pid.read_text())))
     assert number == signal.SIGKILL or not list((store / "runs").glob(".tmp-*"))
