@@ -89,12 +89,12 @@ def check_hyperparameters(name: str, method: type[Method], track: Track, asked: 
         if key in named and (reason := misfit(value, named[key], method.space(track).get(key))):
             raise BenchError(f"{name}:{key}={value} {reason}, and its default is {named[key].default}.")
     if not unsupported(method, track):
+        words = ",".join(f"{key}={value}" for key, value in asked.items())
         try:
             build(method, track, asked)
-        except BenchError:
-            raise
+        except BenchError as error:
+            raise BenchError(f"{name}:{words} cannot be made: {error}") from error
         except Exception as error:
-            words = ",".join(f"{key}={value}" for key, value in asked.items())
             raise BenchError(f"{name}:{words} cannot be made: {type(error).__name__}: {error}") from error
 
 
