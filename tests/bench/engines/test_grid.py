@@ -190,7 +190,7 @@ def test_a_track_without_its_data_is_told_once_and_its_runs_are_left_out(plan, l
 
 @pytest.mark.parametrize("label", ["Müller", "a/b", "a b", "x" * 300])
 def test_a_label_that_cannot_name_a_file_is_refused_before_anything_runs(plan, store, shrink, label):
-    with pytest.raises((BenchError, ValueError)):
+    with pytest.raises(BenchError, match="cannot name a file"):
         plan(shrink, label=label)
     assert not list((store / "runs").glob("*"))
 

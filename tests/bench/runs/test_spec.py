@@ -68,7 +68,7 @@ def test_what_goes_beyond_the_protocol_is_labelled(toys, shrink, changes, protoc
 )
 def test_a_label_that_cannot_name_a_file_is_refused(label):
     with pytest.raises(BenchError, match=r"cannot name a file.*Give another by --label\.") as caught:
-        board_label(Wish.model_construct(label=label, limit=None, checkpoint="", control=""), {}, None)
+        board_label(Wish(seeds=[0], label=label), {}, None)
     assert "\n" not in str(caught.value)
 
 
