@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 import inspect
-import random
 import re
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from functools import cached_property, partial
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
-import numpy as np
 import torch
-from deepinv.physics import LinearPhysics
-from torch import Tensor
 
-from bench.contract.construct import FROM_TRACK, build
-from bench.contract.method import Estimate, Method
-from bench.contract.precision import exact
+from bench.contract.construct import FROM_TRACK
+from bench.contract.devices import DEVICE_TOLERANCE, agrees_with_the_processor, distance
+from bench.contract.method import Method
 from bench.contract.space import contains
-from bench.contract.toy_operators import Toy, toys
+from bench.contract.toy_operators import toys
+from bench.contract.tried import Breach, Tried, make, run, step
 
 BATCH_TOLERANCE = 1e-4  # of an image's largest value: single precision sums in another order
-# Root of the mean square, over an image's largest value. Sums in another order change single precision by 1e-7 a step;
-# iterations carry it, and a threshold or a choice of patches turns it into another choice here and there.
-DEVICE_TOLERANCE = 1e-3
 NONDETERMINISTIC = re.compile(r"(\S+) does not have a deterministic implementation")
 
 
@@ -34,38 +27,6 @@ class Outcome(NamedTuple):
     check: str
     passed: bool
     message: str
-
-
-class Tried:
-    """A method on a toy operator, and its first reconstruction, which all checks use."""
-
-    def __init__(self, method: type[Method], toy: Toy) -> None:
-        self.method = method
-        self.toy = toy
-        self.y, self.physics = toy.y.clone(), toy.physics(toy.params)
-        self.buffers = {name: buffer.clone() for name, buffer in self.physics.named_buffers()}
-
-    @property
-    def device(self) -> torch.device:
-        return self.y.device
-
-    @cached_property
-    def instance(self) -> Method:
-        return make(self.method, self.toy)
-
-    @cached_property
-    def image(self) -> Tensor:
-        return run(self.instance, self.y, self.physics)
-
-    @cached_property
-    def draws(self) -> bool:
-        """Whether the method draws random numbers: another seed gives another image."""
-        other = run(self.instance, self.toy.y, self.toy.physics(self.toy.params), seed=1)
-        return not torch.equal(other, self.image)
-
-
-class Breach(Exception):
-    """A method does something that the contract forbids."""
 
 
 def check(method: type[Method], device: torch.device | str = "cpu") -> list[Outcome]:
@@ -205,22 +166,6 @@ def survives_a_checkpoint(tried: Tried) -> None:
         raise Breach("its state_dict doesn't restore it")
 
 
-def agrees_with_the_processor(tried: Tried) -> str | None:
-    """The image of the same weights and hyperparameters on the CPU, within `DEVICE_TOLERANCE`."""
-    if tried.draws:
-        return "not compared: a GPU draws other random numbers"
-    reference = Tried(tried.method, tried.toy.on(torch.device("cpu"))).image
-    found = distance(tried.image.cpu(), reference)
-    if not found <= DEVICE_TOLERANCE:  # nor NaN
-        raise Breach(f"the image differs from that on the CPU by {found:.1e}, more than {DEVICE_TOLERANCE}")
-    return f"differs by {found:.1e}"
-
-
-def distance(image: Tensor, reference: Tensor) -> float:
-    """Root of the mean squared difference, over the largest value of the reference."""
-    return float((image - reference).square().mean().sqrt() / reference.abs().max())
-
-
 CLASS_CHECKS: dict[str, Callable[[type[Method]], None]] = {
     "docstring opens with an equation": opens_with_an_equation,
     "hyperparameters have defaults": has_defaults,
@@ -239,48 +184,3 @@ LEARNED_CHECKS: dict[str, Callable[[Tried], str | None]] = {
 DEVICE_CHECKS: dict[str, Callable[[Tried], str | None]] = {  # of a device that is not the CPU
     "agrees with the CPU": agrees_with_the_processor,
 }
-
-
-@contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Seeds the global generators of torch, NumPy and Python; afterwards they go on as if nothing had happened."""
-    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
-    try:
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            np.random.seed(seed)  # noqa: NPY002
-            random.seed(seed)
-            yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(numpy)  # noqa: NPY002
-
-
-def make(method: type[Method], toy: Toy) -> Method:
-    """An instance with default hyperparameters on the device of the toy; the same weights every time and everywhere."""
-    with seeded(0):
-        return build(method, toy.track, {}).eval().to(toy.y.device)
-
-
-def run(method: Method, y: Tensor, physics: LinearPhysics, seed: int = 0) -> Tensor:
-    """The image, made as evaluation makes it: without gradients, after the generators are seeded, in full precision."""
-    with torch.no_grad(), seeded(seed), exact():
-        estimate = method(y, physics)
-    image = estimate.image if isinstance(estimate, Estimate) else estimate
-    if not isinstance(image, Tensor):
-        raise Breach(f"returned {type(image).__name__}, expected a tensor")
-    return image
-
-
-def step(method: Method, toy: Toy) -> None:
-    """The method's own training step, outside of a trainer, and its backward pass where Lightning would run it."""
-    method.train()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*self.log.*")
-        loss = method.training_step((toy.x, toy.y, toy.physics(toy.params)), 0)
-    loss = loss["loss"] if isinstance(loss, Mapping) else loss
-    if not isinstance(loss, Tensor):
-        raise Breach(f"training_step returned {type(loss).__name__}, expected a loss")
-    if method.automatic_optimization:
-        loss.backward()
-    method.eval()

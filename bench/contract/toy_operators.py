@@ -68,7 +68,7 @@ class Rays(LinearPhysics):
 
 
 class RealKspace(LinearPhysics):
-    """Single-coil MRI of real images: y has two channels, x has one."""
+    """Single-coil MRI of real images, DC at the centre of k-space as in `MRI`: y has two channels, x has one."""
 
     operator_norm = 1.0
 
@@ -77,11 +77,12 @@ class RealKspace(LinearPhysics):
         self.register_buffer("mask", mask)
 
     def A(self, x: Tensor, **kwargs: object) -> Tensor:
-        return self.mask * torch.view_as_real(torch.fft.fft2(x[:, 0], norm="ortho")).movedim(-1, 1)
+        kspace = torch.fft.fftshift(torch.fft.fft2(x[:, 0], norm="ortho"), dim=(-2, -1))
+        return self.mask * torch.view_as_real(kspace).movedim(-1, 1)
 
     def A_adjoint(self, y: Tensor, **kwargs: object) -> Tensor:
         kspace = torch.view_as_complex((self.mask * y).movedim(1, -1).contiguous())
-        return torch.fft.ifft2(kspace, norm="ortho").real[:, None]
+        return torch.fft.ifft2(torch.fft.ifftshift(kspace, dim=(-2, -1)), norm="ortho").real[:, None]
 
 
 class Blur(BlurFFT):

@@ -10,18 +10,11 @@ import torch
 from deepinv.physics import Denoising
 
 from bench.cli import main
-from bench.contract.checks import (
-    DEVICE_TOLERANCE,
-    LEARNED_CHECKS,
-    TOY_CHECKS,
-    Tried,
-    agrees_with_the_processor,
-    attempt,
-    check,
-)
+from bench.contract.checks import LEARNED_CHECKS, TOY_CHECKS, attempt, check
 from bench.contract.method import LearnedMethod, Method
 from bench.contract.space import Float
 from bench.contract.toy_operators import toys
+from bench.contract.tried import Tried
 
 
 class Level(LearnedMethod):
@@ -185,39 +178,6 @@ def test_the_search_starts_inside_of_its_ranges(method, message):
     outcome = next(outcome for outcome in check(method) if outcome.check == "search space")
     assert not outcome.passed
     assert message in outcome.message
-
-
-class Drifting(Method):
-    """Another image at every call, as if each device gave its own."""
-
-    step = 0.0
-
-    def forward(self, y, physics):
-        type(self).step += self.drift
-        return physics.A_adjoint(y) + self.step
-
-
-class FarApart(Drifting):
-    drift = 100 * DEVICE_TOLERANCE
-
-
-class CloseBy(Drifting):
-    drift = 0.01 * DEVICE_TOLERANCE
-
-
-@pytest.mark.parametrize(("method", "agrees"), [(FarApart, False), (CloseBy, True)])
-def test_the_image_of_a_device_is_compared_with_that_of_the_cpu(method, agrees):
-    tried = Tried(method, toys()[0])
-    tried.draws = False  # which it would seem to
-    outcome = attempt("agrees with the CPU", partial(agrees_with_the_processor, tried))
-    assert outcome.passed == agrees
-    assert "differs" in outcome.message
-
-
-def test_random_numbers_are_not_compared_between_devices():
-    outcome = attempt("agrees with the CPU", partial(agrees_with_the_processor, Tried(Sampler, toys()[0])))
-    assert outcome.passed
-    assert "not compared" in outcome.message
 
 
 def test_a_device_that_is_not_there_is_one_line(monkeypatch, capsys):
