@@ -14,6 +14,7 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -98,7 +99,7 @@ def work(
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(int(environment["OMP_NUM_THREADS"]))
     try:
-        value = function(*arguments, lambda stage: connection.send(("stage", stage)))
+        value = function(*arguments, partial(send_stage, connection))
         connection.send(("value", value))
     except BrokenPipeError:
         os._exit(1)
@@ -111,6 +112,14 @@ def work(
         os._exit(1)
     sys.stdout.flush()
     os._exit(0)  # without exit handlers of libraries that the server imported
+
+
+def send_stage(connection: Connection, stage: str) -> None:
+    """Tell the command how far its work is, and end where the command has been killed: nobody waits for the outcome."""
+    try:
+        connection.send(("stage", stage))
+    except OSError:
+        os._exit(1)
 
 
 def end_with_parent(parent: int) -> None:
