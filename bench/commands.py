@@ -9,7 +9,6 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
-from pathlib import Path
 
 from bench.errors import BenchError
 
@@ -93,20 +92,20 @@ def stop_on_signals() -> None:
 
 
 def board(options: argparse.Namespace) -> int:
-    from bench.leaderboard import entries as board
+    from bench.leaderboard import currency, publish, terminal
     from bench.places import runs
     from bench.tracking import mlflow as tracking
 
     if options.runs is not None and not options.runs.is_dir():
         raise BenchError(f"no folder {options.runs}. Give --runs a folder of run directories.")
-    results = board.read_results(options.runs or runs())
-    if options.runs is None and tracking.available():
-        results = [result for result in results if not tracking.tracked(runs() / result.key)] + tracking.results()
-    folder = options.boards or Path("leaderboards")
-    entries = board.write(board.entries(results), folder)
-    print(board.table(entries))
-    print(f"\n{len(entries)} entries in {folder}, page: {folder / 'README.md'}")
-    return 0
+    folder = options.boards or publish.DEFAULT
+    mirror = tracking.results if options.runs is None and tracking.available() else None
+    outcome = publish.publish(options.runs or runs(), folder, currency.here(), mirror)
+    print(terminal.table(outcome.boards))
+    print(f"\n{len(outcome.entries)} entries in {folder}, page: {folder / 'README.md'}", flush=True)
+    for line in (*outcome.remarks, *outcome.problems):
+        print(f"bench: {line}", file=sys.stderr)
+    return 1 if outcome.problems else 0
 
 
 def data(options: argparse.Namespace) -> int:

@@ -28,19 +28,17 @@ WINDOW_DEFAULTS = {"window": "ram-lak", "cutoff": 1.0}
 def open_track(track: Track) -> Problem:
     import torch
 
-    from bench.contract.task import Images
     from tasks.datasets.aapm import aapm12
-    from tasks.phantoms.family import family
     from tasks.phantoms.shapes import coarsen
+    from tasks.phantoms.split import phantom_split
     from tasks.phantoms.thorax import thorax
     from tasks.physics.ct import CT
-    from tasks.physics.noise import poisson
-    from tasks.physics.photons import photons
+    from tasks.physics.noise import photon, poisson
     from tasks.physics.projector import Geometry
 
     options = track.options
     size, views = options["size"], options["views"]
-    noise = poisson(options["counts"]) if "counts" in options else photons(options["photons"])
+    noise = poisson(options["counts"]) if "counts" in options else photon(options["photons"])
     pixel = options["field"] / size
     arc = radians(options["arc"])
     geometry = Geometry.parallel(size, views, arc=arc, pixel=pixel)
@@ -57,10 +55,10 @@ def open_track(track: Track) -> Problem:
         return CT(geometry, noise.model(), device)
 
     counts = {"train": options["train"], "val": 8, "test": 16}
-    splits = {split: family(split, count, thorax, 2 * size) for split, count in counts.items()}
+    splits = {split: phantom_split(split, count, thorax, 2 * size) for split, count in counts.items()}
     if track.data:
         slices = aapm12()
-        splits["test"] = Images(slices.ids, lambda name: {"image": AAPM_MAXIMUM * slices.load(name)})
+        splits["test"] = replace(slices, load=lambda name: {"image": AAPM_MAXIMUM * slices.load(name)})
     return Problem(splits, measure, physics)
 
 
@@ -71,7 +69,7 @@ def aapm(name: str, title: str, views: int, arc: float) -> Track:
         title=f"AAPM abdomen, {title}; learns from phantoms",
         version=1,
         metrics=psnr_ssim(AAPM_MAXIMUM),
-        budget=Budget(trials=12, images=4, steps=10_000, batch=4),
+        budget=Budget(trials=12, images=4, steps=10_000, batch=4, seconds=6 * 3600),
         options={
             "size": 256,
             "views": views,
@@ -110,8 +108,10 @@ EMISSION = replace(
     MINI,
     name="mini-emission",
     title="Emission from thorax phantoms, 48 views, 20 counts along the longest rays",
+    version=2,
     options={"size": 96, "views": 48, "arc": 180, "counts": 3, "field": 40.0, "train": 200},
     noise="poisson",
+    direct_space={**WINDOWS, "cutoff": Float(0.1, 1.0)},  # so few counts want a smoother window
 )
 
 TASK = Task(

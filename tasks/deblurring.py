@@ -32,12 +32,13 @@ def open_track(track: Track) -> Problem:
 
 def open_known(track: Track) -> Problem:
     import torch
-    from deepinv.physics import GaussianNoise
 
     from tasks.datasets.natural import augment, images
     from tasks.physics.blur import CircularBlur
     from tasks.physics.blur_kernels import gaussian_kernel, motion_kernel
+    from tasks.physics.noise import gaussian
 
+    noise = gaussian(NOISE)
     declared = {key: value for key, value in track.options["blur"].items() if key != "kind"}
     makers: dict[str, Callable[..., Tensor]] = {"gaussian": gaussian_kernel, "motion": motion_kernel}
     make = makers[track.options["blur"]["kind"]]
@@ -46,32 +47,33 @@ def open_known(track: Track) -> Problem:
 
     def measure(image, rng):
         x = torch.from_numpy(image)[None]
-        return x, exact.A(x[None])[0] + NOISE * torch.from_numpy(rng.standard_normal(x.shape)), {}
+        return x, torch.from_numpy(noise.draw(exact.A(x[None])[0].numpy(), rng)), {}
 
     def physics(params, device):
-        return CircularBlur(kernel, GaussianNoise(NOISE), device)
+        return CircularBlur(kernel, noise.model(), device)
 
     return Problem(images(track.options["images"]), measure, physics, augment(track.options["patch"]))
 
 
 def open_blind(track: Track) -> Problem:
     import torch
-    from deepinv.physics import GaussianNoise
 
     from tasks.datasets.natural import augment, images
     from tasks.physics.blind_blur import BlindBlur
     from tasks.physics.blur import CircularBlur
     from tasks.physics.blur_kernels import random_kernel
+    from tasks.physics.noise import gaussian
 
+    noise = gaussian(NOISE)
     declared = {key: value for key, value in track.options["blur"].items() if key != "kind"}
 
     def measure(image, rng):
         x = torch.from_numpy(image)[None]
         blur = CircularBlur(random_kernel(rng, **declared))
-        return x, blur.A(x[None])[0] + NOISE * torch.from_numpy(rng.standard_normal(x.shape)), {}
+        return x, torch.from_numpy(noise.draw(blur.A(x[None])[0].numpy(), rng)), {}
 
     def physics(params, device):
-        return BlindBlur(declared["size"], GaussianNoise(NOISE), device).to(device)
+        return BlindBlur(declared["size"], noise.model(), device).to(device)
 
     return Problem(images(track.options["images"]), measure, physics, augment(track.options["patch"]))
 
@@ -83,7 +85,7 @@ def bsd68(name: str, title: str, blur: dict[str, Any]) -> Track:
         title=f"BSD68, {title}, noise 2/255",
         version=1,
         metrics=psnr_ssim(1.0),
-        budget=Budget(trials=12, images=10, steps=20_000, batch=16),
+        budget=Budget(trials=12, images=10, steps=20_000, batch=16, seconds=6 * 3600),
         options={"images": "bsd", "blur": blur, "patch": 64},
         data=("bsd400", "bsd68"),
         direct_space=WIENER,
@@ -95,7 +97,7 @@ MINI = Track(
     task="deblurring",
     name="mini",
     title="Photographs, Gaussian blur, noise 2/255",
-    version=1,
+    version=2,
     metrics=psnr_ssim(1.0),
     budget=Budget(),
     options={"images": "photographs", "blur": GAUSSIAN, "patch": 64},

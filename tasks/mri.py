@@ -1,12 +1,14 @@
 """Undersampled MRI: y = M F x + n, and y_c = M F (s_c x) + n for coils c, n white and complex.
 
-Phantoms are complex and sampled from an image of twice the resolution: its central k-space is what a scan of the lower
-resolution measures, and the reference is what the whole of that k-space gives.
+Phantoms are complex and have twice the resolution of the reconstruction. A scan of the lower resolution measures the
+centre of their k-space; the inverse transform of this centre, fully sampled, is the reference.
 """
 
 from __future__ import annotations
 
-from bench.contract.task import Budget, Images, Problem, Task, Track
+from dataclasses import replace
+
+from bench.contract.task import Budget, Problem, Task, Track
 from tasks.metrics.declared import nmse, psnr_ssim
 
 
@@ -18,14 +20,15 @@ def phantoms(track: Track) -> Problem:
     """Complex brain phantoms, variable-density Cartesian masks, one coil or several with their maps in the params."""
     import numpy as np
     import torch
-    from deepinv.physics import GaussianNoise
 
-    from tasks.phantoms.brain import brain, coil_maps
-    from tasks.phantoms.family import family
+    from tasks.phantoms.brain import brain
+    from tasks.phantoms.split import phantom_split
+    from tasks.physics.coils import coil_maps
     from tasks.physics.mri import MRI, MultiCoilMRI, variable_density_mask
+    from tasks.physics.noise import complex_gaussian
 
     options = track.options
-    size, coils, noise = options["size"], options["coils"], options["noise"]
+    size, coils, noise = options["size"], options["coils"], complex_gaussian(options["noise"])
 
     def measure(arrays, rng):
         image = arrays["image"]
@@ -38,8 +41,7 @@ def phantoms(track: Track) -> Problem:
             y = centre_of_kspace(maps * image)
             x = fft(centre_of_kspace(image), inverse=True)
             params = {"coils": torch.from_numpy(maps[:, ::2, ::2].copy())}
-        draws = rng.standard_normal((2, *y.shape))
-        y = mask.numpy()[0] * (y + noise * (draws[0] + 1j * draws[1]))
+        y = mask.numpy()[0] * noise.draw(y, rng)
         return as_channels(x), as_channels(y), {"mask": mask, **params}
 
     def centre_of_kspace(image: np.ndarray) -> np.ndarray:
@@ -48,13 +50,14 @@ def phantoms(track: Track) -> Problem:
         return kspace[..., quarter : quarter + size, quarter : quarter + size]
 
     def physics(params, device):
-        noise_model = GaussianNoise(noise)
         if coils:
-            return MultiCoilMRI(params["mask"], params["coils"], noise_model, device)
-        return MRI(params["mask"], noise_model, device)
+            return MultiCoilMRI(params["mask"], params["coils"], noise.model(), device)
+        return MRI(params["mask"], noise.model(), device)
 
     counts = {"train": 200, "val": 8, "test": 16}
-    return Problem({split: family(split, count, brain, 2 * size) for split, count in counts.items()}, measure, physics)
+    return Problem(
+        {split: phantom_split(split, count, brain, 2 * size) for split, count in counts.items()}, measure, physics
+    )
 
 
 def fft(image, inverse: bool = False):
@@ -100,7 +103,7 @@ def siat(track: Track) -> Problem:
 
     from tasks.datasets.mri_sets import siat31, siat_mask
     from tasks.phantoms.brain import brain
-    from tasks.phantoms.family import family
+    from tasks.phantoms.split import phantom_split
     from tasks.physics.mri import MRI
 
     mask = torch.from_numpy(siat_mask("radial", track.options["sampling"]).astype(float))[None]
@@ -115,8 +118,8 @@ def siat(track: Track) -> Problem:
 
     size = mask.shape[-1]
     scans = siat31()
-    splits = {split: family(split, count, brain, size) for split, count in {"train": 100, "val": 8}.items()}
-    splits["test"] = Images(scans.ids, lambda name: {"image": scans.load(name)})
+    splits = {split: phantom_split(split, count, brain, size) for split, count in {"train": 100, "val": 8}.items()}
+    splits["test"] = replace(scans, load=lambda name: {"image": scans.load(name)})
     return Problem(splits, measure, physics)
 
 
@@ -151,7 +154,7 @@ def radial(sampling: int) -> Track:
         title=f"Brain, {sampling} % radial; learns from cardiac images",
         version=1,
         metrics=(*psnr_ssim(1.0), nmse()),
-        budget=Budget(trials=12, images=4, steps=10_000, batch=4),
+        budget=Budget(trials=12, images=4, steps=10_000, batch=4, seconds=6 * 3600),
         options={"kind": "brain", "sampling": sampling},
         noise="none",
         modality="mri",
@@ -168,7 +171,7 @@ SIAT = Track(
     title="Complex brain, 20 % radial; learns from phantoms",
     version=1,
     metrics=(*psnr_ssim(1.0, "magnitude"), nmse("magnitude")),
-    budget=Budget(trials=12, images=4, steps=10_000, batch=4),
+    budget=Budget(trials=12, images=4, steps=10_000, batch=4, seconds=6 * 3600),
     options={"kind": "siat", "sampling": 20},
     noise="none",
     modality="mri",

@@ -11,6 +11,10 @@ import pytest
 ROOT = Path(__file__).parent.parent
 FORBIDDEN = {"bench": {"tasks", "baselines"}, "tasks": {"baselines"}, "baselines": {"tasks"}}
 HEAVY = ("torch", "mlflow", "pytorch_lightning", "deepinv", "optuna", "pandas", "scipy", "skimage", "numpy")
+FAMILIES = {"handcrafted", "data_driven", "post_processing", "raw_to_image", "raw_to_task"}
+# Rooms by package, upper ones first; a room may import from lower ones, and "" is the package's own folder.
+ROOMS = {"baselines": [FAMILIES, {"patches"}, {"solvers"}, {"networks"}, {"functionals"}, {"transforms"}, {""}]}
+MOST_FILES = 12  # of a room of shared machinery; a family grows with its methods
 FILES = sorted(path for package in FORBIDDEN for path in (ROOT / package).rglob("*.py"))
 
 
@@ -49,6 +53,54 @@ def tops(modules: Iterator[str]) -> set[str]:
 @pytest.mark.parametrize("path", FILES, ids=name)
 def test_packages_import_one_way(path):
     assert not tops(imported(path)) & FORBIDDEN[path.relative_to(ROOT).parts[0]]
+
+
+def room_of(module: str) -> str:
+    """The room that a module of a package with rooms belongs to."""
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 and (ROOT / parts[0] / parts[1]).is_dir() else ""
+
+
+def level_of(package: str, room: str) -> int:
+    return next(level for level, rooms in enumerate(ROOMS[package]) if room in rooms)
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if path.relative_to(ROOT).parts[0] in ROOMS], ids=name)
+def test_rooms_import_downwards(path):
+    package = path.relative_to(ROOT).parts[0]
+    own = room_of(".".join(path.relative_to(ROOT).with_suffix("").parts))
+    for module in imported(path):
+        if module.partition(".")[0] == package:
+            there = room_of(module)
+            downwards = level_of(package, own) < level_of(package, there)
+            assert there == own or downwards, f"{name(path)} imports {module}, which stands above"
+
+
+@pytest.mark.parametrize("package", ROOMS)
+def test_every_folder_is_a_room_that_says_what_lives_there(package):
+    folders = {path.parent for path in (ROOT / package).rglob("*.py")}
+    assert {folder.name for folder in folders - {ROOT / package}} | {""} == set().union(*ROOMS[package])
+    for folder in folders:
+        text = ast.get_docstring(ast.parse((folder / "__init__.py").read_text(encoding="utf-8")))
+        assert text is not None, folder
+        assert len(text.splitlines()) >= 3, folder
+        assert folder.name in FAMILIES or len(list(folder.glob("[!_]*.py"))) <= MOST_FILES, folder
+
+
+def test_methods_stand_in_the_folders_of_the_families():
+    """Elsewhere stand only bases, from which the methods of the families are derived."""
+    import importlib
+    import inspect
+
+    from bench.contract import registry
+    from bench.contract.method import Method
+
+    methods = [registry.load_method(found) for found in registry.methods()]
+    for path in (path for path in (ROOT / "baselines").rglob("[!_]*.py") if path.parent.name not in FAMILIES):
+        module = importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
+        for value in vars(module).values():
+            if inspect.isclass(value) and value.__module__ == module.__name__ and issubclass(value, Method):
+                assert any(issubclass(method, value) for method in methods), f"{name(path)} holds a method"
 
 
 def test_only_tracking_imports_mlflow():

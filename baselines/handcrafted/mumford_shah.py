@@ -1,8 +1,8 @@
 """min_{x,v} f(x) + λ/2 Σ (v² |∇x|² + κ² (1 − v)² + 4κ²ε² |∇v|²)
 
-The model of Mumford and Shah in the approximation of Ambrosio and Tortorelli: the image is smooth but for edges, where
-v falls to zero, which is cheaper than smoothing if |∇x| exceeds κ. Steps of diffusion by v² alternate with conjugate
-gradients for v.
+The model of Mumford and Shah in the approximation of Ambrosio and Tortorelli. The image is smooth except at edges,
+where v falls to zero. An edge is cheaper than smoothing where |∇x| exceeds κ. Steps of diffusion with the coefficient
+v² alternate with conjugate gradients for v.
 
 D. Mumford, J. Shah, Optimal approximations by piecewise smooth functions, CPAM 1989.
 L. Ambrosio, V. Tortorelli, Approximation of functionals depending on jumps by elliptic functionals, CPAM 1990.
@@ -21,14 +21,14 @@ from baselines.solvers.anisotropic_diffusion import Diffusion
 from baselines.transforms.finite_differences import gradient, gradient_adjoint, magnitude
 from bench.contract.space import Float
 
-EPSILON = 0.5  # pixels, half the width of an edge
-EDGE_STEPS = 3  # conjugate gradients for v, from the last one
+EPSILON = 0.5  # ε in pixels, half the width of an edge; set by hand
+EDGE_STEPS = 3  # conjugate gradients for v, from the last v; set by hand
 
 
 class MumfordShah(Diffusion):
     """``lam``: λ. ``edge``: κ in units of the root mean square of the direct reconstruction."""
 
-    search_space: ClassVar = {"lam": Float(0.03, 30, log=True), "edge": Float(0.02, 1, log=True)}
+    search_space: ClassVar = {"lam": Float(1e-3, 300, log=True), "edge": Float(2e-3, 10, log=True)}
 
     def __init__(self, lam: float = 1.0, edge: float = 0.2, iterations: int = 200, data: str = "matched") -> None:
         super().__init__(lam, edge, iterations, data)

@@ -1,8 +1,8 @@
-"""The frame in which networks see an image: in units of its root mean square, and without its smooth phase.
+"""x̄ = e^{−iφ} x / rms(x_ref): images in units of their root mean square, without their smooth phase
 
-A method is then equivariant to the unit of the image, and one recipe serves attenuations, ppm and grey values. The
-smooth phase of a complex image, taken at low resolution as in homodyne reconstruction, is removed so that its real
-part holds most of the image.
+A method that sees normalised images does not depend on the unit of the image, and one recipe serves attenuations, ppm
+and grey values. The smooth phase φ of a complex image is taken at low resolution, as in homodyne reconstruction.
+Without it the real part holds most of the image.
 
 D. Noll, D. Nishimura, A. Macovski, Homodyne detection in magnetic resonance imaging, IEEE TMI 1991.
 """
@@ -12,31 +12,33 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-PHASE_BANDWIDTH = 0.03  # cycles per pixel, standard deviation of a Gaussian window: inside the usual calibration region
-TINY = 1e-12  # of a black image
+# Cycles per pixel, standard deviation of a Gaussian window. Set by hand, to lie inside of the fully sampled centre of
+# k-space that accelerated scans calibrate their coils on.
+PHASE_BANDWIDTH = 0.03
+TINY = 1e-12  # the scale of a black image
 
 
-class Frame:
-    """The frame of each image of a batch ``reference`` (B, C, ...); C = 2 is taken as complex."""
+class Normalisation:
+    """The unit and the phase of each image of a batch ``reference`` (B, C, ...); C = 2 is taken as complex."""
 
     def __init__(self, reference: Tensor) -> None:
         self.scale = rms(reference)
         self.phase = smooth_phase(reference) if reference.shape[1] == 2 else None
 
-    def enter(self, x: Tensor) -> Tensor:
-        """Into the frame: ``x`` (B, C, ...), or several images along the channels."""
-        return self.unwind(x / self.scale)
+    def normalise(self, x: Tensor) -> Tensor:
+        """Images ``x`` (B, C, ...), or several along the channels, in units of the scale and without the phase."""
+        return self.remove_phase(x / self.scale)
 
-    def leave(self, x: Tensor) -> Tensor:
-        """Back to the image's unit and phase."""
-        return self.wind(x * self.scale)
+    def undo(self, x: Tensor) -> Tensor:
+        """The inverse of `normalise`."""
+        return self.add_phase(x * self.scale)
 
-    def unwind(self, x: Tensor) -> Tensor:
-        """Takes the smooth phase off."""
+    def remove_phase(self, x: Tensor) -> Tensor:
+        """``x`` times e^{−iφ}."""
         return x if self.phase is None else rotate(x, self.phase.conj())
 
-    def wind(self, x: Tensor) -> Tensor:
-        """Puts the smooth phase on."""
+    def add_phase(self, x: Tensor) -> Tensor:
+        """``x`` times e^{iφ}."""
         return x if self.phase is None else rotate(x, self.phase)
 
 

@@ -1,209 +1,295 @@
-"""Results -> entries -> `leaderboards/`: what is published of a method on a track.
+"""`Entry`: the published record of one method on one track, `leaderboards/<task>/<track>/<method>[@label].json`.
 
-The results of one method on one track fall into groups that differ by seed alone. Which group is published never
-depends on a test score: a complete group goes before an incomplete one, committed code before changed code, more seeds
-before fewer, and then the newer. A group is complete when every seed that was asked for together has ended well, or is
-unsupported.
+An entry keeps every score per seed and image, all that a run needs to be made again, and nothing that follows from
+these but the means, which are checked against the scores whenever an entry is read.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from operator import attrgetter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
 
 from bench.errors import BenchError
-from bench.leaderboard.page import page, table
-from bench.leaderboard.statistics import interval
-from bench.runs.privacy import without_folders
-from bench.runs.records import Entry, Result
+from bench.leaderboard.statistics import PerSeed
+from bench.runs.records import Finite, Hash, Key, Label, MetricInfo, Name, Record, Scores, Status, Timing
 
-__all__ = ["entries", "entry_path", "read", "read_results", "table", "write"]
+FORMAT = 2  # of an entry; entries of another format are left aside until their runs are made again
+ROUNDING = 1e-9  # relative: a mean is equal to the mean of its scores but for the order of a sum
 
-PAGE = "README.md"
-INCOMPLETE = "incomplete"  # opens the flag of an entry that lacks seeds
+Seed = str  # JSON has no whole numbers as names
 
 
-def entries(results: Iterable[Result]) -> list[Entry]:
-    """One entry for every method (with its label) on every track, in the order of their names."""
-    newest = {result.key: result for result in sorted(results, key=attrgetter("date"))}
-    methods = _split(newest.values(), lambda result: (result.task, result.track, result.method, _label(result)))
-    return [_entry(_published(methods[name])) for name in sorted(methods)]
+class Published(Record):
+    """A figure from the literature for the same method on the same data."""
+
+    value: Finite
+    metric: Name
+    source: str = Field(min_length=1)  # a reference a reader can find
+    url: str = Field(default="", pattern=r"^(https?://[^\s<>\"'`|\\]+)?$")
+    remark: str = ""  # where the figure was made under other conditions than the row's
 
 
-def write(entries: Sequence[Entry], boards: Path) -> list[Entry]:
-    """Write entries as `<task>/<track>/<method>.json`, render the page, and return all entries that are there now.
+class Verified(Record):
+    """The last time that images of this entry were computed again, and agreed."""
 
-    Entries on disk stay: those of other methods, and one that is complete where the new one is not, or newer. Raises
-    `BenchError` where an entry on disk is corrupt or the folder cannot be written.
-    """
-    for entry in entries:
-        path = entry_path(entry, boards)
-        if not path.exists() or _precedence(entry) >= _precedence(Entry.read(path)):
-            _write(path, entry.to_json())
-    found = read(boards)
-    _write(boards / PAGE, page(found))
+    date: str
+    commit: str
+    device: str
+    images: int = Field(ge=1)  # compared, over all seeds
+    agreement: Literal["bits", "tolerance"]
+
+
+class Renewed(Record):
+    """The hash of the code was replaced because the new code gave equal bits on some images."""
+
+    date: str
+    commit: str
+    device: str
+    images: int = Field(ge=1)
+    code_before: Hash  # hash of the code that made the scores
+
+
+class Entry(Record):
+    """One method, under one label, on one track."""
+
+    format: Literal[2] = 2
+    task: Name
+    track: Name
+    task_version: int
+    title: str  # of the track
+    scored: Hash  # of all fields of the track that move a score, and of its data
+    method: Name
+    family: Name
+    equation: str
+    citation: str
+    label: Label
+    control: Literal["", "defaults", "oracle"]
+    protocol: bool
+    protocol_version: int
+    sources: dict[str, Hash]
+    code: Hash
+    search: Hash
+    learned: bool
+    status: Status
+    reason: str
+    primary: str
+    metrics: dict[str, MetricInfo]
+    scores: dict[str, Finite]  # {metric: mean over the images of their means over the seeds}
+    per_seed: dict[Seed, Scores]  # {seed: {image: {metric: value}}}
+    groups: dict[str, str]  # {image: group of images that are not independent}
+    test_images: int  # in the track's test split
+    limit: int | None
+    asked: list[int]  # seeds
+    seeds: list[int]  # that ended well
+    failures: dict[Seed, str]  # {seed: reason}
+    requested: dict[str, Any]  # hyperparameters on the command line
+    hyperparameters: dict[Seed, dict[str, Any]]  # used: requested, tuned or default
+    at_edge: list[str]  # tuned hyperparameters within 2 % of an edge of their range
+    checkpoint: str  # key of the run whose weights were used in place of a training
+    steps: int | None  # of the training
+    tuning: dict[Seed, dict[str, Any]]
+    training: dict[Seed, dict[str, Any]]
+    parameters: int
+    key: Key  # of the group
+    keys: dict[Seed, Key]
+    device: str
+    devices: int
+    accelerator: Literal["cpu", "cuda"]
+    threads: int
+    environment: dict[str, str]
+    data_hash: str
+    image_hashes: dict[str, str]
+    commit: str
+    dirty: bool
+    dirty_reason: str
+    command: str
+    date: str
+    timing: Timing | None = None
+    published: Published | None = None
+    verified: Verified | None = None
+    renewed: Renewed | None = None
+
+    @model_validator(mode="after")
+    def _label_and_control(self) -> Entry:
+        if not self.protocol and not self.label:
+            raise ValueError("label: a run other than the protocol's needs one")
+        beyond = self.control or self.requested or self.checkpoint or self.limit is not None
+        if self.protocol and beyond:
+            raise ValueError("protocol: true, and yet the run was asked for more than the protocol")
+        return self
+
+    @model_validator(mode="after")
+    def _scores(self) -> Entry:
+        if self.status != "ok":
+            if self.per_seed or self.scores:
+                raise ValueError(f"status: {self.status!r}, and yet there are scores")
+            return self
+        if [str(seed) for seed in self.seeds] != sorted(self.per_seed, key=int) or not self.seeds:
+            raise ValueError(f"per_seed: has the seeds {sorted(self.per_seed)}, seeds names {self.seeds}")
+        if self.primary not in self.metrics:
+            raise ValueError(f"primary: {self.primary!r} is not among the metrics {sorted(self.metrics)}")
+        expected = self.test_images if self.limit is None else min(self.limit, self.test_images)
+        for seed, images in self.per_seed.items():
+            if len(images) != expected:
+                raise ValueError(f"per_seed.{seed}: {len(images)} of {expected} test images have scores")
+            if set(images) != set(self.groups):
+                raise ValueError(f"groups: names other images than per_seed.{seed}")
+            for image, scores in images.items():
+                if set(scores) - set(self.metrics) or self.primary not in scores:
+                    raise ValueError(f"per_seed.{seed}.{image}: has the scores {sorted(scores)}")
+        means = means_of(self.per_seed)
+        if set(means) != set(self.scores):
+            raise ValueError(f"scores: {sorted(self.scores)}, but per_seed has {sorted(means)}")
+        for metric, mean in means.items():
+            if not math.isclose(mean, self.scores[metric], rel_tol=ROUNDING, abs_tol=ROUNDING):
+                raise ValueError(f"scores.{metric}: {self.scores[metric]!r} is not the mean of its images, {mean!r}")
+        return self
+
+    @model_validator(mode="after")
+    def _published(self) -> Entry:
+        if self.published and self.status == "ok" and self.published.metric not in self.metrics:
+            raise ValueError(f"published.metric: no metric {self.published.metric!r} among {sorted(self.metrics)}")
+        return self
+
+    def to_json(self) -> str:
+        """The entry as JSON with a checksum, by which an edit by hand is seen."""
+        values = self.model_dump(mode="json")
+        return json.dumps(values | {"checksum": _checksum(values)}, indent=1, sort_keys=True, allow_nan=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str, origin: str = "text") -> Self:
+        """Read an entry. Raises a `BenchError` that names ``origin`` and the field at fault, at last the checksum."""
+        try:
+            values = json.loads(text)
+            stated = values.pop("checksum", None) if isinstance(values, dict) else None
+            text = json.dumps(values)
+        except (ValueError, RecursionError):
+            stated = None  # the reading below says why
+        entry = super().from_json(text, origin)
+        if stated != _checksum(entry.model_dump(mode="json")):
+            raise BenchError(f"{origin} is no valid entry: checksum: the file was changed since it was written.")
+        return entry
+
+    @property
+    def board(self) -> str:
+        """The track's name, ``task:track``."""
+        return f"{self.task}:{self.track}"
+
+    @property
+    def name(self) -> str:
+        """The method as the board names it."""
+        return f"{self.method}@{self.label}" if self.label else self.method
+
+    @property
+    def file(self) -> Path:
+        """Its place below the folder of boards."""
+        return Path(self.task, self.track, f"{self.name}.json")
+
+
+def _checksum(values: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def means_of(per_seed: dict[Seed, Scores]) -> dict[str, float]:
+    """The mean of each metric over the images that have it, after the mean over the seeds."""
+    return {metric: mean(values.values()) for metric, values in per_image(per_seed).items()}
+
+
+def of_metric(entry: Entry, metric: str) -> PerSeed:
+    """``{seed: {image: value}}`` of one metric, over the images that have it."""
+    return {
+        int(seed): {image: scores[metric] for image, scores in images.items() if metric in scores}
+        for seed, images in entry.per_seed.items()
+    }
+
+
+def per_image(per_seed: dict[Seed, Scores]) -> dict[str, dict[str, float]]:
+    """``{metric: {image: mean over the seeds}}``."""
+    found: dict[str, dict[str, list[float]]] = {}
+    for images in per_seed.values():
+        for image, scores in images.items():
+            for metric, value in scores.items():
+                found.setdefault(metric, {}).setdefault(image, []).append(value)
+    return {metric: {image: mean(v) for image, v in images.items()} for metric, images in found.items()}
+
+
+def mean(values: Iterable[float]) -> float:
+    """An exact sum, so that a mean does not depend on the order of images."""
+    values = list(values)
+    return math.fsum(values) / len(values)
+
+
+@dataclass
+class Reading:
+    """The entries of a folder of boards, and one line for each file that could not be read."""
+
+    entries: list[Entry] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    older: int = 0  # entries of an older format
+
+
+def read_all(boards: Path) -> Reading:
+    """Read every entry of a folder of boards; a bad file stops none of the others."""
+    found = Reading()
+    for path in sorted(boards.glob("*/*/*.json")):
+        if path.name.startswith("."):
+            continue
+        try:
+            found.entries.append(read(path, boards))
+        except OlderFormat:
+            found.older += 1
+        except BenchError as error:
+            found.problems.append(str(error))
+    if found.older:
+        found.problems.append(f"{found.older} entries of an older format: run them again.")
     return found
 
 
-def read(boards: Path) -> list[Entry]:
-    """All entries on disk. Raises `BenchError` where one is corrupt."""
-    return [Entry.read(path) for path in sorted(boards.glob("*/*/*.json"))]
+def read(path: Path, boards: Path | None = None) -> Entry:
+    """Read one entry. Raises `BenchError` where it is damaged or lies at a place that is not its own."""
+    if is_older(path, FORMAT):
+        raise OlderFormat(f"{path} is an entry of an older format: run it again.")
+    entry = Entry.read(path)
+    place = path.absolute().parts[-3:] if boards is None else path.relative_to(boards).parts
+    if place != entry.file.parts:
+        raise BenchError(f"{path} is no valid entry: by its content it is {entry.file}.")
+    return entry
 
 
-def read_results(runs: Path) -> list[Result]:
-    """The results of all run directories in a folder. Raises `BenchError` where one is corrupt."""
-    return [Result.read(path) for path in sorted(runs.glob("*/result.json")) if not path.parent.name.startswith(".")]
+class OlderFormat(BenchError):
+    """The file was written by an older version of the suite."""
 
 
-def entry_path(entry: Entry, boards: Path) -> Path:
-    return boards / entry.task / entry.track / entry.file_name
+def is_older(path: Path, version: int) -> bool:
+    """Whether a JSON file states no format or a lower one. Damaged files are not older: reading them says why."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    if not isinstance(values, dict) or not {"task", "track", "method"} <= set(values):
+        return False
+    stated = values.get("format", 0)
+    return type(stated) is int and stated < version
 
 
-def _label(result: Result) -> str:
-    """The label; only a protocol run goes without."""
-    return result.label or ("" if result.protocol else "custom")
-
-
-def _split(results: Iterable[Result], key: Callable[[Result], Any]) -> dict[Any, list[Result]]:
-    parts: dict[Any, list[Result]] = {}
-    for result in results:
-        parts.setdefault(key(result), []).append(result)
-    return parts
-
-
-def _published(results: list[Result]) -> list[Result]:
-    """The group of one method's results on one track that its entry shows; an old version never hides a new one."""
-    groups = _split(results, attrgetter("group")).values()
-
-    def precedence(group: list[Result]) -> tuple[int, bool, bool, int, str]:
-        clean = not any(result.dirty for result in group)
-        date = max(result.date for result in group)
-        return group[0].task_version, not _lacking(group), clean, len(group), date
-
-    return max(groups, key=precedence)
-
-
-def _lacking(group: list[Result]) -> list[int]:
-    """The seeds asked for that have not ended well."""
-    asked = {seed for result in group for seed in result.seeds} | {result.seed for result in group}
-    return sorted(asked - {result.seed for result in group if result.status != "failed"})
-
-
-def _entry(group: list[Result]) -> Entry:
-    group = sorted(group, key=attrgetter("seed"))
-    good = [result for result in group if result.status == "ok"]
-    shown = good or [result for result in group if result.status == "unsupported"] or group
-    last = max(shown, key=attrgetter("date"))
-    seeds = [result.seed for result in shown]
-    costs = [result.seconds_per_image for result in shown if result.seconds_per_image is not None]
-    peaks = [result.peak_memory_bytes for result in shown if result.peak_memory_bytes is not None]
-    return Entry(
-        task=last.task,
-        track=last.track,
-        task_version=last.task_version,
-        method=last.method,
-        label=_label(last),
-        family=last.family,
-        status=last.status,
-        reason=without_folders(last.reason),
-        primary=last.primary,
-        scores=_scores(good),
-        per_seed={str(result.seed): result.per_image for result in good},
-        seeds=seeds,
-        # A method that failed on one seed is not ranked by the others: that would reward failing where it is hard.
-        ranked=bool(good) and last.limit is None and all(result.status == "ok" for result in group),
-        hyperparameters=_over_seeds({result.seed: result.hyperparameters for result in shown}),
-        parameters=last.parameters,
-        seconds_per_image=sum(costs) / len(costs) if costs else None,
-        peak_memory_bytes=max(peaks) if peaks else None,
-        device=last.device,
-        environment=last.environment,
-        training=_over_seeds_by_name({result.seed: result.training for result in shown}),
-        tuning=_over_seeds_by_name({result.seed: result.tuning for result in shown}),
-        data_hash=last.data_hash,
-        commit=last.commit,
-        dirty=any(result.dirty for result in shown),
-        command=without_folders(max(group, key=lambda result: (len(result.seeds), result.date)).command),
-        date=last.date,
-        key=last.group,
-        flags=list(_flags(group, good)),
-    )
-
-
-def _scores(good: list[Result]) -> dict[str, dict[str, Any]]:
-    """Per metric: images averaged over seeds, then the mean over images and its interval."""
-    scores = {}
-    for metric, declared in good[0].metrics.items() if good else ():
-        per_image = {
-            image: _mean([result.per_image[image][metric] for result in good if image in result.per_image])
-            for image in good[0].per_image
-        }
-        ci95 = interval(per_image)
-        mean = _mean(list(per_image.values()))
-        scores[metric] = {"mean": mean, "ci95": list(ci95) if ci95 else None, "per_image": per_image, **declared}
-    return scores
-
-
-def _flags(group: list[Result], good: list[Result]) -> Iterator[str]:
-    last = group[-1]
-    if last.limit is not None:
-        yield f"only the first {last.limit} test images"
-    if last.requested:
-        yield "hyperparameters by hand: " + ", ".join(f"{name}={value}" for name, value in last.requested.items())
-    if not last.protocol and last.training and not last.requested and last.limit is None:
-        yield f"trained for {last.training['steps']} steps, not the track's"
-    lacking = _lacking(group)
-    if good and lacking:
-        asked = len(lacking) + len({result.seed for result in group} - set(lacking))
-        yield f"{INCOMPLETE}: {asked - len(lacking)} of {asked} seeds"
-        yield from (
-            f"seed {result.seed} failed: {without_folders(result.reason)}"
-            for result in group
-            if result.status == "failed"
-        )
-    if any(result.dirty for result in group):
-        yield "uncommitted changes"
-    for name, what in (("device", "devices"), ("data_hash", "test measurements")):
-        if len({getattr(result, name) for result in good}) > 1:
-            yield f"seeds ran on different {what}"
-
-
-def _over_seeds(values: Mapping[int, Any]) -> Any:
-    """The value where all seeds agree, else ``{seed: value}``."""
-    first, *others = values.values()
-    return first if all(other == first for other in others) else {str(seed): v for seed, v in values.items()}
-
-
-def _over_seeds_by_name(values: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
-    names = sorted({name for value in values.values() for name in value})
-    return {name: _over_seeds({seed: value.get(name) for seed, value in values.items()}) for name in names}
-
-
-def _mean(values: Sequence[float]) -> float:
-    return math.fsum(values) / len(values)  # exact, so that it does not depend on the order of images
-
-
-def _precedence(entry: Entry) -> tuple[int, bool, bool, int, str]:
-    """The rule by which groups are chosen, between an entry on disk and a new one."""
-    complete = entry.status != "failed" and not any(flag.startswith(INCOMPLETE) for flag in entry.flags)
-    return entry.task_version, complete, not entry.dirty, len(entry.seeds), entry.date
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file whole or not at all, and only if that changes it."""
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all, and only if that changes it. Raises `BenchError` where it cannot be written."""
     scratch = path.with_name(f".tmp-{os.getpid()}-{path.name}")
     try:
-        if path.exists() and path.read_text(encoding="utf-8") == text:
+        if path.exists() and path.read_bytes() == text.encode():
             return
         path.parent.mkdir(parents=True, exist_ok=True)
-        scratch.write_text(text, encoding="utf-8")
+        scratch.write_text(text, encoding="utf-8", newline="\n")
         scratch.replace(path)
     except OSError as error:
         scratch.unlink(missing_ok=True)
-        raise BenchError(
-            f"cannot write {path}: {error.strerror or error}. Choose another folder by --boards."
-        ) from None
+        reason = error.strerror or error
+        raise BenchError(f"cannot write {path}: {reason}. Choose another folder by --boards.") from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from bench.errors import BenchError
@@ -14,6 +14,7 @@ from bench.runs.records import Hash, Key, Label, Name, Record
 
 SHORT_KEY = 8  # digits of a key that tell runs apart for a reader
 LONGEST_LABEL = 120
+REFERENCE = re.compile(r"([A-Z]\.[ -]?)+ ?\S.*\b(18|19|20)\d\d\b")  # P. Getreuer, ..., 2012
 
 
 class MethodDescription(Record):
@@ -139,6 +140,6 @@ def parse_method(text: str) -> tuple[str, dict[str, Any]]:
 
 
 def citation_of(docstring: str) -> str:
-    """The reference in a method's docstring: its second paragraph, on one line."""
-    paragraphs: Sequence[str] = [" ".join(part.split()) for part in docstring.split("\n\n")]
-    return paragraphs[1] if len(paragraphs) > 1 else ""
+    """The references in a method's docstring, on one line: the paragraphs in which an author is named before a year."""
+    paragraphs = (" ".join(part.split()) for part in docstring.split("\n\n")[1:])
+    return " ".join(part for part in paragraphs if REFERENCE.match(part))

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.datasets.files import read, voxel_size
+from tasks.datasets.reader import read, voxel_size
 
 
 @dataclass(frozen=True)
 class Volume:
     """A brain, arrays of (160, 160, 160); B0 runs along the last axis."""
 
-    field: NDArray[np.float64]  # local field in ppm, as stored: not masked
+    field: NDArray[np.float64]  # local field in ppm, as stored
     chi: NDArray[np.float64]  # susceptibility in ppm from many orientations (COSMOS)
     mask: NDArray[np.bool_]
     voxel: tuple[float, float, float]  # mm

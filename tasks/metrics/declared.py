@@ -1,10 +1,10 @@
-"""The metrics that tracks declare, with their conventions; the functions behind them are in `tasks.metrics.image`."""
+"""The metrics that tracks declare, with their conventions; their functions are in `tasks.metrics.image` and `.qsm`."""
 
 from bench.contract.task import Metric
 
 
 def psnr_ssim(data_range: float, on: str = "values") -> tuple[Metric, Metric]:
-    """Peak signal-to-noise ratio and structural similarity; ``on`` is what is scored of a complex image."""
+    """Peak signal-to-noise ratio and structural similarity; ``on`` chooses the scored part of a complex image."""
     convention = {"data_range": data_range, "on": on}
     return (
         Metric("psnr", "tasks.metrics.image:psnr", True, convention, unit="dB"),
@@ -13,7 +13,7 @@ def psnr_ssim(data_range: float, on: str = "values") -> tuple[Metric, Metric]:
 
 
 def psnr_of_best_shift(data_range: float, reach: int = 2) -> Metric:
-    """That of blind deconvolution, which an unknown kernel leaves free to shift the image by some pixels."""
+    """PSNR of the best shift by up to ``reach`` pixels: a shift of the kernel undoes a shift of the image."""
     convention = {"data_range": data_range, "reach": reach}
     return Metric("shifted_psnr", "tasks.metrics.image:psnr_of_best_shift", True, convention, unit="dB")
 
@@ -25,7 +25,7 @@ def nmse(on: str = "values") -> Metric:
 
 # Susceptibility maps, demeaned and scored inside the mask
 QSM = (
-    Metric("nrmse", "tasks.metrics.image:nrmse", False, {"mask": True, "demean": True}, unit="%"),
-    Metric("hfen", "tasks.metrics.image:hfen", False, {"mask": True, "demean": True}, unit="%"),
-    Metric("xsim", "tasks.metrics.image:xsim", True, {"mask": True, "demean": True}),
+    Metric("nrmse", "tasks.metrics.qsm:nrmse", False, {"mask": True, "demean": True}, unit="%"),
+    Metric("hfen", "tasks.metrics.qsm:hfen", False, {"mask": True, "demean": True}, unit="%"),
+    Metric("xsim", "tasks.metrics.qsm:xsim", True, {"mask": True, "demean": True}),
 )

@@ -1,4 +1,4 @@
-"""Brain: seeded complex axial MR slices, and the sensitivities of receive coils.
+"""Brain: seeded complex axial MR slices.
 
 Scalp, skull, cerebrospinal fluid, a folded cortex of grey matter around white matter, ventricles, deep nuclei and
 lesions, weighted by T1 or by T2, under a smooth receive profile and a smooth phase. Tissues carry texture, edges have
@@ -25,7 +25,7 @@ FLUID = 0.012  # half the width of a sulcus
 
 
 def brain(seed: int, index: int, size: int = 192) -> NDArray[np.complex128]:
-    """Slice ``index`` of the family ``seed``: complex (size, size), largest magnitude 1; front at the top."""
+    """Slice ``index`` of ``seed``: complex (size, size), largest magnitude 1; front at the top."""
     rng = np.random.default_rng([seed, index])
     pixel = 2 / size
     signal = {name: value * rng.uniform(0.92, 1.08) for name, value in (T1 if rng.random() < 0.6 else T2).items()}
@@ -56,27 +56,6 @@ def brain(seed: int, index: int, size: int = 192) -> NDArray[np.complex128]:
     ramp = rng.normal(0, 0.5, 2)
     phase = rng.uniform(-np.pi, np.pi) + ramp[0] * y + ramp[1] * x + 0.7 * smooth_field(rng, (size, size), 0.2)
     return image / image.max() * np.exp(1j * phase)
-
-
-def coil_maps(shape: tuple[int, int], coils: int, rng: np.random.Generator) -> NDArray[np.complex128]:
-    """Sensitivities of ``coils`` loops around the head: complex (coils, H, W), with a root sum of squares of one.
-
-    Smooth maps of position alone: one state of ``rng`` gives the same coils on every grid.
-    """
-    y, x = grid(*shape)
-    turn = rng.uniform(0, 2 * np.pi)
-    maps = []
-    for coil in range(coils):
-        angle = turn + 2 * np.pi * coil / coils + rng.normal(0, 0.1)
-        reach, radius = rng.uniform(0.8, 1.1), rng.uniform(1.45, 1.6)  # beyond the corners of the image
-        dy, dx = y + radius * np.cos(angle), x - radius * np.sin(angle)
-        # The field of a loop falls off with the cube of the distance beyond its own size.
-        magnitude = (1 + (dy**2 + dx**2) / reach**2) ** -1.5
-        ahead, aside = dy * np.cos(angle) - dx * np.sin(angle), dy * np.sin(angle) + dx * np.cos(angle)
-        a, b, c = rng.normal(0, (np.pi, 0.8, 0.8))
-        maps.append(magnitude * np.exp(1j * (a + b * y + c * x + 0.6 * np.arctan2(aside, ahead))))
-    stack = np.stack(maps)
-    return stack / np.sqrt((np.abs(stack) ** 2).sum(0))
 
 
 def _warped(rng: np.random.Generator, size: int) -> tuple[Array, Array]:

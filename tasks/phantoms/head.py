@@ -32,7 +32,7 @@ TEXTURE, GRAIN = 0.006, 0.013  # ppm, and correlation length over the side
 
 
 def head(seed: int, index: int, size: int = 96) -> tuple[Array, NDArray[np.bool_]]:
-    """Volume ``index`` of the family ``seed``: susceptibility in ppm and brain mask, each (size, size, size)."""
+    """Volume ``index`` of ``seed``: susceptibility in ppm and brain mask, each (size, size, size)."""
     rng = np.random.default_rng([seed, index])
     shape, pixel = (size, size, size), 2 / size
     scale = rng.uniform(0.94, 1.06, 3)

@@ -22,7 +22,7 @@ GRAIN = 0.009  # correlation length of the texture over the side: about a pixel 
 
 
 def thorax(seed: int, index: int, size: int = 192) -> Array:
-    """Slice ``index`` of the family ``seed``: attenuation (size, size) in 1/cm, in [0, MAXIMUM]; front at the top."""
+    """Slice ``index`` of ``seed``: attenuation (size, size) in 1/cm, in [0, MAXIMUM]; front at the top."""
     rng = np.random.default_rng([seed, index])
     pixel = 2 / size
     y, x = _warped(rng, size)

@@ -4,46 +4,82 @@ import hashlib
 import json
 import struct
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.runs.records import Result
+from bench.runs.records import Result, Timing
 
-METRICS = {"psnr": {"higher_is_better": True, "unit": "dB"}, "ssim": {"higher_is_better": True, "unit": ""}}
+METRICS = {
+    "psnr": {"higher_is_better": True, "unit": "dB", "options": {"data_range": 1.0}},
+    "ssim": {"higher_is_better": True, "unit": ""},
+}
+IMAGES = 6
+SCORED = "5c07ed00"  # of the track denoising:mini, as it is now
+PROTOCOL = 2
+
+
+def digest(text: str, length: int = 16) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:length]
+
+
+def sources(method: str) -> dict[str, str]:
+    """Code hashes of a method as it is now."""
+    return {f"baselines/handcrafted/{method}.py": digest(method), "baselines/solvers/admm.py": digest("admm")}
+
+
+def code(files: Mapping[str, str]) -> str:
+    return digest(json.dumps(dict(files), sort_keys=True))
 
 
 def result(method: str = "tv", seed: int = 0, level: float = 28.0, **changes: Any) -> Result:
-    """A finished run of ``method`` with a PSNR around ``level`` on six images; ``changes`` replace any field."""
-    images = {f"image-{i}": {"psnr": level + i / 4 + seed / 16, "ssim": 0.75 + i / 64} for i in range(6)}
-    group = changes.pop("group", hashlib.sha256(f"{method} {changes.get('track')}".encode()).hexdigest()[:12])
+    """A finished run of ``method`` with a PSNR around ``level`` on six images; ``changes`` replace any field.
+
+    ``group`` may be any word: its hash is used.
+    """
+    images = {f"image-{i}": {"psnr": level + i / 4 + seed / 16, "ssim": 0.75 + i / 64} for i in range(IMAGES)}
+    images = changes.setdefault("per_image", images)
+    group = digest(changes.pop("group", f"{method} {changes.get('track')} {changes.get('label')}"), 12)
     values: dict[str, Any] = {
-        "key": hashlib.sha256(f"{group} {seed}".encode()).hexdigest()[:16],
+        "key": digest(f"{group} {seed}"),
         "group": group,
         "task": "denoising",
         "track": "mini",
         "task_version": 1,
+        "title": "Photographs, sigma 25",
+        "scored": SCORED,
         "method": method,
         "family": "handcrafted",
+        "equation": "min_x 1/2 |x - y|^2 + lam TV(x)",
+        "citation": "Rudin, Osher and Fatemi, Physica D 60, 1992",
         "label": "",
-        "protocol": True,
+        "protocol": not changes.get("label"),
+        "protocol_version": PROTOCOL,
+        "sources": sources(method),
+        "code": code(changes.get("sources", sources(method))),
+        "search": digest("search"),
         "seed": seed,
         "seeds": [seed],
         "status": "ok",
         "reason": "",
         "primary": "psnr",
         "metrics": METRICS,
-        "per_image": images,
+        "groups": {image: image for image in images},
+        "test_images": max(len(images), 1) if changes.get("limit") is None else IMAGES,
         "requested": {},
         "hyperparameters": {"lam": 0.1},
+        "learned": False,
         "tuning": {"trials": 2, "images": 2, "seconds": 3.0},
         "training": {},
         "parameters": 0,
         "seconds_per_image": 0.25,
-        "peak_memory_bytes": 1 << 20,
         "device": "cpu",
         "devices": 1,
+        "accelerator": "cpu",
+        "threads": 1,
         "environment": {"torch": "2.15.0", "python": "3.11"},
         "data_hash": "d" * 16,
+        "image_hashes": {image: digest(image) for image in images},
         "commit": "c" * 40,
         "dirty": False,
         "command": f"bench run denoising -m {method} --seed {seed}",
@@ -55,8 +91,24 @@ def result(method: str = "tv", seed: int = 0, level: float = 28.0, **changes: An
 
 
 def failed(method: str = "tv", seed: int = 0, **changes: Any) -> Result:
-    nothing: dict[str, Any] = {"per_image": {}, "seconds_per_image": None, "peak_memory_bytes": None}
+    nothing: dict[str, Any] = {"per_image": {}, "seconds_per_image": None}
     return result(method, seed, **({"status": "failed", "reason": "x_hat is not finite"} | nothing | changes))
+
+
+def timing(**changes: Any) -> Timing:
+    values: dict[str, Any] = {
+        "seconds_per_image": 0.125,
+        "spread": 0.001,
+        "repeats": 3,
+        "images": 2,
+        "peak_memory_bytes": 3 << 20,
+        "peak_memory": "rise of resident size",
+        "device": "cpu",
+        "threads": 1,
+        "load": 0.1,
+        "date": "2026-03-01T11:00:00+00:00",
+    }
+    return Timing(**(values | changes))
 
 
 def png(width: int = 96, height: int = 24) -> bytes:

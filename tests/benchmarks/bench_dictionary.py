@@ -27,9 +27,8 @@ from baselines.patches.dictionary_denoiser import (
     C,
     Learner,
     denoise,
-    less_mean,
 )
-from baselines.patches.patches import some_patches
+from baselines.patches.patches import less_mean, some_patches
 from baselines.patches.sparse_coding import coefficients
 from tests.benchmarks.timing import Row, alternate
 

@@ -15,7 +15,7 @@ from deepinv.physics import (
 from scipy import stats
 from scipy.optimize import minimize_scalar
 
-from baselines.functionals.likelihood import CONVEX, LeastSquares, bessel_ratio, bessel_ratio_slope, likelihood
+from baselines.functionals.likelihood import CONVEX, LeastSquares, bessel_ratio, bessel_ratio_derivative, likelihood
 from bench.errors import BenchError
 
 GAIN, SCALE, LOOKS, SIGMA = 0.1, 0.12, 10.0, 0.16
@@ -159,7 +159,7 @@ def test_rician_is_convex_from_where_it_is_said_to_be():
     ratio = bessel_ratio(t)
     numeric = torch.gradient(ratio, spacing=(t,))[0]
     assert float((t.square() * numeric)[1:-1].max()) == pytest.approx(CONVEX**2, rel=1e-3)
-    assert torch.allclose(bessel_ratio_slope(t, ratio)[1:-1], numeric[1:-1], atol=1e-7)
+    assert torch.allclose(bessel_ratio_derivative(t, ratio)[1:-1], numeric[1:-1], atol=1e-7)
 
 
 @pytest.mark.parametrize("ratio", [1e-2, 1.0, 1e2, 1e5])
@@ -181,7 +181,7 @@ def test_least_squares_is_for_any_noise_and_for_the_unknown():
         likelihood(y, None, "gauss")
 
 
-def test_a_modulus_has_no_gradient():
+def test_the_absolute_error_has_no_gradient():
     y, z = draw("laplace")
     F = likelihood(y, NOISES["laplace"])
     assert F.lipschitz is None

@@ -5,7 +5,7 @@ import torch
 from deepinv.physics import Denoising
 from examples import blur, image
 
-from baselines.handcrafted.shock_filter import ShockFilter, second_derivatives, slope
+from baselines.handcrafted.shock_filter import ShockFilter, minmod_gradient, second_derivatives
 
 
 def test_shock_filter_steepens_an_edge_and_keeps_its_extremes():
@@ -29,7 +29,7 @@ def test_second_derivatives_of_a_paraboloid():
     centre = (x[inside] == 0)[0, 0]
     assert torch.allclose(along[inside][0, 0][~centre], torch.tensor(1.0).double())
     assert torch.allclose(across[inside][0, 0][~centre], torch.tensor(1.0).double())
-    assert float(slope(x)[0, 0, 8, 12]) == pytest.approx(3.5)  # the smaller of the one-sided differences
+    assert float(minmod_gradient(x)[0, 0, 8, 12]) == pytest.approx(3.5)  # the smaller of the one-sided differences
 
 
 @pytest.mark.parametrize("unit", [1e-6, 1e6])

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from baselines.networks.normalisation import PHASE_BANDWIDTH, Frame, smooth_phase
+from baselines.networks.normalisation import PHASE_BANDWIDTH, Normalisation, smooth_phase
 
 
 @pytest.fixture(autouse=True)
@@ -13,11 +13,11 @@ def seeded():
     torch.manual_seed(0)
 
 
-def test_a_frame_is_left_as_it_was_entered():
+def test_normalising_is_undone():
     x = torch.randn(2, 2, 8, 8)
-    frame = Frame(x)
-    assert torch.allclose(frame.leave(frame.enter(x)), x, atol=1e-5)
-    assert torch.allclose(frame.enter(x).square().mean((1, 2, 3)), torch.ones(2), atol=1e-5)
+    normalisation = Normalisation(x)
+    assert torch.allclose(normalisation.undo(normalisation.normalise(x)), x, atol=1e-5)
+    assert torch.allclose(normalisation.normalise(x).square().mean((1, 2, 3)), torch.ones(2), atol=1e-5)
 
 
 def test_the_phase_that_is_removed_is_the_smooth_one():

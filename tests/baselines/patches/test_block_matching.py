@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from baselines.patches.block_matching import accumulate, aggregate, blocks, match
+from baselines.patches.block_matching import accumulate, aggregate, candidates, match
+from baselines.patches.patches import patches
 
 
 def images(*shape, seed=0):
@@ -70,8 +71,17 @@ def test_an_image_without_a_block_is_refused():
 
 
 def test_blocks_are_named_by_their_place():
-    x = images(2, 1, 6, 9)
-    assert torch.equal(blocks(x, 3), torch.nn.functional.unfold(x, 3).transpose(1, 2))
+    x = images(1, 1, 6, 9)
+    assert torch.equal(patches(x[0, 0], 3), torch.nn.functional.unfold(x, 3)[0].T)
+
+
+@pytest.mark.parametrize(
+    ("shape", "side", "step", "window"), [((30, 13), 5, 2, 7), ((9, 40), 8, 3, 39), ((60, 60), 8, 3, 21)]
+)
+def test_every_window_holds_as_many_candidates_as_is_said(shape, side, step, window):
+    x = images(1, 1, *shape)
+    count = candidates(x, side, step, window)
+    assert bool(match(x, side, step, window, count)[1].isfinite().all())
 
 
 def test_accumulate_adds_rows_that_share_a_place():

@@ -10,8 +10,8 @@ from baselines.data_driven.ksvd import KSVD
 from baselines.data_driven.ksvd_trained import KSVDTrained
 from baselines.data_driven.mod import MOD
 from baselines.patches.dictionary import cosines
-from baselines.patches.dictionary_denoiser import LAMBDA, C, denoise, less_mean
-from baselines.patches.patches import patches
+from baselines.patches.dictionary_denoiser import LAMBDA, C, denoise
+from baselines.patches.patches import less_mean, patches
 
 SHAPE = (16, 20)
 

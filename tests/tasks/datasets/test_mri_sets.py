@@ -77,3 +77,33 @@ def test_matlab_files_are_read_in_the_orientation_of_matlab():
     x = cardiac_admmnet()["train"].load("im-03")
     assert x[10, 200] == raw[200, 10]
     np.testing.assert_array_equal(x, raw.T)
+
+
+@pytest.mark.data("brain-istanet")
+def test_the_brain_images_are_two_stacks_of_neighbouring_slices():
+    """Neighbours look alike but where a stack ends: the least likeness is between the two groups."""
+    images = brain_istanet()
+    x = np.stack([coarsen(images.load(image), 8).ravel() for image in images.ids])
+    x -= x.mean(1, keepdims=True)
+    x /= np.linalg.norm(x, axis=1, keepdims=True)
+    likeness = (x[1:] * x[:-1]).sum(1)
+    groups = [images.group_of(image) for image in images.ids]
+    ends = [i for i in range(49) if groups[i] != groups[i + 1]]
+    assert ends == [int(likeness.argmin())]
+    assert np.sort(likeness)[1] > 0.65 > 0.45 > likeness.min()
+
+
+@pytest.mark.data("siat31")
+def test_six_consecutive_siat_files_are_a_group():
+    images = siat31()
+    groups = [images.group_of(image) for image in images.ids]
+    assert [groups.count(group) for group in dict.fromkeys(groups)] == [6, 6, 6, 3]
+    # The first two of each group are axial: most like those of the other groups, at a sixth of the resolution.
+    x = np.stack([coarsen(abs(images.load(image)), 16).ravel() for image in images.ids])
+    x -= x.mean(1, keepdims=True)
+    x /= np.linalg.norm(x, axis=1, keepdims=True)
+    likeness = x @ x.T
+    plane = np.arange(21) % 6 // 2
+    same, other = (likeness[(plane[:, None] == plane) == equal] for equal in (True, False))
+    off_diagonal = same[same < 1 - 1e-9]
+    assert off_diagonal.mean() > other.mean() + 0.2

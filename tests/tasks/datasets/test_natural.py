@@ -1,50 +1,15 @@
-"""Natural images: embedded scenes and BSD, whose splits share no image."""
-
-from itertools import combinations
+"""BSD, whose splits share no image, and the crops of training."""
 
 import numpy as np
 import pytest
 from scipy.fft import irfft2, rfft2
 from scipy.ndimage import gaussian_filter
 
-from tasks.datasets.natural import CROP, TEST, TRAIN, VAL, augment, images
+from tasks.datasets.natural import augment, images
 from tasks.phantoms.shapes import coarsen
 
 # Normalised correlation of details: up to 0.56 between different photographs, from 0.75 for a crop of the same one
 NEAR_DUPLICATE = 0.65
-
-
-def test_photographs_are_embedded_crops_in_disjoint_scenes():
-    splits = images("photographs")
-    assert {name: len(split) for name, split in splits.items()} == {"train": 200, "val": 8, "test": 16}
-    for split in splits.values():
-        assert len(set(split.ids)) == len(split)
-        for image in split.ids[::7]:
-            x = split.load(image)
-            assert x.shape == (CROP, CROP)
-            assert x.dtype == np.float64
-            assert x.min() >= 0
-            assert x.max() <= 1
-            assert x.std() > 0.02
-            np.testing.assert_array_equal(x, split.load(image))
-    scenes = [{image.rsplit("-", 1)[0] for image in split.ids} for split in splits.values()]
-    assert all(not a & b for a, b in combinations(scenes, 2))
-    files = [scene[0] for scenes in (TEST, VAL, TRAIN) for scene in scenes.values()]
-    assert len(set(files)) == len(files)
-
-
-@pytest.mark.parametrize("scene", [*TEST.values(), *VAL.values()], ids=[*TEST, *VAL])
-def test_crops_of_a_scene_are_disjoint(scene):
-    for (top, left), (other_top, other_left) in combinations(scene[2], 2):
-        assert abs(top - other_top) >= CROP or abs(left - other_left) >= CROP
-
-
-def test_a_loaded_image_may_be_changed():
-    split = images("photographs")["train"]
-    for image in (split.ids[0], split.ids[-1]):
-        before = split.load(image).copy()
-        split.load(image)[:] = 0
-        np.testing.assert_array_equal(split.load(image), before)
 
 
 def test_augment_crops_and_turns():

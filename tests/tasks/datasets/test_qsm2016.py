@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from tasks.datasets.qsm2016 import qsm2016
-from tasks.metrics.image import hfen, nrmse, xsim
+from tasks.metrics.qsm import hfen, nrmse, xsim
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from tasks.physics.blur_kernels import gaussian_kernel, motion_kernel
 from tasks.physics.ct import CT
 from tasks.physics.inpainting import Inpainting
 from tasks.physics.mri import MRI, MultiCoilMRI, RealMRI, variable_density_mask
-from tasks.physics.photons import PhotonNoise
+from tasks.physics.noise import PhotonNoise
 from tasks.physics.projector import Geometry
 from tasks.physics.qsm import Dipole
 

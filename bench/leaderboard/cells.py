@@ -1,0 +1,120 @@
+"""How values are written on a board: scores, ranks, times, sizes."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+
+from bench.leaderboard.entries import Entry, of_metric
+from bench.leaderboard.ranking import Place
+from bench.leaderboard.statistics import mean_interval, seed_spread
+from bench.runs.records import MetricInfo
+
+LONGEST_REASON = 160  # characters of a reason on a page; the entry holds it whole
+
+
+def number(value: float, unit: str = "") -> str:
+    """A score with the digits that are worth reading."""
+    decimals = digits(value, unit)
+    return f"{value:.{decimals}f}" if decimals is not None else f"{value:.2e}"
+
+
+def digits(value: float, unit: str = "") -> int | None:
+    """The decimals that are shown; None where three significant digits are shown, of values below 0.001."""
+    if unit in ("dB", "%"):
+        return 2
+    if value == 0 or abs(value) >= 1e-3:
+        return 4 if abs(value) < 10 else 2
+    return None
+
+
+def last_digit(value: float, unit: str = "") -> float:
+    """One unit of the last digit that is shown."""
+    decimals = digits(value, unit)
+    if decimals is None:
+        decimals = 2 - math.floor(math.log10(abs(value)))
+    return 10.0**-decimals
+
+
+def score(entry: Entry, metric: str) -> str:
+    if metric not in entry.scores:
+        return ""
+    return number(entry.scores[metric], entry.metrics[metric].unit)
+
+
+def interval(entry: Entry, metric: str) -> str:
+    """The 95 % interval of the mean; empty where the groups are too few."""
+    if metric not in entry.scores:
+        return ""
+    found = mean_interval(of_metric(entry, metric), entry.groups)
+    unit = entry.metrics[metric].unit
+    return f"[{number(found.low, unit)}, {number(found.high, unit)}]" if found else ""
+
+
+def title(metric: str, declared: MetricInfo) -> str:
+    unit = f" [{declared.unit}]" if declared.unit else ""
+    return f"{metric.upper()}{unit} {'↑' if declared.higher_is_better else '↓'}"
+
+
+def rank(place: Place | None) -> str:
+    """The interval of ranks; the place by the mean, in brackets, where groups are too few to tell."""
+    if place is None:
+        return "–"
+    if place.best is None or place.worst is None:
+        return f"({place.order})"
+    return str(place.best) if place.best == place.worst else f"{place.best}–{place.worst}"
+
+
+def seeds(entry: Entry) -> str:
+    """How many seeds, and the standard deviation of their means."""
+    count = str(len(entry.seeds))
+    spread = seed_spread(of_metric(entry, entry.primary)) if entry.status == "ok" else None
+    return count if spread is None else f"{count} (±{number(spread, entry.metrics[entry.primary].unit)})"
+
+
+def count(parameters: int) -> str:
+    for factor, suffix in ((1e6, " M"), (1e3, " k")):
+        if parameters >= factor:
+            return f"{parameters / factor:.3g}{suffix}"
+    return str(parameters)
+
+
+def duration(entry: Entry) -> str:
+    """Seconds per image, measured alone on the machine; empty where they were not."""
+    if entry.timing is None:
+        return ""
+    seconds = entry.timing.seconds_per_image
+    return f"{seconds:.3g} s" if seconds >= 1 else f"{seconds * 1e3:.3g} ms"
+
+
+def memory(entry: Entry) -> str:
+    """Peak memory, measured alone on the machine; empty where it was not."""
+    if entry.timing is None or entry.timing.peak_memory_bytes is None:
+        return ""
+    return f"{entry.timing.peak_memory_bytes / 2**20:.3g} MiB"
+
+
+def published(entry: Entry) -> tuple[str, str]:
+    """The published figure, and ours minus that; both empty where there is none."""
+    figure = entry.published
+    if figure is None or figure.metric not in entry.scores:
+        return "", ""
+    unit = entry.metrics[figure.metric].unit
+    difference = entry.scores[figure.metric] - figure.value
+    return number(figure.value, unit), f"{'+' if difference >= 0 else '−'}{number(abs(difference), unit)}"
+
+
+def one_line(text: str) -> str:
+    """The text on one line, without control characters and such as turn the direction of writing."""
+    return " ".join("".join(" " if unicodedata.category(c)[0] == "C" else c for c in text).split())
+
+
+def cut(text: str, width: int = LONGEST_REASON) -> str:
+    """The text on one line, of at most ``width`` characters."""
+    text = one_line(text)
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def conventions(declared: MetricInfo) -> str:
+    """The options of a metric in words: data range, crop, real part or magnitude, mask."""
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in sorted(declared.options.items()))

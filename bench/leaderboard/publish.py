@@ -1,0 +1,153 @@
+"""`bench board`: run directories -> entries -> the folder of boards and its pages.
+
+Run directories are the truth. MLflow adds runs that only it holds, and may be away, empty or another's database.
+One damaged file stops nothing: it is told, and everything else is published.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from bench.errors import BenchError
+from bench.leaderboard import entries as kept
+from bench.leaderboard import page, selection, standing
+from bench.leaderboard.currency import Now
+from bench.leaderboard.entries import Entry, Published
+from bench.places import ROOT
+from bench.runs.records import FORMAT, Name, Record, Result, Timing
+
+PUBLISHED = "published.json"
+DEFAULT = Path("leaderboards")
+
+
+class Figure(Published):
+    """A figure from the literature, and the row beside which it stands."""
+
+    track: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][\w.+-]*:[A-Za-z0-9_][\w.+-]*$")]
+    method: Name
+
+
+class Figures(Record):
+    """`leaderboards/published.json`."""
+
+    format: Literal[1]
+    figures: list[Figure]
+
+
+@dataclass
+class Runs:
+    """The results and costs of a folder of run directories, and one line for each that could not be read."""
+
+    results: list[Result] = field(default_factory=list)
+    timings: dict[str, Timing] = field(default_factory=dict)  # {key: costs}
+    problems: list[str] = field(default_factory=list)
+    older: int = 0  # results of an older format, which are passed over
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a board was made of: its entries and boards, what is wrong with files, and what else a user should know."""
+
+    entries: list[Entry]
+    boards: list[standing.Board]
+    problems: list[str]
+    remarks: list[str]
+
+
+def publish(
+    runs: Path,
+    folder: Path,  # of boards
+    now: Now,
+    mirror: Callable[[], Iterable[Result]] | None = None,  # results that MLflow holds
+) -> Outcome:
+    """Publish what run directories hold. Raises `BenchError` where nothing is to be written, or can't be."""
+    found = read_runs(runs)
+    remarks = []
+    if found.older:
+        remarks.append(f"{found.older} runs of an older format are passed over: run them again.")
+    if mirror is not None:
+        known = {result.key for result in found.results}
+        try:
+            found.results += [result for result in mirror() if result.key not in known]
+        except BenchError as error:
+            remarks.append(f"only run directories are read, MLflow is not: {error}")
+    figures, problems = read_published(folder)
+    made, unmade = selection.entries(found.results, now, found.timings, figures)
+    if not made and not folder.exists():
+        raise BenchError(
+            f"no finished runs in {runs}, and no folder {folder} here: nothing was written. "
+            "Change to the repository, or name the folder by --boards."
+        )
+    reading = write(made, folder, now, figures)
+    boards = standing.boards(reading.entries, now)
+    pages = page.pages(boards)
+    for path, text in pages.items():
+        kept.write_text(folder / path, text)
+    for left in set(folder.glob(f"*/{page.PAGE}")) - {folder / path for path in pages}:
+        if page.is_task_page(left.read_text(encoding="utf-8", errors="replace")):
+            left.unlink()  # of a task whose entries are gone
+    return Outcome(reading.entries, boards, [*found.problems, *problems, *unmade, *reading.problems], remarks)
+
+
+def read_runs(runs: Path) -> Runs:
+    """Read the results and costs of all run directories in a folder."""
+    found = Runs()
+    for path in sorted(runs.glob("*/result.json")):
+        if path.parent.name.startswith("."):
+            continue
+        if kept.is_older(path, FORMAT):
+            found.older += 1
+            continue
+        try:
+            result = Result.read(path)
+            found.results.append(result)
+            costs = path.with_name("timing.json")
+            if costs.exists():
+                found.timings[result.key] = Timing.read(costs)
+        except BenchError as error:
+            found.problems.append(str(error))
+    return found
+
+
+def read_published(folder: Path) -> tuple[dict[tuple[str, str], Published], list[str]]:
+    """``{(task:track, method): figure}`` of `published.json` in a folder of boards, else of the repository's."""
+    for path in (folder / PUBLISHED, ROOT / DEFAULT / PUBLISHED):
+        if path.exists():
+            break
+    else:
+        return {}, []
+    try:
+        figures = Figures.read(path).figures
+    except BenchError as error:
+        return {}, [str(error)]
+    found = {(one.track, one.method): Published(**one.model_dump(exclude={"track", "method"})) for one in figures}
+    twice = len(figures) - len(found)
+    return found, [f"{path} holds {twice} rows twice."] if twice else []
+
+
+def write(
+    entries: Iterable[Entry], folder: Path, now: Now, figures: dict[tuple[str, str], Published] | None = None
+) -> kept.Reading:
+    """Write entries, and return all that are in the folder now.
+
+    An entry on disk stays where it goes before the new one by `selection.precedence`; one that can't be read is
+    replaced. The published figure beside an entry is always the one of `published.json`.
+    """
+    before = {entry.file: entry for entry in kept.read_all(folder).entries}
+    for new in entries:
+        old = before.get(new.file)
+        if old is None or selection.precedence(new, now) >= selection.precedence(old, now):
+            before[new.file] = selection.merged(new, old) if old else new
+    for place, entry in before.items():
+        if figures is not None and not entry.label:
+            figure = figures.get((entry.board, entry.method))
+            if figure is not None and figure.metric not in entry.metrics:
+                figure = None
+            entry = entry.model_copy(update={"published": figure})
+        kept.write_text(folder / place, entry.to_json())
+    return kept.read_all(folder)

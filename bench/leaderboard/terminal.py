@@ -1,0 +1,45 @@
+"""Boards as aligned text for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from bench.leaderboard import cells
+from bench.leaderboard.standing import Board, Row
+
+WIDTH = 100  # characters of a line
+SHOWN_METRICS = 3
+
+
+def table(boards: Iterable[Board]) -> str:
+    """All boards as aligned text of at most 100 columns."""
+    return "\n".join(_board(board) for board in boards)
+
+
+def _board(board: Board) -> str:
+    shown = [row for row in board.rows if row.entry.status == "ok"]
+    lines = [cells.cut(f"{board.name}, {board.about}", WIDTH)]
+    metrics = board.metrics[:SHOWN_METRICS]
+    if shown:
+        titles = [cells.title(metric, board.lead.metrics[metric]) for metric in metrics]
+        table = [["rank", "method", titles[0], "95 % interval", *titles[1:], "params", "time/image", "seeds"]]
+        table += [_cells(row, metrics) for row in shown]
+        widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
+        widths[1] = max(6, min(widths[1], WIDTH - sum(widths) + widths[1] - 2 * (len(table[0]) - 1)))
+        for line in table:
+            line[1] = cells.cut(line[1], widths[1]).ljust(widths[1])
+            lines.append("  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    for row in board.rows:
+        told = "; ".join(filter(None, [row.role, row.reason, *row.notes]))
+        if told:
+            mark = "*" if row.entry.status == "ok" else "–"
+            lines.append(f"   {mark}  " + cells.cut(f"{row.entry.name}: {told}", WIDTH - 6))
+    return "\n".join(lines) + "\n"
+
+
+def _cells(row: Row, metrics: list[str]) -> list[str]:
+    entry = row.entry
+    scores = [cells.score(entry, metric) for metric in metrics]
+    mark = "*" if row.role or row.reason or row.notes else ""
+    first = [cells.rank(row.place), entry.name + mark, scores[0], cells.interval(entry, entry.primary)]
+    return [*first, *scores[1:], cells.count(entry.parameters), cells.duration(entry), cells.seeds(entry)]

@@ -1,0 +1,63 @@
+"""A score is current if the method's code, the protocol and the track are those that are here."""
+
+import dataclasses
+
+import pytest
+from fabricate import PROTOCOL, result, sources
+
+from bench.leaderboard import currency
+from bench.leaderboard.currency import staleness
+
+
+def test_a_score_of_the_code_that_is_here_is_current(now):
+    assert staleness(result("tv"), now) == ""
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"sources": sources("tv") | {"baselines/solvers/admm.py": "0" * 16}}, "code of the method"),
+        ({"code": "0" * 16}, "code of the method"),
+        ({"protocol_version": PROTOCOL - 1}, "referee's protocol"),
+        ({"task_version": 2}, "version 2 of the track, now 1"),
+        ({"scored": "0" * 8}, "track has changed"),
+    ],
+)
+def test_a_score_of_other_code_is_not(now, changes, told):
+    assert told in staleness(result("tv", **changes), now)
+
+
+def test_a_method_of_the_suite_that_is_gone_is_stale(now):
+    gone = dataclasses.replace(now, sources=lambda method: None)
+    assert "no longer here" in staleness(result("l2"), gone)
+
+
+def test_a_track_that_is_gone_is_stale(now):
+    gone = dataclasses.replace(now, track=lambda name: currency.GONE)
+    assert "track is no longer here" in staleness(result("tv"), gone)
+
+
+def test_a_method_from_elsewhere_stands_by_its_kept_hash(now):
+    gone = dataclasses.replace(now, sources=lambda method: None)
+    mine = result("mine", sources={"mine.py": "0" * 16, "baselines/solvers/admm.py": "1" * 16})
+    assert currency.is_external(mine)
+    assert staleness(mine, gone) == ""
+
+
+def test_a_track_from_elsewhere_is_not_checked(now):
+    assert staleness(result("tv", task="toy", task_version=7), now) == ""
+
+
+def test_the_code_of_this_installation_is_its_own():
+    here = currency.here()
+    found = here.sources("tv")
+    assert "baselines/handcrafted/tv.py" in found
+    assert here.sources("no_such_method") is None
+    version, scored = here.track("denoising:mini")
+    assert here.track("denoising:none") == currency.GONE
+    assert here.track("no_such_task:mini") is None
+    assert "tv" in here.methods()
+    row = result("tv", sources=dict(found), code=here.code(found), protocol_version=here.protocol)
+    row = row.model_copy(update={"task_version": version, "scored": scored})
+    assert staleness(row, here) == ""
+    assert staleness(row.model_copy(update={"code": "0" * 16}), here)

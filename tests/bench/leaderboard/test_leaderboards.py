@@ -1,0 +1,31 @@
+"""The boards that are published: valid entries, and no rank that today's code does not stand behind."""
+
+import pytest
+
+from bench.leaderboard import currency, page, publish, standing
+from bench.leaderboard import entries as kept
+
+BOARDS = publish.ROOT / publish.DEFAULT
+
+
+@pytest.fixture(scope="module")
+def reading():
+    found = kept.read_all(BOARDS)
+    if not found.entries:
+        pytest.skip("no entries of this format")
+    return found
+
+
+def test_every_entry_is_valid(reading):
+    assert reading.problems == []
+
+
+def test_pages_show_what_the_code_here_stands_behind(reading):
+    """A method whose code has changed since is no longer ranked: render the pages again by `bench board`, or make the
+    row again, or renew its hash by `bench verify --renew`."""
+    for path, text in page.pages(standing.boards(reading.entries, currency.here())).items():
+        assert tables((BOARDS / path).read_text(encoding="utf-8")) == tables(text), f"{path}: run `bench board`"
+
+
+def tables(text):
+    return [line for line in text.splitlines() if line.startswith("| ")]

@@ -1,0 +1,62 @@
+"""Files of every format, and files that cannot be read."""
+
+import gzip
+
+import h5py
+import nibabel
+import numpy as np
+import pytest
+from scipy.io import savemat
+from skimage.io import imsave
+
+from bench.errors import BenchError
+from tasks.datasets import reader
+from tasks.datasets.aapm import aapm12
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(reader, "file", lambda name, relative: tmp_path / relative)
+    return tmp_path
+
+
+def test_every_format_gives_the_array_that_was_stored(folder):
+    x = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    imsave(folder / "a.png", x, check_contrast=False)
+    np.save(folder / "a.npy", x)
+    savemat(folder / "a.mat", {"x": x})
+    with h5py.File(folder / "b.mat", "w", userblock_size=512) as stored:
+        stored["x"] = x.T  # as MATLAB 7.3 stores it
+    nibabel.save(nibabel.Nifti1Image(x[..., None], np.diag([1, 2, 3, 1])), folder / "a.nii.gz")
+    for name in ("a.png", "a.npy", "a.mat", "b.mat"):
+        np.testing.assert_array_equal(reader.read("toy", name), x)
+    np.testing.assert_array_equal(reader.read("toy", "a.nii.gz")[..., 0], x)
+    assert reader.voxel_size("toy", "a.nii.gz") == (1, 2, 3)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.npy", "a.mat", "a.nii.gz"])
+def test_a_file_that_cannot_be_read_is_one_line(folder, name):
+    content = b"neither an image\nnor an array"
+    (folder / name).write_bytes(gzip.compress(content) if name.endswith("gz") else content)
+    with pytest.raises(BenchError, match="cannot be read") as caught:
+        reader.read("toy", name)
+    assert name in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_matlab_file_of_two_variables_is_ambiguous(folder):
+    savemat(folder / "a.mat", {"x": np.zeros(2), "y": np.ones(2)})
+    with pytest.raises(BenchError, match="expected one variable, found x, y"):
+        reader.read("toy", "a.mat")
+
+
+@pytest.mark.data("aapm12")
+def test_aapm_slices_are_scaled_to_one():
+    images = aapm12()
+    assert len(images) == 8
+    assert {images.group_of(image) for image in images.ids} == {"one scan"}
+    for image in images.ids:
+        x = images.load(image)
+        assert x.shape == (512, 512)
+        assert x.dtype == np.float64
+        assert (x.min(), x.max()) == (0, 1)

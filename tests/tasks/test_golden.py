@@ -1,0 +1,116 @@
+"""The data of every mini track against recorded numbers: a change that moves one needs a new version of the track.
+
+`golden.json` holds, for each mini track, its version, a few moments of the first sample of each split, and the primary
+score of the operator's direct reconstruction with its defaults on two test images. `python tests/tasks/test_golden.py`
+records anew the tracks whose version differs from the recorded one, and no others.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from bench.contract import registry
+from bench.contract.operators import direct
+from bench.contract.task import Track
+from bench.data.measurements import Measured, TrainingStream, collate
+from bench.evaluation.evaluate import scorer
+
+FILE = Path(__file__).with_name("golden.json")
+TRACKS = {track.id: track for track in registry.all_tracks() if track.name.startswith("mini") and not track.data}
+MOMENT, SCORE = 1e-6, 1e-4  # tolerances: relative to mean and deviation; in the unit of the score
+SCORED_IMAGES = 2
+
+Recorded = dict[str, Any]
+
+
+def moments(values: torch.Tensor) -> list[float]:
+    """Mean, standard deviation, and the mean under a ramp, which also moves when values change places."""
+    flat = torch.view_as_real(values).flatten().double() if values.is_complex() else values.flatten().double()
+    ramp = torch.linspace(-1, 1, len(flat), dtype=torch.float64)
+    return [float(flat.mean()), float(flat.std()), float((ramp * flat).mean())]
+
+
+def measure(track: Track) -> Recorded:
+    problem = registry.load_task(track.task).open(track)
+    test = Measured(track, problem, "test", SCORED_IMAGES)
+    samples = {
+        "test": test[0],
+        "val": Measured(track, problem, "val", 1)[0],
+        "train": TrainingStream(track, problem, 0, 1)[0],
+    }
+    score = scorer(track)
+    scores = []
+    for image in test:
+        _, _, y, params = collate([image])
+        x_hat = direct(y, problem.physics(params, torch.device("cpu")))
+        scores.append(score(image.id, x_hat, image.x[None], params)[track.primary.name])
+    found = {split: {"x": moments(one.x), "y": moments(one.y)} for split, one in samples.items()}
+    return {"version": track.version, "moments": found, "direct": scores}
+
+
+def moved(found: Recorded, recorded: Recorded) -> list[str]:
+    """The names of the numbers that differ by more than their tolerance."""
+    names = []
+    for split, tensors in recorded["moments"].items():
+        for name, old in tensors.items():
+            new, scale = found["moments"][split][name], abs(old[0]) + old[1]
+            if any(abs(a - b) > MOMENT * scale for a, b in zip(new, old, strict=True)):
+                names.append(f"{name} of the first {split} sample")
+    if any(abs(a - b) > SCORE for a, b in zip(found["direct"], recorded["direct"], strict=True)):
+        names.append("the score of direct")
+    return names
+
+
+def verdict(track: Track, found: Recorded, recorded: dict[str, Recorded]) -> str:
+    """Empty where all is as recorded, else one line that says why it is not."""
+    if track.id not in recorded or recorded[track.id]["version"] != track.version:
+        return f"{track.id}: version {track.version} is not recorded; run python tests/tasks/test_golden.py"
+    names = moved(found, recorded[track.id])
+    if names:
+        return f"{track.id}: {', '.join(names)} moved, so the track needs a new version (it is {track.version})"
+    return ""
+
+
+def record() -> None:
+    """Rewrite the entries of the tracks whose version has moved, and drop the tracks that are gone."""
+    old = read()
+    new = {}
+    for name, track in sorted(TRACKS.items()):
+        kept = name in old and old[name]["version"] == track.version
+        new[name] = old[name] if kept else measure(track)
+        print(name, "kept" if kept else "recorded")
+    FILE.write_text(json.dumps(new, indent=1) + "\n")
+
+
+def read() -> dict[str, Recorded]:
+    return json.loads(FILE.read_text()) if FILE.exists() else {}
+
+
+@pytest.mark.parametrize("name", TRACKS)
+def test_a_track_has_the_recorded_data_or_another_version(name: str) -> None:
+    assert not (line := verdict(TRACKS[name], measure(TRACKS[name]), read())), line
+
+
+def test_all_recorded_tracks_exist() -> None:
+    assert set(read()) == set(TRACKS)
+
+
+def test_a_small_change_is_seen_and_named() -> None:
+    track = TRACKS["denoising:mini"]
+    recorded = read()
+    found = json.loads(json.dumps(recorded[track.id]))
+    assert verdict(track, found, recorded) == ""
+    found["moments"]["val"]["y"][1] *= 1 + 1e-5
+    found["direct"][1] += 1e-3
+    line = verdict(track, found, recorded)
+    assert "y of the first val sample, the score of direct moved" in line
+    assert "needs a new version" in line
+    recorded[track.id]["version"] -= 1
+    assert "is not recorded" in verdict(track, found, recorded)
+
+
+if __name__ == "__main__":
+    record()
