@@ -16,7 +16,7 @@ import torch
 from deepinv.physics import LinearPhysics
 from torch import Tensor
 
-from bench.contract.construct import FROM_TRACK, build
+from bench.contract.construct import FROM_TRACK, build, open_ended, parameters
 from bench.contract.method import Estimate, Method
 from bench.contract.space import contains
 from bench.contract.toy_operators import Toy, toys
@@ -99,14 +99,12 @@ def has_defaults(method: type[Method]) -> None:
 
 
 def has_a_sound_search_space(method: type[Method]) -> None:
-    parameters = inspect.signature(method).parameters
     if method.learned and any(method.space(toy.track) for toy in toys()):
         raise Breach("a method that learns has one declared recipe: it can have no search space")
-    open_ended = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values())
     for toy in toys():
         space, start = method.space(toy.track), method.defaults(toy.track)
         for name in {*space, *start}:
-            if name not in parameters and not open_ended:
+            if name not in parameters(method) and not open_ended(method):
                 raise Breach(f"{name!r} is searched, but it is no argument of the constructor")
             if name not in space:
                 raise Breach(f"{name!r} has a default to search from, but no range")

@@ -35,7 +35,7 @@ def verify_entries(
         try:
             agrees = verify_entry(read(path), path, engine, images, renew, report)
         except BenchError as error:
-            report(f"{path}: {error}")
+            report(str(error) if str(path) in str(error) else f"{path}: {error}")
             agrees = False
         failures += not agrees
     report(f"{len(paths) - failures} of {len(paths)} entries agree")

@@ -95,7 +95,7 @@ def test_a_batch_that_devices_cannot_share_is_told():
 
 def test_a_loss_that_is_not_finite_ends_the_training_with_a_remedy(network):
     network.loss = lambda self, x_hat, x: (x_hat - x).square().mean() * math.nan
-    with pytest.raises(BenchError, match=r"the training loss became nan at step 1\. Lower the step size"):
+    with pytest.raises(BenchError, match=r"the training loss became nan at step 1\. Lower the `learning_rate`"):
         train(network())
 
 
