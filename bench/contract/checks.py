@@ -14,7 +14,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from deepinv.physics import LinearPhysics
+from pytorch_lightning import Trainer
 from torch import Tensor
+from torch.utils.data import DataLoader
 
 from bench.contract.construct import FROM_TRACK, build, open_ended, parameters
 from bench.contract.method import Estimate, Method
@@ -159,12 +161,19 @@ def treats_a_batch_as_its_images(tried: Tried) -> None:
 def learns_from_a_step(tried: Tried) -> None:
     instance = make(tried.method, tried.toy)
     before = {name: value.clone() for name, value in instance.state_dict().items()}
-    step(instance, tried.toy)
+    held = step(instance, tried.toy)
     after = instance.state_dict()
     if not instance.automatic_optimization and all(torch.equal(after[name], value) for name, value in before.items()):
         raise Breach("a training step, which optimises by itself, leaves its state_dict as it was")
     for name, parameter in instance.named_parameters():
-        if parameter.requires_grad and (parameter.grad is None or not bool(torch.isfinite(parameter.grad).all())):
+        if not parameter.requires_grad:
+            continue
+        if not instance.automatic_optimization:
+            if not any(parameter is one for one in held):
+                raise Breach(f"no optimiser of configure_optimizers() holds {name!r}")
+            if not bool(torch.isfinite(parameter).all()):
+                raise Breach(f"after a training step {name!r} is not finite")
+        elif parameter.grad is None or not bool(torch.isfinite(parameter.grad).all()):
             raise Breach(f"a training step gives {name!r} no finite gradient")
 
 
@@ -228,8 +237,10 @@ def run(method: Method, y: Tensor, physics: LinearPhysics, seed: int = 0) -> Ten
     return image
 
 
-def step(method: Method, toy: Toy) -> None:
-    """The method's own training step, outside of a trainer, and its backward pass where Lightning would run it."""
+def step(method: Method, toy: Toy) -> list[Tensor]:
+    """One training step as Lightning would run it; the parameters that optimisers of the method's own hold."""
+    if not method.automatic_optimization and any(parameter.requires_grad for parameter in method.parameters()):
+        return step_by_itself(method, toy)
     method.train()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*self.log.*")
@@ -240,3 +251,24 @@ def step(method: Method, toy: Toy) -> None:
     if method.automatic_optimization:
         loss.backward()
     method.eval()
+    return []
+
+
+def step_by_itself(method: Method, toy: Toy) -> list[Tensor]:
+    """One step of a method that moves its optimisers itself (several of them, say), for which it needs a trainer."""
+    trainer = Trainer(
+        accelerator=toy.x.device.type,
+        devices=1,
+        max_epochs=1,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    method.train()
+    batch = DataLoader([(toy.x, toy.y, toy.physics(toy.params))], collate_fn=lambda items: items[0])  # type: ignore
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*does not have many workers")
+        trainer.fit(method, batch)
+    method.eval()
+    return [one for optimiser in trainer.optimizers for group in optimiser.param_groups for one in group["params"]]
