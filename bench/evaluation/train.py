@@ -212,7 +212,7 @@ def train(
     if checkpoint is not None and run.is_global_zero:
         torch.save({"state_dict": chooser.best_weights, "pytorch-lightning_version": LIGHTNING}, checkpoint)
     best = chooser.best_score if track.primary.higher_is_better else -chooser.best_score
-    record = {
+    record: dict[str, Any] = {
         "steps": budget.steps,
         "batch": budget.batch,
         "chosen_step": chooser.best_step,
