@@ -143,12 +143,19 @@ def treats_a_batch_as_its_images(tried: Tried) -> None:
 def learns_from_a_step(tried: Tried) -> None:
     instance = make(tried.method, tried.toy)
     before = {name: value.clone() for name, value in instance.state_dict().items()}
-    step(instance, tried.toy)
+    held = step(instance, tried.toy)
     after = instance.state_dict()
     if not instance.automatic_optimization and all(torch.equal(after[name], value) for name, value in before.items()):
         raise Breach("a training step, which optimises by itself, leaves its state_dict as it was")
     for name, parameter in instance.named_parameters():
-        if parameter.requires_grad and (parameter.grad is None or not bool(torch.isfinite(parameter.grad).all())):
+        if not parameter.requires_grad:
+            continue
+        if not instance.automatic_optimization:
+            if not any(parameter is one for one in held):
+                raise Breach(f"no optimiser of configure_optimizers() holds {name!r}")
+            if not bool(torch.isfinite(parameter).all()):
+                raise Breach(f"after a training step {name!r} is not finite")
+        elif parameter.grad is None or not bool(torch.isfinite(parameter.grad).all()):
             raise Breach(f"a training step gives {name!r} no finite gradient")
 
 
