@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import torch.distributed
 from pytorch_lightning import Trainer
+from pytorch_lightning.plugins.environments import LightningEnvironment
 
 T = TypeVar("T")
 
@@ -22,6 +23,7 @@ def trainer(accelerator: str, devices: int, **options: Any) -> Trainer:
         enable_progress_bar=False,
         enable_model_summary=False,
         inference_mode=False,  # a method may differentiate inside `forward`
+        plugins=[LightningEnvironment()],  # no look for a cluster: asking MPI ends a process where it can't start
         **options,
     )
 
