@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import torch
 
-from bench.contract.construct import FROM_TRACK
+from bench.contract.construct import FROM_TRACK, open_ended, parameters
 from bench.contract.devices import DEVICE_TOLERANCE, agrees_with_the_processor, distance
 from bench.contract.method import Method
 from bench.contract.space import contains
@@ -73,14 +73,12 @@ def has_defaults(method: type[Method]) -> None:
 
 
 def has_a_sound_search_space(method: type[Method]) -> None:
-    parameters = inspect.signature(method).parameters
     if method.learned and any(method.space(toy.track) for toy in toys()):
         raise Breach("a method that learns has one declared recipe: it can have no search space")
-    open_ended = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values())
     for toy in toys():
         space, start = method.space(toy.track), method.defaults(toy.track)
         for name in {*space, *start}:
-            if name not in parameters and not open_ended:
+            if name not in parameters(method) and not open_ended(method):
                 raise Breach(f"{name!r} is searched, but it is no argument of the constructor")
             if name not in space:
                 raise Breach(f"{name!r} has a default to search from, but no range")
@@ -145,12 +143,19 @@ def treats_a_batch_as_its_images(tried: Tried) -> None:
 def learns_from_a_step(tried: Tried) -> None:
     instance = make(tried.method, tried.toy)
     before = {name: value.clone() for name, value in instance.state_dict().items()}
-    step(instance, tried.toy)
+    held = step(instance, tried.toy)
     after = instance.state_dict()
     if not instance.automatic_optimization and all(torch.equal(after[name], value) for name, value in before.items()):
         raise Breach("a training step, which optimises by itself, leaves its state_dict as it was")
     for name, parameter in instance.named_parameters():
-        if parameter.requires_grad and (parameter.grad is None or not bool(torch.isfinite(parameter.grad).all())):
+        if not parameter.requires_grad:
+            continue
+        if not instance.automatic_optimization:
+            if not any(parameter is one for one in held):
+                raise Breach(f"no optimiser of configure_optimizers() holds {name!r}")
+            if not bool(torch.isfinite(parameter).all()):
+                raise Breach(f"after a training step {name!r} is not finite")
+        elif parameter.grad is None or not bool(torch.isfinite(parameter.grad).all()):
             raise Breach(f"a training step gives {name!r} no finite gradient")
 
 

@@ -11,7 +11,9 @@ from functools import cached_property
 import numpy as np
 import torch
 from deepinv.physics import LinearPhysics
+from pytorch_lightning import Trainer
 from torch import Tensor
+from torch.utils.data import DataLoader
 
 from bench.contract.construct import build
 from bench.contract.method import Estimate, Method
@@ -82,8 +84,10 @@ def run(method: Method, y: Tensor, physics: LinearPhysics, seed: int = 0) -> Ten
     return image
 
 
-def step(method: Method, toy: Toy) -> None:
-    """The method's own training step, outside of a trainer, and its backward pass where Lightning would run it."""
+def step(method: Method, toy: Toy) -> list[Tensor]:
+    """One training step as Lightning would run it; the parameters that optimisers of the method's own hold."""
+    if not method.automatic_optimization and any(parameter.requires_grad for parameter in method.parameters()):
+        return step_by_itself(method, toy)
     method.train()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*self.log.*")
@@ -94,3 +98,24 @@ def step(method: Method, toy: Toy) -> None:
     if method.automatic_optimization:
         loss.backward()
     method.eval()
+    return []
+
+
+def step_by_itself(method: Method, toy: Toy) -> list[Tensor]:
+    """One step of a method that moves its optimisers itself (several of them, say), for which it needs a trainer."""
+    trainer = Trainer(
+        accelerator=toy.x.device.type,
+        devices=1,
+        max_epochs=1,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    method.train()
+    batch = DataLoader([(toy.x, toy.y, toy.physics(toy.params))], collate_fn=lambda items: items[0])  # type: ignore
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*does not have many workers")
+        trainer.fit(method, batch)
+    method.eval()
+    return [one for optimiser in trainer.optimizers for group in optimiser.param_groups for one in group["params"]]

@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -92,6 +93,7 @@ def work(
     """
     os.setsid()
     end_with_parent(parent)
+    end_with_command()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.environ.clear()
@@ -135,6 +137,29 @@ def end_with_parent(parent: int) -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if parent and os.getppid() != parent:
             os._exit(1)
+
+
+def end_with_command() -> None:
+    """End this process and all that it has started when the command has ended, even by SIGKILL.
+
+    The server ends when nobody holds its pipe any more: this process, which was handed the pipe, lets go of it. A
+    thread beside that waits for the end of the command, and takes the children of this process with it.
+    """
+    if START_METHOD == "forkserver":
+        from multiprocessing import forkserver
+
+        server: Any = forkserver._forkserver  # type: ignore[attr-defined]
+        if server._forkserver_alive_fd is not None:
+            os.close(server._forkserver_alive_fd)
+            server._forkserver_alive_fd = None
+    command = multiprocessing.parent_process()
+    if command is not None:
+
+        def watch() -> None:
+            command.join()
+            os.killpg(os.getpid(), signal.SIGKILL)
+
+        threading.Thread(target=watch, daemon=True).start()
 
 
 def end(process: Any) -> None:
