@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import toy
 
-from bench.engines.grid import freeze, run_grid
+from bench.engines.freeze import freeze
+from bench.engines.grid import run_grid
 from bench.engines.local import LocalEngine
 from bench.runs.spec import Spec, Wish
 

@@ -175,7 +175,7 @@ def spec(
     """The frozen spec of a run; its method is imported here, in the process of the test."""
     from bench.contract import registry
     from bench.engines.describe import describe
-    from bench.engines.grid import specs_of
+    from bench.engines.freeze import specs_of
     from bench.runs.spec import MethodDescription, Wish
 
     found = describe(registry.absolute(method), [track], hyperparameters, None)[track]

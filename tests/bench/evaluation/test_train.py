@@ -12,7 +12,8 @@ from bench.contract.task import Budget
 from bench.data.measurements import Measured, collate
 from bench.errors import BenchError
 from bench.evaluation.evaluate import mean_score
-from bench.evaluation.train import VALIDATIONS, TrainingData, fit
+from bench.evaluation.train import VALIDATIONS, TrainingData
+from bench.evaluation.train import train as train_on
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def network(tmp_path):
 
 
 def train(method, track=toy.MINI, seed=0, **options):
-    return fit(method, track, toy.open_track(track), seed=seed, **options)
+    return train_on(method, track, toy.open_track(track), seed=seed, **options)
 
 
 def validation(method, track=toy.MINI):
