@@ -11,7 +11,7 @@ import torch
 import toy
 
 from bench.contract.method import Estimate, Method
-from bench.data.measurements import Measured, digest
+from bench.data.measurements import Measured
 from bench.errors import BenchError, OverTime
 from bench.evaluation.evaluate import Row, evaluate, mean_score, seeded, summary
 
