@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import torch.distributed
 from pytorch_lightning import Trainer
-
-logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)  # which devices it sees is no news
 
 T = TypeVar("T")
 

@@ -22,12 +22,13 @@ from bench.contract.space import at_edge
 from bench.contract.task import Problem, Track
 from bench.data.measurements import Measured
 from bench.errors import BenchError
+from bench.evaluation.curves import CurvePoint
 from bench.evaluation.evaluate import evaluate, mean_score
 from bench.evaluation.inside import curve_and_atoms
 from bench.evaluation.resources import Monitor
 from bench.evaluation.train import train
 from bench.evaluation.tune import best, tune
-from bench.places import runs
+from bench.places import partial, runs
 from bench.runs import checkpoints, key, provenance
 from bench.runs.outcomes import Outcome, track_of
 from bench.runs.privacy import without_folders
@@ -35,6 +36,7 @@ from bench.runs.run_directory import write
 from bench.runs.spec import Spec
 
 Report = Callable[[str], None]
+Receive = Callable[[CurvePoint], None]
 
 TRIAL_SHARE = 0.25  # of the time of a run that one trial may take; a longer one has failed, the others go on
 
@@ -44,20 +46,23 @@ def is_first_process() -> bool:
     return os.environ.get("LOCAL_RANK", "0") == "0"
 
 
-def perform(spec: Spec, directory: Path, report: Report = lambda stage: None) -> None:
+def perform(
+    spec: Spec, directory: Path, report: Report = lambda stage: None, point: Receive = lambda point: None
+) -> None:
     """Do one run and fill ``directory``; on further processes of the same run only take part.
 
-    A failure of the method is an outcome too, with its reason in the result.
+    Each stage is given to ``report``, and each point of a curve of the training or of the machine to ``point``, when
+    it is there. A failure of the method is an outcome too, with its reason in the result.
     """
     start = time.perf_counter()
     outcome = Outcome(device=provenance.device_name(spec.accelerator))
-    with Monitor() as monitor:
+    with Monitor(point) as monitor:
         try:
             method = load(spec)
             if spec.method.unsupported:
                 outcome.status, outcome.reason = "unsupported", spec.method.unsupported
             else:
-                tune_train_evaluate(spec, method, directory, outcome, report)
+                tune_train_evaluate(spec, method, directory, outcome, report, point)
         except (Exception, SystemExit) as error:
             outcome.status, outcome.reason = "failed", one_line(error) + where(error, spec)
             outcome.traceback = without_folders(traceback.format_exc())
@@ -106,7 +111,7 @@ def one_line(error: BaseException) -> str:
 
 
 def tune_train_evaluate(
-    spec: Spec, method_class: type[Method], directory: Path, outcome: Outcome, report: Report
+    spec: Spec, method_class: type[Method], directory: Path, outcome: Outcome, report: Report, point: Receive
 ) -> None:
     """Choose the method's hyperparameters or weights, then evaluate it once on the test split."""
     track = track_of(spec)
@@ -129,9 +134,17 @@ def tune_train_evaluate(
             if is_first_process():
                 shutil.copyfile(runs() / spec.checkpoint / checkpoints.CHECKPOINT, weights)
         elif isinstance(method, LearnedMethod):
-            options: dict[str, Any] = {"accelerator": spec.accelerator, "devices": spec.devices}
             outcome.training, curves = train(
-                method, track, problem, seed=spec.seed, checkpoint=weights, report=report, **options
+                method,
+                track,
+                problem,
+                seed=spec.seed,
+                accelerator=spec.accelerator,
+                devices=spec.devices,
+                checkpoint=weights,
+                partial=partial(spec.key),
+                report=report,
+                point=point,
             )
             outcome.curves += curves
         outcome.parameters = sum(p.numel() for p in method.parameters() if p.requires_grad)

@@ -5,10 +5,12 @@ import signal
 from pathlib import Path
 
 import pytest
+import torch
 import toy
 
 from bench.cli import main
 from bench.engines.processes import context
+from bench.places import partial
 from bench.runs.records import Result
 
 pytestmark = pytest.mark.usefixtures("toys", "store", "untracked", "signals")
@@ -108,3 +110,46 @@ def test_a_method_that_hangs_holds_up_no_other_and_ends_with_the_command(tmp_pat
     assert process.exitcode == status
     toy.until(lambda: not toy.alive(int(pid.read_text())))
     assert number == signal.SIGKILL or not list((store / "runs").glob(".tmp-*"))
+
+
+TRAINED = (
+    toy.TINY_NETWORK
+    + """
+    def training_step(self, batch, index):
+        while index == 5 and not os.path.exists({0!r}):
+            time.sleep(0.005)
+        return super().training_step(batch, index)
+"""
+)
+
+
+def outcome(store):
+    """What one finished run has learned, and its result."""
+    (folder,) = (store / "runs").glob("[!.]*")
+    weights = torch.load(folder / "checkpoint.ckpt", weights_only=True)["state_dict"]
+    return weights, Result.read(folder / "result.json")
+
+
+def test_a_training_that_was_killed_goes_on_to_the_weights_of_one_that_was_not(tmp_path, store, typed, monkeypatch):
+    go_on = tmp_path / "go_on"
+    method = toy.method_file(tmp_path, "net", TRAINED.format(str(go_on)), "LearnedMethod")
+    words = ["run", "toy", "-m", method, "--cpu"]
+    process = typed(words)
+    toy.until(lambda: list(store.glob("partial/*/last.ckpt")))
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    assert not list((store / "runs").glob("[!.]*"))
+
+    go_on.touch()
+    assert main(words) == 0
+    weights, result = outcome(store)
+    assert result.training["resumed_at"][0] in (2, 4)
+    assert not partial(result.key).exists()
+
+    monkeypatch.setenv("BENCH_STORE", str(tmp_path / "other"))
+    assert main(words) == 0
+    uninterrupted, other = outcome(tmp_path / "other")
+    assert "resumed_at" not in other.training
+    assert weights.keys() == uninterrupted.keys()
+    assert all(torch.equal(weights[name], uninterrupted[name]) for name in weights)
+    assert result.per_image == other.per_image
