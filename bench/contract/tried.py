@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from deepinv.physics import LinearPhysics
 from pytorch_lightning import Trainer
+from pytorch_lightning.plugins.environments import LightningEnvironment
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -111,6 +112,7 @@ def step_by_itself(method: Method, toy: Toy) -> list[Tensor]:
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
+        plugins=[LightningEnvironment()],
     )
     method.train()
     batch = DataLoader([(toy.x, toy.y, toy.physics(toy.params))], collate_fn=lambda items: items[0])  # type: ignore

@@ -28,7 +28,7 @@ PRELOADED = ["bench.engines.preload"]
 BLIND = {"CUDA_VISIBLE_DEVICES": "", "PYTORCH_NVML_BASED_CUDA_CHECK": "1"}
 # Variables of clusters and launchers by which Lightning would take a lone process for a part of a larger run.
 LAUNCHERS = (
-    *("SLURM_", "OMPI_", "PMI_", "LSB_", "JSM_", "KUBEFLOW", "TORCHELASTIC_", "LIGHTNING_", "MASTER_"),
+    *("SLURM_", "OMPI_COMM_WORLD_", "PMI_", "LSB_", "JSM_", "KUBEFLOW", "TORCHELASTIC_", "LIGHTNING_", "MASTER_"),
     *("LOCAL_RANK", "GLOBAL_RANK", "GROUP_RANK", "RANK", "WORLD_SIZE", "NODE_RANK"),
 )
 

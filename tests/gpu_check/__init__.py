@@ -2,5 +2,5 @@
 
 `__main__` plans and prints, `surroundings` finds the device, `lanes` starts the parts in processes (`part`) with time
 limits. The parts, each a file with a generator ``rows(plan)``: `speed`, `training`, `contract`, `references` (scores on
-the CPU), `agreement` (the same on the device), `resume`, `archive`.
+the CPU), `agreement` (the same on the device), `runs`, `resume`, `archive`.
 """

@@ -93,7 +93,7 @@ def phases(cores: int) -> list[tuple[float, list[Lane]]]:
             0.88,
             [
                 Lane({"contract": 1.0}, max(1, cores // 3)),
-                Lane({"agreement": 1.0}, max(1, cores // 2)),
+                Lane({"agreement": 0.8, "runs": 0.2}, max(1, cores // 2)),
                 Lane({"resume": 1.0}, 2),
             ],
         ),
@@ -103,8 +103,8 @@ def phases(cores: int) -> list[tuple[float, list[Lane]]]:
 
 def short_phases() -> list[tuple[float, list[Lane]]]:
     """Few processes: each start costs seconds of a processor."""
-    parts = ("speed", "contract", "references", "agreement", "training", "archive")
-    return [(1.0, [Lane(dict.fromkeys(parts, 1 / len(parts)), 2), Lane({"resume": 1.0}, 2)])]
+    parts = ("speed", "contract", "references", "agreement", "runs", "training", "archive")
+    return [(1.0, [Lane(dict.fromkeys(parts, 0.5), 2), Lane({"resume": 1.0}, 2)])]
 
 
 def progress(rows: Sequence[Row], lanes: Sequence[Lane], begun: float) -> None:

@@ -23,31 +23,33 @@ def made(psnr, ssim):
 
 
 def test_the_worst_image_counts_in_decibels_or_relative():
-    found = scores.differences(made([30, 25], [0.9, 0.5]), made([30 + DECIBELS / 2, 25 - 2 * DECIBELS], [0.9, 0.5]))
-    assert found == pytest.approx({"psnr": 2, "ssim": 0})
-    found = scores.differences(made([30], [0.5]), made([30], [0.5 * (1 + 3 * RELATIVE)]))
-    assert found == pytest.approx({"psnr": 0, "ssim": 3})
+    reference, other = made([30, 25], [0.9, 0.5]), made([30 + DECIBELS / 2, 25 - 2 * DECIBELS], [0.9, 0.5])
+    assert scores.differences(reference, other.per_image) == pytest.approx({"psnr": 2, "ssim": 0})
+    reference, other = made([30], [0.5]), made([30], [0.5 * (1 + 3 * RELATIVE)])
+    assert scores.differences(reference, other.per_image) == pytest.approx({"psnr": 0, "ssim": 3})
 
 
-def test_a_method_that_does_not_agree_is_named_with_its_track(monkeypatch):
-    results = {"cpu": made([30], [0.9]), "near": made([30.001], [0.9]), "far": made([31], [0.9]), "none": None}
-    monkeypatch.setattr(scores, "result", lambda spec: results[spec])
-    monkeypatch.setattr(scores, "reason", lambda spec: "broke")
-    pairs = {
-        ("ct:mini", "tv"): "near",
-        ("mri:mini", "tv"): "far",
-        ("ct:mini", "nlm"): "near",
-        ("ct:mini", "unet"): "none",
-    }
-    rows = list(agreement.compare(dict.fromkeys(pairs, "cpu"), pairs))
+def test_a_method_that_does_not_agree_is_named_with_its_track():
+    reference, near, far = made([30], [0.9]), made([30.001], [0.9]).per_image, made([31], [0.9]).per_image
+    found = {("ct", "tv"): near, ("mri", "tv"): far, ("ct", "nlm"): near, ("ct", "unet"): "broke"}
+    rows = list(agreement.compare(dict.fromkeys(found, reference), found))
     assert [(row.verdict, row.what) for row in rows] == [
-        (FAILED, "tv on mri:mini"),
-        (FAILED, "unet on ct:mini"),
+        (FAILED, "tv on mri"),
+        (FAILED, "unet on ct"),
         (FAILED, "tv"),
         (OK, "nlm"),
     ]
     assert rows[0].found == "psnr 30.0000 on the CPU, 31.0000 dB here"
     assert rows[1].found == "broke"
+
+
+def test_every_method_has_a_part_in_the_first_round_and_the_slowest_goes_first():
+    seconds = {("a", "slow"): 9, ("b", "slow"): 8, ("c", "slow"): 7, ("d", "slow"): 6, ("a", "quick"): 1}
+    references = {pair: SimpleNamespace(key=str(value), seconds=value) for pair, value in seconds.items()}
+    tasks = [task.arguments[0] for task in agreement.work(references, "cpu")]
+    assert [next(iter(task))[1] for task in tasks] == ["slow", "quick", "slow"]
+    assert {pair: key for task in tasks for pair, key in task.items()} == {p: str(v) for p, v in seconds.items()}
+    assert max(map(len, tasks)) <= agreement.TOGETHER
 
 
 def test_the_contract_tells_the_farthest_image_and_what_is_not_repeatable():

@@ -8,7 +8,7 @@ import tarfile
 
 from tests.gpu_check.surroundings import ROOT
 
-PARTS = ["speed", "contract", "references", "agreement", "training", "archive", "resume"]
+PARTS = ["speed", "contract", "references", "agreement", "runs", "training", "archive", "resume"]
 
 
 def test_the_whole_check_in_its_short_form(tmp_path):
@@ -22,4 +22,4 @@ def test_the_whole_check_in_its_short_form(tmp_path):
     assert (tmp_path / "gpu_check.txt").read_text() == done.stdout
     with tarfile.open(tmp_path / "runs.tar.gz") as archive:
         runs = {name.partition("/")[0] for name in archive.getnames()}
-    assert len(runs) == 4  # two methods, on one thread and on two
+    assert len(runs) == 4  # of two methods, on one thread and on two

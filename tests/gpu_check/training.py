@@ -22,8 +22,8 @@ from tests.gpu_check.report import FAILED, NOTE, OK, SHORT, Row
 HOME = ("mri:mini", "ct:mini", "denoising:mini", "qsm:mini")  # in this order of preference
 ON_REAL = ("unet", "varnet", "learned_primal_dual")  # the first that a real track supports: the fastest, for the data
 ONLY = ("unet",)  # in short
-WARM_UP, WARM_STEPS = 2.0, 5  # seconds, or steps, before the count begins
-COUNTED, COUNTED_SHORT = 4.0, 2.0  # seconds
+WARM_UP, WARM_STEPS = 1.5, 5  # seconds, or steps, before the count begins
+COUNTED, COUNTED_SHORT = 3.0, 2.0  # seconds
 LIMIT = 60.0  # seconds of one training, its data and its imports
 BUSY = 90.0  # percent of the time, on real tracks
 ENDLESS = 10**6  # steps
