@@ -2,8 +2,8 @@
 
 import pytest
 
-from bench.leaderboard import entries as kept
 from bench.leaderboard import board_rows, page, publish, staleness
+from bench.leaderboard import entries as kept
 
 BOARDS = publish.ROOT / publish.DEFAULT
 
