@@ -10,8 +10,8 @@ with two exceptions: no bound on the distance cuts a group short, and μ² is 0.
 
 μ² was set on two unlike kinds of images of 160 to 180 pixels a side: two times six of BSD400, and six dead leaves. Of
 0.4, 0.5, ..., 1 the value 0.8 serves all three sets: its mean PSNR is above the PSNR at μ² = 1 on each of them at
-σ = 15/255, 25/255 and 50/255, by 0.02 to 0.06 dB on BSD400 and 0.01 to 0.04 on dead leaves. A look at eleven photographs
-(some of them test scenes of the mini tracks now) showed 0.00 to 0.04 dB and decided nothing.
+σ = 15/255, 25/255 and 50/255, by 0.02 to 0.06 dB on BSD400 and 0.01 to 0.04 on dead leaves. A look at eleven
+photographs (some of them test scenes of the mini tracks now) showed 0.00 to 0.04 dB and decided nothing.
 
 K. Dabov, A. Foi, V. Katkovnik, K. Egiazarian, Image denoising by sparse 3-D transform-domain collaborative filtering,
 IEEE TIP 2007. M. Lebrun, An analysis and implementation of the BM3D image denoising method, IPOL 2012.

@@ -15,6 +15,7 @@ import threading
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -27,7 +28,7 @@ PRELOADED = ["bench.engines.preload"]
 BLIND = {"CUDA_VISIBLE_DEVICES": "", "PYTORCH_NVML_BASED_CUDA_CHECK": "1"}
 # Variables of clusters and launchers by which Lightning would take a lone process for a part of a larger run.
 LAUNCHERS = (
-    *("SLURM_", "OMPI_", "PMI_", "LSB_", "JSM_", "KUBEFLOW", "TORCHELASTIC_", "LIGHTNING_", "MASTER_"),
+    *("SLURM_", "OMPI_COMM_WORLD_", "PMI_", "LSB_", "JSM_", "KUBEFLOW", "TORCHELASTIC_", "LIGHTNING_", "MASTER_"),
     *("LOCAL_RANK", "GLOBAL_RANK", "GROUP_RANK", "RANK", "WORLD_SIZE", "NODE_RANK"),
 )
 
@@ -100,7 +101,7 @@ def work(
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(int(environment["OMP_NUM_THREADS"]))
     try:
-        value = function(*arguments, lambda stage: connection.send(("stage", stage)))
+        value = function(*arguments, partial(send_stage, connection))
         connection.send(("value", value))
     except BrokenPipeError:
         os._exit(1)
@@ -113,6 +114,14 @@ def work(
         os._exit(1)
     sys.stdout.flush()
     os._exit(0)  # without exit handlers of libraries that the server imported
+
+
+def send_stage(connection: Connection, stage: str) -> None:
+    """Tell the command how far its work is, and end where the command has been killed: nobody waits for the outcome."""
+    try:
+        connection.send(("stage", stage))
+    except OSError:
+        os._exit(1)
 
 
 def end_with_parent(parent: int) -> None:
@@ -139,7 +148,7 @@ def end_with_command() -> None:
     if START_METHOD == "forkserver":
         from multiprocessing import forkserver
 
-        server = forkserver._forkserver  # type: ignore[attr-defined]
+        server: Any = forkserver._forkserver  # type: ignore[attr-defined]
         if server._forkserver_alive_fd is not None:
             os.close(server._forkserver_alive_fd)
             server._forkserver_alive_fd = None

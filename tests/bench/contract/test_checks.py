@@ -9,10 +9,12 @@ import pytest
 import torch
 from deepinv.physics import Denoising
 
-from bench.contract.checks import LEARNED_CHECKS, TOY_CHECKS, Tried, attempt, check
+from bench.cli import main
+from bench.contract.checks import LEARNED_CHECKS, TOY_CHECKS, attempt, check
 from bench.contract.method import LearnedMethod, Method
 from bench.contract.space import Float
 from bench.contract.toy_operators import toys
+from bench.contract.tried import Tried
 
 
 class Level(LearnedMethod):
@@ -223,3 +225,9 @@ def test_the_search_starts_inside_of_its_ranges(method, message):
     outcome = next(outcome for outcome in check(method) if outcome.check == "search space")
     assert not outcome.passed
     assert message in outcome.message
+
+
+def test_a_device_that_is_not_there_is_one_line(monkeypatch, capsys):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert main(["check", "direct", "--device", "cuda"]) == 2
+    assert capsys.readouterr().err.startswith("bench: --device cuda: PyTorch finds no GPU on this machine.")

@@ -10,7 +10,7 @@ import pytest
 from fabricate import failed, result, run_directory
 
 from bench.errors import BenchError
-from bench.tracking import dashboard
+from bench.tracking import address, dashboard
 from bench.tracking import mlflow as tracking
 
 pytest.importorskip("mlflow")
@@ -178,10 +178,18 @@ def test_a_store_that_was_moved_is_told(store, monkeypatch, tmp_path):
 
 
 def test_without_mlflow_the_remedy_is_told(store, monkeypatch):
-    monkeypatch.setattr(tracking, "available", lambda: False)
+    monkeypatch.setattr(address, "available", lambda: False)
     for call in (tracking.results, lambda: dashboard.command("127.0.0.1", 5000)):
         with pytest.raises(BenchError, match=r"pip install 'reconbench\[tracking\]'"):
             call()
+
+
+def test_mlflow_is_switched_off_by_the_environment(store, monkeypatch):
+    assert tracking.available()
+    monkeypatch.setenv("BENCH_TRACKING", "off")
+    assert not tracking.available()
+    with pytest.raises(BenchError, match="switched off"):
+        tracking.results()
 
 
 def test_no_database_means_no_results(monkeypatch, tmp_path):
