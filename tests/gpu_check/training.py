@@ -16,7 +16,7 @@ from bench.data import manifest
 from bench.engines.local import LocalEngine, Task
 from bench.errors import BenchError
 from tests.gpu_check.busy import Busy
-from tests.gpu_check.plan import OutOfTime, Plan
+from tests.gpu_check.plan import OutOfTime, Plan, stop_clock
 from tests.gpu_check.report import FAILED, NOTE, OK, SHORT, Row
 
 HOME = ("mri:mini", "ct:mini", "denoising:mini", "qsm:mini")  # in this order of preference
@@ -51,6 +51,7 @@ def rows(plan: Plan) -> Iterator[Row]:
             del waiting[ended.task.name]
             yield row_of(ended.task.name, ended.value, ended.error, plan.device)
     except OutOfTime:
+        stop_clock()
         for name in waiting:
             yield Row(FAILED, name, f"not trained within the {plan.seconds:.0f} s of this part")
     if missing:
