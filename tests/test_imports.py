@@ -103,7 +103,7 @@ def test_a_room_that_imports_upwards_would_be_found():
     """The arrows that were there once: from the contract and from runs upwards."""
     for above, below in (("engines", "runs"), ("data", "contract"), ("runs", "evaluation"), ("cli", "listing")):
         assert level_of("bench", above) < level_of("bench", below)
-    assert room_of("bench.engines.grid.freeze") == "engines"
+    assert room_of("bench.engines.pending_runs.freeze") == "engines"
     assert room_of("bench.errors.BenchError") == "errors"
     assert room_of("tasks.denoising") == room_of("bench.BenchError") == ""
 

@@ -26,7 +26,7 @@ from bench.evaluation.batches import Batches, spare_workers
 from bench.evaluation.curves import CurvePoint
 from bench.evaluation.evaluate import mean_score
 from bench.evaluation.partial import Keeper, WholeFile
-from bench.evaluation.processes import trainer
+from bench.evaluation.trainer import trainer
 
 LOOKS = 20  # at validation images per training, the last at its end; a short training has fewer
 FEWEST_LOOKS = 5

@@ -14,7 +14,7 @@ import toy
 
 from bench.cli import EPILOG, main, parser
 from bench.contract import registry
-from bench.engines import grid
+from bench.engines import pending_runs
 from bench.runs import provenance
 
 
@@ -278,7 +278,7 @@ def test_an_interrupt_says_that_nothing_is_lost(ready, tmp_path, capsys, monkeyp
     def interrupt(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(grid, "run_grid", interrupt)
+    monkeypatch.setattr(pending_runs, "run_grid", interrupt)
     assert run(tmp_path) == 130
     assert "finished runs are kept" in capsys.readouterr().err
 

@@ -12,9 +12,9 @@ from bench.engines.console import Console, Report
 from bench.engines.describe import TIME
 from bench.engines.describe import devices as find_devices
 from bench.engines.engine import Engine
+from bench.engines.execute import conclude, execute
 from bench.engines.local import LocalEngine, Task
 from bench.engines.processes import processors, threads
-from bench.engines.run_process import conclude, execute
 from bench.errors import BenchError
 from bench.places import open_runs, runs, store
 from bench.runs.records import finished

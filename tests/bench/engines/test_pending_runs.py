@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import toy
 
-from bench.engines import grid
-from bench.engines.grid import Machine, claim_path, run_grid
+from bench.engines import pending_runs
 from bench.engines.local import LocalEngine
+from bench.engines.pending_runs import Machine, claim_path, run_grid
 from bench.errors import BenchError
 from bench.places import runs
 from bench.runs import store as storing
@@ -232,7 +232,7 @@ def hasty(tmp_path, monkeypatch, toys):
     text = "from toy import *\nhasty = track('mini', task='hasty', budget=Budget(3, 2, 10, 2, seconds=1.0))\n"
     (site / "hasty.py").write_text(text + "TASK = Task('hasty', 'Hasty toys', (hasty,), open_track)\n")
     monkeypatch.syspath_prepend(str(site))
-    monkeypatch.setattr(grid, "GRACE", 0.5)
+    monkeypatch.setattr(pending_runs, "GRACE", 0.5)
 
 
 def test_a_method_that_hangs_is_a_row_and_ends_with_what_it_has_started(go, hasty, tmp_path, store, lines, shrink):
@@ -280,7 +280,7 @@ def test_a_full_disk_is_one_line_a_run_and_leaves_nothing(plan, store, lines, sh
         raise OSError(28, os.strerror(28))
 
     specs, _ = plan(toy.method_file(Path(shrink).parent, "dies", "os._exit(3)"))
-    monkeypatch.setattr("bench.engines.run_process.failed_result", full)
+    monkeypatch.setattr("bench.engines.execute.failed_result", full)
     assert run_grid(specs, LocalEngine(1), report=lines.append) == 1
     (line,) = lines
     assert line.endswith("FAILED: the process ended with exit status 3")
@@ -303,7 +303,7 @@ def spec(plan, shrink):
 
 
 def test_a_run_claimed_by_another_machine_is_waited_for(spec, store, lines, monkeypatch):
-    monkeypatch.setattr(grid, "POLL", 0.01)
+    monkeypatch.setattr(pending_runs, "POLL", 0.01)
     claimed(claim_path(spec), 1.0, machine="another", pid=1)
     waited = threading.Thread(target=run_grid, args=([spec], LocalEngine(1)), kwargs={"report": lines.append})
     waited.start()
@@ -325,15 +325,15 @@ def test_a_void_claim_is_taken_over(spec, store, lines):
 
 def test_a_run_that_ended_between_the_look_and_the_claim_is_not_done_again(spec, lines, monkeypatch):
     """Another command was faster by a moment."""
-    real = grid.take
+    real = pending_runs.take
 
     def late(path):
         if not finished(runs() / spec.key):
             toy.perform_here(spec)
         return real(path)
 
-    monkeypatch.setattr(grid, "take", late)
-    monkeypatch.setattr(grid, "POLL", 0.01)
+    monkeypatch.setattr(pending_runs, "take", late)
+    monkeypatch.setattr(pending_runs, "POLL", 0.01)
     assert run_grid([spec], LocalEngine(1), report=lines.append) == 0
     assert lines == ["[1/1] toy:mini  shrink  seed 0  done by another command"]
 
@@ -389,7 +389,7 @@ def test_what_could_not_be_tracked_is_told_and_kept(plan, store, lines, shrink, 
 
 
 def test_jobs_share_processors_and_devices(monkeypatch):
-    monkeypatch.setattr(grid, "processors", lambda: 8)
+    monkeypatch.setattr(pending_runs, "processors", lambda: 8)
     assert [Machine("cpu", ()).jobs(devices) for devices in (1, 2, 3, 9)] == [8, 4, 2, 1]
     monkeypatch.setenv("BENCH_THREADS", "4")
     assert Machine("cpu", ()).jobs(1) == 2
@@ -397,8 +397,8 @@ def test_jobs_share_processors_and_devices(monkeypatch):
 
 
 def test_more_devices_than_there_are_is_refused(monkeypatch):
-    monkeypatch.setattr(grid, "processors", lambda: 2)
-    grid.check_devices(2, Machine("cpu", ()))
+    monkeypatch.setattr(pending_runs, "processors", lambda: 2)
+    pending_runs.check_devices(2, Machine("cpu", ()))
     for machine, kind in ((Machine("cpu", ()), "2 processors"), (Machine("cuda", ("0",)), "1 GPUs")):
         with pytest.raises(BenchError, match=f"--devices 3: this machine has {kind}"):
-            grid.check_devices(3, machine)
+            pending_runs.check_devices(3, machine)
