@@ -169,9 +169,10 @@ def ui(options: argparse.Namespace) -> int:
 def export(options: argparse.Namespace) -> int:
     from bench.places import runs
     from bench.runs import archive
-    from bench.runs.records import finished
 
-    directories = sorted(path for path in runs().glob("[0-9a-f]*") if finished(path))
+    directories, left_out = archive.exportable(runs())
+    for line in left_out:
+        print(f"left out: {line}", file=sys.stderr)
     if not directories:
         raise BenchError(f"no finished runs in {runs()}. `bench run` makes some; BENCH_STORE says where they are.")
     archive.export(directories, options.archive)
@@ -186,10 +187,19 @@ def import_(options: argparse.Namespace) -> int:
     from bench.tracking import mlflow as tracking
 
     known = {path for path in runs().glob("[0-9a-f]*") if finished(path)}
-    directories = [path for source in options.sources for path in archive.unpack(source, runs())]
+    directories, refused = [], []
+    for source in options.sources:
+        try:
+            found = archive.unpack(source, runs())
+            directories += found.run_dirs
+            refused += found.refused
+        except BenchError as error:
+            refused.append(str(error))
     if tracking.available():
         for directory in directories:
             tracking.try_to_log(directory, print)
     added = len(set(directories) - known)
     print(f"{added} runs added to {runs()}, {len(directories) - added} were there already")
-    return 0
+    for line in refused:
+        print(f"bench: {line}", file=sys.stderr)
+    return (1 if directories else 2) if refused else 0

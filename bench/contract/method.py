@@ -40,6 +40,7 @@ class Method(LightningModule):
 
     search_space: ClassVar[Mapping[str, Range]] = {}  # the hyperparameters that are tuned
     learned: ClassVar[bool] = False
+    files: ClassVar[tuple[str, ...]] = ()  # that it reads (weights, say), by their names below the folder of its file
 
     @classmethod
     def space(cls, track: Track) -> Mapping[str, Range]:

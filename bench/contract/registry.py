@@ -100,6 +100,20 @@ def method_file(name: str) -> MethodFile:
     return found[name]
 
 
+def method_folder(name: str) -> Path | None:
+    """The folder that a method's code and files lie in: the one of its file, or the package of its entry point.
+
+    None for an entry point in a single module: the folder of that is shared with all other packages.
+    """
+    file = method_file(name)
+    if file.path is not None:
+        return file.path.parent
+    assert file.entry_point is not None
+    spec = importlib.util.find_spec(file.entry_point.module.partition(".")[0])
+    folders = list(spec.submodule_search_locations or ()) if spec is not None else []
+    return Path(folders[0]) if folders else None
+
+
 def absolute(name: str) -> str:
     """A method's name, or the absolute path of its file: a reference that another process understands."""
     file = method_file(name)

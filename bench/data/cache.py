@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
-import zipfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bench.places import store
 
 if TYPE_CHECKING:
     import numpy as np
+
+
+NAMES = "__names__"  # of the arrays of a file: its checksums (of zip) cover each array, but not that all are there
 
 
 def folder() -> Path:
@@ -34,17 +38,47 @@ def cached(kind: str, key: str, make: Callable[[], Mapping[str, np.ndarray]]) ->
     import numpy as np
 
     path = folder() / f"{kind}-{key}.npz"
-    try:
-        with path.open("rb") as file, np.load(file) as arrays:
-            return dict(arrays)
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
-        pass  # absent or damaged
+    with suppress(Exception):  # absent, or damaged: its bytes may suggest anything to a reader
+        with path.open("rb") as file, np.load(file) as stored:
+            found = dict(stored)
+        if sorted(found) == sorted([*found.pop(NAMES).tolist(), NAMES]):
+            return found
     arrays = dict(make())
+
+    def save(scratch: Path) -> None:
+        with scratch.open("wb") as file:
+            np.savez(file, **arrays, **{NAMES: np.array(sorted(arrays))})  # type: ignore[arg-type]
+
+    _write(path, save)
+    return arrays
+
+
+def read_values(path: Path) -> Any:
+    """Plain values from the cache; None where they are absent or damaged."""
+    with suppress(Exception):
+        document = json.loads(path.read_text(encoding="utf-8"))
+        if document["checksum"] == _checksum(document["values"]):
+            return document["values"]
+    return None
+
+
+def write_values(path: Path, values: Any) -> None:
+    """Keep plain values with a checksum, whole or not at all."""
+    text = json.dumps({"values": values, "checksum": _checksum(values)})
+    _write(path, lambda scratch: scratch.write_text(text, encoding="utf-8"))
+
+
+def _checksum(values: Any) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def _write(path: Path, save: Callable[[Path], object]) -> None:
+    """A cache that can't be written costs time, not the run."""
     scratch = path.with_name(f".tmp-{os.getpid()}-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(scratch, **arrays)
+        save(scratch)
         scratch.replace(path)
     except OSError:
-        scratch.unlink(missing_ok=True)
-    return arrays
+        with suppress(OSError):
+            scratch.unlink(missing_ok=True)

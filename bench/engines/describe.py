@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import inspect
-import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from bench.contract import registry
 from bench.contract.construct import check_hyperparameters, check_space, unsupported
+from bench.contract.reads import Watch, declared
 from bench.contract.task import Track
 from bench.data import cache
 from bench.engines.engine import Engine
@@ -29,16 +28,22 @@ TIME = 120.0  # seconds that the import and the declarations of a method may tak
 
 def describe(reference: str, tracks: Sequence[str], hyperparameters: Mapping[str, Any], report: Any) -> dict[str, Any]:
     """``{track: MethodDescription as plain values}``. Raises `BenchError` where the method breaks its contract."""
+    file, folder = registry.method_file(reference), registry.method_folder(reference)
+    watch = Watch(folder) if folder else None
     before = set(sys.modules)
     method = registry.load_method(reference)
-    file = registry.method_file(reference)
     path = Path(inspect.getfile(method))
-    files = source_files(path, set(sys.modules) - before)
-    sources = {provenance.relative_name(source, path.parent): hash_of(source) for source in files}
+    files = source_files(path, folder, set(sys.modules) - before, packaged=file.entry_point is not None)
+    folder = folder or path.parent
+    read = declared(method, folder)
+    if watch is not None:
+        watch.settle([*files, *read.values()])
+    named = {provenance.relative_name(source, folder): source for source in files}
+    sources = {name: provenance.file_hash(source) for name, source in (named | read).items()}
     outside = {
-        provenance.relative_name(source, path.parent): source.read_text(encoding="utf-8", errors="replace")
-        for source in files
-        if not source.is_relative_to(ROOT)
+        name: source.read_text(encoding="utf-8", errors="replace")
+        for name, source in named.items()
+        if not source.is_relative_to(ROOT) and source.suffix == ".py"
     }
     docstring = inspect.cleandoc(sys.modules[method.__module__].__doc__ or "")
     found = {}
@@ -79,11 +84,8 @@ def describe_all(
     places = {}
     for index, (name, hyperparameters) in enumerate(asked if tracks else ()):
         kept = cache_path(name, hyperparameters, tracks)
-        try:
-            values = json.loads(kept.read_text(encoding="utf-8")) if kept else {}
-            found[index] = {track: MethodDescription(**one) for track, one in values.items()}
-        except (OSError, ValueError):
-            pass
+        values = (cache.read_values(kept) if kept else None) or {}
+        found[index] = {track: MethodDescription(**one) for track, one in values.items()}
         if not found[index]:
             arguments = (registry.absolute(name), [track.id for track in tracks], dict(hyperparameters))
             places[Task(name, describe, arguments, TIME)] = index, kept
@@ -93,9 +95,7 @@ def describe_all(
             raise BenchError(ended.error.removeprefix(WRONG_VALUE))
         found[index] = ended.error or {track: MethodDescription(**one) for track, one in ended.value.items()}
         if kept and not ended.error:
-            with suppress(OSError):
-                kept.parent.mkdir(parents=True, exist_ok=True)
-                kept.write_text(json.dumps(ended.value), encoding="utf-8")
+            cache.write_values(kept, ended.value)
     return found
 
 
@@ -109,22 +109,21 @@ def cache_path(name: str, hyperparameters: Mapping[str, Any], tracks: Sequence[T
     return cache.folder() / f"described-{key.digest([versions, name, dict(hyperparameters), scored])}.json"
 
 
-def source_files(path: Path, loaded: set[str]) -> list[Path]:
-    """The method's file, every module that it names, and every module beside it that was loaded with it."""
+def source_files(path: Path, folder: Path | None, loaded: set[str], *, packaged: bool) -> list[Path]:
+    """The method's file, every module that it names, and every module of its folder that was loaded with it.
+
+    Of a method in an installed package all modules of the package count.
+    """
+    if folder is None:
+        return [path]
     found = dict.fromkeys(provenance.source_files(path))
+    if packaged:
+        found |= dict.fromkeys(folder.rglob("*.py"))
     for name in loaded:
-        origin = getattr(sys.modules.get(name), "__file__", None) or ""
-        origin = origin if origin.endswith(".py") else ""
-        if origin and not path.is_relative_to(ROOT) and Path(origin).is_relative_to(path.parent):
-            found[Path(origin)] = None
+        origin = Path(getattr(sys.modules.get(name), "__file__", None) or "")
+        if origin.is_file() and not path.is_relative_to(ROOT) and origin.is_relative_to(folder):
+            found[origin] = None
     return sorted(found)
-
-
-def hash_of(source: Path) -> str:
-    try:
-        return provenance.code_hash(source.read_bytes())
-    except (OSError, SyntaxError, ValueError) as error:
-        raise BenchError(f"{source.name} cannot be read: {error}.") from None
 
 
 def devices(report: Any) -> list[str]:

@@ -132,6 +132,12 @@ def _mendable(row: Row) -> bool:
 
 def _board(name: str, entries: list[Entry], now: Now) -> Board:
     reasons = {entry.name: unranked(entry, now) for entry in entries}
+    sets = Counter(frozenset(entry.groups) for entry in entries if not reasons[entry.name])
+    images = max(sets, key=lambda one: (sets[one], len(one)), default=frozenset())
+    for entry in entries:
+        if not reasons[entry.name] and set(entry.groups) != images:
+            missing = len(images - set(entry.groups))
+            reasons[entry.name] = f"other test images than the others': {missing} of {len(images)} are missing"
     ranked = [entry for entry in entries if not reasons[entry.name]]
     result = Ranking({}, 0)
     if ranked:
@@ -150,9 +156,9 @@ def _board(name: str, entries: list[Entry], now: Now) -> Board:
         for entry in entries
     ]
     known = {entry.method for entry in entries}
-    missing = [method for method in now.methods() if method not in known]
+    unseen = [method for method in now.methods() if method not in known]
     lead = ranked[0] if ranked else max(entries, key=lambda entry: (entry.task_version, entry.status == "ok"))
-    return Board(name, _in_order(rows), lead, missing, result)
+    return Board(name, _in_order(rows), lead, unseen, result)
 
 
 def _notes(entry: Entry, data_hash: str) -> list[str]:

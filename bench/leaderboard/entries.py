@@ -6,20 +6,34 @@ these but the means, which are checked against the scores whenever an entry is r
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal
 
 from pydantic import Field, model_validator
 
 from bench.errors import BenchError
 from bench.leaderboard.statistics import PerSeed
-from bench.runs.records import Finite, Hash, Key, Label, MetricInfo, Name, Record, Scores, Status, Timing
+from bench.runs.records import (
+    Date,
+    Finite,
+    Hash,
+    ImageId,
+    Key,
+    Label,
+    MetricInfo,
+    Name,
+    Plain,
+    Record,
+    Scores,
+    Sealed,
+    Status,
+    Timing,
+)
 
 FORMAT = 2  # of an entry; entries of another format are left aside until their runs are made again
 ROUNDING = 1e-9  # relative: a mean is equal to the mean of its scores but for the order of a sum
@@ -57,7 +71,7 @@ class Renewed(Record):
     code_before: Hash  # hash of the code that made the scores
 
 
-class Entry(Record):
+class Entry(Sealed):
     """One method, under one label, on one track."""
 
     format: Literal[2] = 2
@@ -81,22 +95,22 @@ class Entry(Record):
     status: Status
     reason: str
     primary: str
-    metrics: dict[str, MetricInfo]
+    metrics: dict[Name, MetricInfo]
     scores: dict[str, Finite]  # {metric: mean over the images of their means over the seeds}
     per_seed: dict[Seed, Scores]  # {seed: {image: {metric: value}}}
-    groups: dict[str, str]  # {image: group of images that are not independent}
+    groups: dict[ImageId, str]  # {image: group of images that are not independent}
     test_images: int  # in the track's test split
     limit: int | None
     asked: list[int]  # seeds
     seeds: list[int]  # that ended well
     failures: dict[Seed, str]  # {seed: reason}
-    requested: dict[str, Any]  # hyperparameters on the command line
-    hyperparameters: dict[Seed, dict[str, Any]]  # used: requested, tuned or default
+    requested: Plain  # hyperparameters on the command line
+    hyperparameters: dict[Seed, Plain]  # used: requested, tuned or default
     at_edge: list[str]  # tuned hyperparameters within 2 % of an edge of their range
     checkpoint: str  # key of the run whose weights were used in place of a training
     steps: int | None  # of the training
-    tuning: dict[Seed, dict[str, Any]]
-    training: dict[Seed, dict[str, Any]]
+    tuning: dict[Seed, Plain]
+    training: dict[Seed, Plain]
     parameters: int
     key: Key  # of the group
     keys: dict[Seed, Key]
@@ -111,7 +125,7 @@ class Entry(Record):
     dirty: bool
     dirty_reason: str
     command: str
-    date: str
+    date: Date
     timing: Timing | None = None
     published: Published | None = None
     verified: Verified | None = None
@@ -159,25 +173,6 @@ class Entry(Record):
             raise ValueError(f"published.metric: no metric {self.published.metric!r} among {sorted(self.metrics)}")
         return self
 
-    def to_json(self) -> str:
-        """The entry as JSON with a checksum, by which an edit by hand is seen."""
-        values = self.model_dump(mode="json")
-        return json.dumps(values | {"checksum": _checksum(values)}, indent=1, sort_keys=True, allow_nan=False) + "\n"
-
-    @classmethod
-    def from_json(cls, text: str, origin: str = "text") -> Self:
-        """Read an entry. Raises a `BenchError` that names ``origin`` and the field at fault, at last the checksum."""
-        try:
-            values = json.loads(text)
-            stated = values.pop("checksum", None) if isinstance(values, dict) else None
-            text = json.dumps(values)
-        except (ValueError, RecursionError):
-            stated = None  # the reading below says why
-        entry = super().from_json(text, origin)
-        if stated != _checksum(entry.model_dump(mode="json")):
-            raise BenchError(f"{origin} is no valid entry: checksum: the file was changed since it was written.")
-        return entry
-
     @property
     def board(self) -> str:
         """The track's name, ``task:track``."""
@@ -192,10 +187,6 @@ class Entry(Record):
     def file(self) -> Path:
         """Its place below the folder of boards."""
         return Path(self.task, self.track, f"{self.name}.json")
-
-
-def _checksum(values: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def means_of(per_seed: dict[Seed, Scores]) -> dict[str, float]:

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from bench.leaderboard.entries import Entry, Published, means_of
 from bench.leaderboard.staleness import Now, staleness
 from bench.leaderboard.statistics import FEWEST_SEEDS
-from bench.runs.privacy import without_folders
+from bench.runs.privacy import private, without_folders
 from bench.runs.records import Result, Timing, first_fault
 
 Precedence = tuple[int, bool, bool, bool, str]
@@ -98,10 +98,6 @@ def _lacking(group: list[Result]) -> list[int]:
     return sorted(set(_asked(group)) - {result.seed for result in group if result.status != "failed"})
 
 
-def _without_folders(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: without_folders(value) if isinstance(value, str) else value for name, value in values.items()}
-
-
 def _entry(group: list[Result], timings: Mapping[str, Timing], published: Mapping[tuple[str, str], Published]) -> Entry:
     group = sorted(group, key=attrgetter("seed"))
     good = [result for result in group if result.status == "ok"]
@@ -124,8 +120,8 @@ def _entry(group: list[Result], timings: Mapping[str, Timing], published: Mappin
             for result in group
             if result.status == "failed" and result not in shown
         },
-        "requested": _without_folders(last.requested),
-        "hyperparameters": {str(result.seed): _without_folders(result.hyperparameters) for result in shown},
+        "requested": private(last.requested),
+        "hyperparameters": {str(result.seed): private(result.hyperparameters) for result in shown},
         "at_edge": sorted({name for result in shown for name in result.at_edge}),
         "steps": last.training.get("steps"),
         "tuning": {str(result.seed): result.tuning for result in shown},

@@ -1,50 +1,74 @@
 """Finished runs in one archive, for another machine: `bench export` packs run directories, `bench import` unpacks them.
 
-Nothing in an archive tells of the machine it was made on: no owner of a file, and no folders in a traceback.
+Nothing in an archive tells of the machine it was made on: no owner of a file, and no folders in a text. Every file of a
+run is checked against the SHA-256 in its result, when it is packed and when it is unpacked.
 """
 
 from __future__ import annotations
 
-import gzip
+import hashlib
 import io
 import os
-import shutil
 import tarfile
-import tempfile
 import zipfile
-import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path, PurePosixPath
-from typing import IO
+from pathlib import Path
 
 from bench.errors import BenchError
-from bench.runs.privacy import without_folders
+from bench.runs.privacy import private, without_folders
 from bench.runs.records import Result, finished
-from bench.runs.store import whole_directory
+from bench.runs.run_directory import LOCAL, OWN, RESULT, added_by_mac, fault, files, whole
+from bench.runs.store import scratch_directory, whole_directory
+from bench.runs.unpacking import copy, extract
 
-TRACKED = "tracked.json"  # the note of where a run was tracked, which is true of one machine alone
+TEXTS = (".txt",)  # files from which the folders of that machine are taken
 
 Add = Callable[[str, bytes, float], None]
+
+
+@dataclass
+class Imported:
+    """The directories of the runs that a source holds, and one line for each run that was refused."""
+
+    run_dirs: list[Path] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+
+
+def exportable(runs_dir: Path) -> tuple[list[Path], list[str]]:
+    """The finished and whole runs of a store, and a line for each kind of directory that is left out."""
+    chosen, left, failed, scratch = [], [], 0, 0
+    for path in sorted(runs_dir.iterdir()) if runs_dir.is_dir() else ():
+        if path.name.startswith("."):
+            scratch += path.is_dir()
+        elif not path.is_dir():
+            continue
+        elif reason := fault(path):
+            left.append(reason)
+        elif not finished(path):
+            failed += 1
+        else:
+            chosen.append(path)
+    left += [f"{failed} failed runs"] if failed else []
+    left += [f"{scratch} directories of runs at work or stopped"] if scratch else []
+    return chosen, left
 
 
 def export(run_dirs: Sequence[Path], path: Path) -> None:
     """Write run directories to an archive, `.tar.gz` or `.zip` by its name, whole or not at all.
 
-    Raises `BenchError` where a directory holds no run or the archive cannot be written.
+    Raises `BenchError` where a directory holds no whole run or the archive cannot be written.
     """
-    results = [_checked(run_dir) for run_dir in run_dirs]
+    results = [_named_by_key(run_dir) for run_dir in run_dirs]
     scratch = path.with_name(f".tmp-{os.getpid()}-{path.name}")
     try:
         with _writer(path, scratch) as add:
             for run_dir, result in zip(run_dirs, results, strict=True):
                 time = datetime.fromisoformat(result.date).timestamp()
-                for file in _files(run_dir):
-                    content = file.read_bytes()
-                    if file.suffix == ".txt":
-                        content = without_folders(content.decode("utf-8", "replace")).encode()
-                    add(f"{result.key}/{file.relative_to(run_dir).as_posix()}", content, time)
+                for name, content in _published(run_dir, result):
+                    add(f"{result.key}/{name}", content, time)
         scratch.replace(path)
     except OSError as error:
         raise BenchError(f"cannot write {path}: {error.strerror or error}.") from None
@@ -52,55 +76,82 @@ def export(run_dirs: Sequence[Path], path: Path) -> None:
         scratch.unlink(missing_ok=True)
 
 
-def unpack(path: Path, runs_dir: Path) -> list[Path]:
+def unpack(path: Path, runs_dir: Path) -> Imported:
     """Add the runs of an archive, of a folder of run directories or of one run directory to ``runs_dir``.
 
-    Returns the directory of every run that it holds, also of those that were there already: only a failed run is
-    replaced. Raises `BenchError`, and adds nothing, where the archive is corrupt, unsafe or holds something else.
+    Runs that were there already are among the returned ones: only a failed or damaged one is replaced. A run whose
+    record or files are at fault is refused in one line, and the others are added. Raises `BenchError`, and adds
+    nothing, where an archive is damaged, unsafe or holds no run.
     """
+    found = Imported()
     try:
         runs_dir.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".tmp-{os.getpid()}-", dir=runs_dir) as scratch:
-            if path.is_dir():
-                whole = [path] if (path / "result.json").exists() else _visible(path)
-            else:
-                _extract(path, Path(scratch))
-                whole = _visible(Path(scratch))
-            if not whole:
+        with scratch_directory(runs_dir, "import") as scratch:
+            folder = path
+            if not path.is_dir():
+                folder = scratch
+                extract(path, folder)
+            candidates = _run_directories(folder)
+            if not candidates:
                 raise BenchError(
                     f"{path} holds no run. Give an archive of `bench export` or a folder of run directories."
                 )
-            for run_dir in whole:
-                _checked(run_dir)
-            return [_add(run_dir, runs_dir / run_dir.name) for run_dir in whole]
+            for run_dir in candidates:
+                try:
+                    found.run_dirs.append(_add(run_dir, _named_by_key(run_dir), runs_dir))
+                except BenchError as error:
+                    found.refused.append(str(error).replace(f"{scratch}{os.sep}", f"{path}: "))
     except OSError as error:
         raise BenchError(f"cannot import {path}: {error.strerror or error}.") from None
+    return found
 
 
-def _add(run_dir: Path, target: Path) -> Path:
-    if not finished(target) and run_dir.resolve() != target.resolve():
+def _add(run_dir: Path, result: Result, runs_dir: Path) -> Path:
+    target = runs_dir / result.key
+    if run_dir.resolve() != target.resolve() and (not finished(target) or fault(target)):
         with whole_directory(target) as scratch:
-            for file in _files(run_dir):
-                copy = scratch / file.relative_to(run_dir)
-                copy.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(file, copy)
+            for file in files(run_dir):
+                if file.name not in LOCAL:
+                    copy(file, scratch / file.relative_to(run_dir))
     return target
 
 
-def _checked(run_dir: Path) -> Result:
-    result = Result.read(run_dir / "result.json")
+def _named_by_key(run_dir: Path) -> Result:
+    result = whole(run_dir)
     if result.key != run_dir.resolve().name:
         raise BenchError(f"{run_dir} holds the run {result.key}: a run directory is named by its key. Rename it.")
     return result
 
 
+def _run_directories(folder: Path) -> list[Path]:
+    """The run directories of a folder: itself, the ones in it, or the ones in a folder of it."""
+    if (folder / RESULT).exists():
+        return [folder]
+    inside = _visible(folder)
+    deeper = [path for one in inside for path in _visible(one) if (path / RESULT).exists()]
+    return deeper if deeper and not any((path / RESULT).exists() for path in inside) else inside
+
+
 def _visible(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    names = (path for path in folder.iterdir() if path.is_dir())
+    return sorted(path for path in names if not path.name.startswith(".") and not added_by_mac((path.name,)))
 
 
-def _files(run_dir: Path) -> list[Path]:
-    """The files of a run, less the note of where it was tracked, which is true of one machine alone."""
-    return sorted(file for file in run_dir.rglob("*") if file.is_file() and file.name != TRACKED)
+def _published(run_dir: Path, result: Result) -> Iterator[tuple[str, bytes]]:
+    """The files of a run as others may see them, by name; the result comes last, with the hashes of these."""
+    hashes = {name: digest for name, digest in result.files.items() if name not in OWN}
+    for file in files(run_dir):
+        name = file.relative_to(run_dir).as_posix()
+        if name in (RESULT, *LOCAL):
+            continue
+        content = file.read_bytes()
+        if file.suffix in TEXTS:
+            content = without_folders(content.decode("utf-8", "replace")).encode()
+        if name in hashes:
+            hashes[name] = hashlib.sha256(content).hexdigest()
+        yield name, content
+    fields = private(result.model_dump(mode="json", exclude={"files", "per_image"}))  # here they may name files
+    yield RESULT, Result(**fields, files=hashes, per_image=result.per_image).to_json().encode()
 
 
 @contextmanager
@@ -124,40 +175,3 @@ def _writer(path: Path, scratch: Path) -> Iterator[Add]:
         else:
             raise BenchError(f"cannot tell the kind of archive from {path.name}: name it .tar.gz or .zip.")
         yield add
-
-
-def _extract(path: Path, folder: Path) -> None:
-    try:
-        for name, file in _members(path):
-            parts = PurePosixPath(name).parts
-            if name.startswith("/") or ".." in parts or "\\" in name or ":" in parts[0] or len(parts) < 2:
-                raise BenchError(f"{path} is no archive of `bench export`: it holds {name!r}. Nothing was imported.")
-            target = folder.joinpath(*parts)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with target.open("wb") as out:
-                shutil.copyfileobj(file, out)
-    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, UnicodeError) as error:
-        raise BenchError(f"{path} is no archive, or a damaged one: {error}. Copy it anew.") from None
-
-
-def _members(path: Path) -> Iterable[tuple[str, IO[bytes]]]:
-    """The files of an archive, in its order; nothing but files and folders may be in it."""
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as zipped:
-            for info in zipped.infolist():
-                if not info.is_dir():
-                    with zipped.open(info) as file:
-                        yield info.filename, file
-        return
-    with gzip.open(path) as stream:
-        with tarfile.open(fileobj=stream, mode="r|") as tar:
-            for member in tar:
-                if member.isdir():
-                    continue
-                content = tar.extractfile(member) if member.isfile() else None
-                if content is None:
-                    raise BenchError(f"{path} is no archive of `bench export`: {member.name!r} is no file.")
-                with content:
-                    yield member.name, content
-        while stream.read(1 << 20):
-            pass  # the checksum stands at the very end

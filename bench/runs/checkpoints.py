@@ -8,6 +8,7 @@ from bench.contract import registry
 from bench.contract.construct import asked_of_track
 from bench.errors import BenchError
 from bench.places import runs
+from bench.runs import run_directory
 from bench.runs.records import Result, finished
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def find(key: str, method: str) -> str:
         raise BenchError(f"the run {result.key} is of {result.method}, which {method} cannot go on from.")
     if not (found[0] / CHECKPOINT).exists():
         raise BenchError(f"the run {result.key} of {method} keeps nothing learned: it has no {CHECKPOINT}.")
+    run_directory.check(found[0], result, CHECKPOINT)
     return result.key
 
 
@@ -41,6 +43,7 @@ def restore(method: Method, track: Track, key: str) -> dict[str, Any]:
         theirs, ours = getattr(source, name), getattr(track, name)
         if theirs != ours:  # weights may have one shape for both, as 8x8 pixels and 4x4x4 have
             raise BenchError(f"the run {key} learned on {source.id}, where {name}={theirs}; {track.id} has {ours}.")
+    run_directory.check(runs() / key, result, CHECKPOINT)
     try:
         checkpoint = torch.load(runs() / key / CHECKPOINT, map_location="cpu", weights_only=True)
         method.load_state_dict(checkpoint["state_dict"])

@@ -13,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from bench.contract import registry
+from bench.errors import BenchError
 from bench.places import ROOT
 
 PACKAGES = ("bench", "tasks", "baselines")
@@ -115,6 +116,24 @@ def _plain(node: object) -> str:
     if isinstance(node, list):
         return f"[{', '.join(map(_plain, node))}]"
     return repr(node)
+
+
+def file_hash(path: Path) -> str:
+    """Hash of a method's file: of code without its words, of any other file by its bytes.
+
+    Raises `BenchError` where it cannot be read.
+    """
+    try:
+        content = path.read_bytes()
+        return code_hash(content) if path.suffix == ".py" else hashlib.sha256(content).hexdigest()
+    except (OSError, SyntaxError, ValueError) as error:
+        raise BenchError(f"{path.name} cannot be read: {error}.") from None
+
+
+def place(name: str, folder: Path) -> Path:
+    """The file that `relative_name` gave this name."""
+    own = name.partition("/")[0] in PACKAGES and (ROOT / name).is_file()
+    return ROOT / name if own else folder / name
 
 
 def code_of(sources: Mapping[str, str]) -> str:

@@ -6,11 +6,15 @@ of another format version raises a `BenchError` of one line that names the file 
 
 from __future__ import annotations
 
+import hashlib
 import json
+import math
+import unicodedata
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from bench.errors import BenchError
 
@@ -24,7 +28,48 @@ Label = Annotated[str, Field(pattern=r"^([A-Za-z0-9_][A-Za-z0-9_.,=+-]{0,119})?$
 Key = Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")]
 Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
-Scores = dict[str, dict[str, Finite]]  # {image id: {metric: value}}
+
+
+def _image_id(text: str) -> str:
+    if not 0 < len(text) <= 200 or text.startswith("/") or "\\" in text or ".." in text.split("/"):
+        raise ValueError("expected the id of an image, of 1 to 200 letters, and no path out of a folder")
+    return _printable(text)
+
+
+def _relative_path(text: str) -> str:
+    parts = text.split("/")
+    if text.startswith("/") or "\\" in text or ":" in parts[0] or any(part in ("", ".", "..") for part in parts):
+        raise ValueError("expected the path of a file inside the run directory, such as pictures/a.png")
+    return _printable(text)
+
+
+def _printable(text: str) -> str:
+    if any(unicodedata.category(character) == "Cc" for character in text):
+        raise ValueError("expected text without control characters")
+    return text
+
+
+def _date(text: str) -> str:
+    datetime.fromisoformat(text)
+    return text
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    """Values that JSON can hold: a number that is not finite can't be written again."""
+    pending: list[Any] = [values]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"expected finite numbers, found {value}")
+        pending += value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return values
+
+
+ImageId = Annotated[str, AfterValidator(_image_id)]
+RelativePath = Annotated[str, AfterValidator(_relative_path)]
+Date = Annotated[str, AfterValidator(_date)]  # ISO 8601
+Plain = Annotated[dict[str, Any], AfterValidator(_plain)]
+Scores = dict[ImageId, dict[str, Finite]]  # {image id: {metric: value}}
 
 
 class Record(BaseModel):
@@ -52,6 +97,37 @@ class Record(BaseModel):
             raise BenchError(f"cannot read {path}: {error}.") from None
 
 
+class Sealed(Record):
+    """A record whose file ends with a checksum of its values, by which a flipped bit or an edit by hand is seen."""
+
+    demands_checksum: ClassVar[bool] = True
+
+    def to_json(self) -> str:
+        values = self.model_dump(mode="json")
+        return json.dumps(values | {"checksum": checksum(values)}, indent=1, sort_keys=True, allow_nan=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str, origin: str = "text") -> Self:
+        """Read a record. Raises a `BenchError` that names ``origin`` and the field at fault, at last the checksum."""
+        stated = None
+        try:
+            values = json.loads(text)
+            stated = values.pop("checksum", None) if isinstance(values, dict) else None
+            text = json.dumps(values)
+        except (ValueError, RecursionError):
+            pass  # the reading below says why
+        record = super().from_json(text, origin)
+        missed = stated is None and not cls.demands_checksum
+        if not missed and stated != checksum(record.model_dump(mode="json")):
+            kind = cls.__name__.lower()
+            raise BenchError(f"{origin} is no valid {kind}: checksum: the file was changed since it was written.")
+        return record
+
+
+def checksum(values: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+
 def first_fault(error: ValidationError) -> str:
     """The first fault of a validation as one line: the field, the value and the rule."""
     fault = error.errors(include_url=False)[0]
@@ -69,12 +145,14 @@ class MetricInfo(Record):
     higher_is_better: bool
     unit: str = ""
     of: Literal["image", "finding", "std"] = "image"
-    options: dict[str, Any] = Field(default_factory=dict)  # data range, crop, real part or magnitude, mask
+    options: Plain = Field(default_factory=dict)  # data range, crop, real part or magnitude, mask
     version: int = 1
 
 
-class Timing(Record):
+class Timing(Sealed):
     """Costs of a run, measured by repeats while no other run of the command worked."""
+
+    demands_checksum = False  # the first ones were written without
 
     seconds_per_image: Finite
     spread: Finite  # the largest minus the smallest repeat, in seconds
@@ -85,12 +163,13 @@ class Timing(Record):
     device: str
     threads: int = Field(ge=1)
     load: Finite  # processes that wanted a processor besides this one, averaged over the minute before
-    date: str
+    date: Date
 
 
-class Result(Record):
+class Result(Sealed):
     """One run: one (track, method, requested hyperparameters, seed)."""
 
+    demands_checksum = False  # the first ones were written without
     format: Literal[2] = 2
     key: Key  # hash of the spec
     group: Key  # the same without the seed: runs of one group differ by seed alone
@@ -115,17 +194,17 @@ class Result(Record):
     status: Status
     reason: str  # why not ok, in one line
     primary: str
-    metrics: dict[str, MetricInfo]
+    metrics: dict[Name, MetricInfo]
     per_image: Scores
-    groups: dict[str, str]  # {image id: group of images that are not independent}
-    test_images: int  # in the track's test split
-    requested: dict[str, Any]  # hyperparameters on the command line
-    hyperparameters: dict[str, Any]  # the ones used: requested, tuned or default
+    groups: dict[ImageId, str]  # {image id: group of images that are not independent}
+    test_images: int = Field(ge=0)  # in the track's test split
+    requested: Plain  # hyperparameters on the command line
+    hyperparameters: Plain  # the ones used: requested, tuned or default
     at_edge: list[str] = Field(default_factory=list)  # tuned hyperparameters within 2 % of an edge of their range
     learned: bool  # whether the method is trained on the training split
     checkpoint: str = ""  # key of the run whose weights were used in place of a training
-    tuning: dict[str, Any]  # trials, images, seconds
-    training: dict[str, Any]  # steps, batch, seconds, validation score; empty for a method that does not learn
+    tuning: Plain  # trials, images, seconds
+    training: Plain  # steps, batch, seconds, validation score; empty for a method that does not learn
     parameters: int
     seconds_per_image: Finite | None  # of the scoring pass, while other runs may have worked; see `Timing`
     device: str
@@ -134,16 +213,16 @@ class Result(Record):
     threads: int
     environment: dict[str, str]  # versions
     data_hash: str  # of the test measurements' bits
-    image_hashes: dict[str, str]  # of each test measurement's bits
+    image_hashes: dict[ImageId, Hash]  # of each test measurement's bits
     commit: str
     dirty: bool
     dirty_reason: str = ""  # which files differ from the commit
     command: str
-    date: str  # ISO 8601, UTC
+    date: Date  # UTC
     seconds: Finite  # the whole run
     limit: int | None = None
     nondeterministic: list[str] = Field(default_factory=list)  # operations whose bits may differ between equal runs
-    files: dict[str, Hash] = Field(default_factory=dict)  # SHA-256 of every other file of the run directory
+    files: dict[RelativePath, Hash] = Field(default_factory=dict)  # SHA-256 of every other file of the run directory
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -158,6 +237,8 @@ class Result(Record):
                 raise ValueError(f"{len(self.per_image)} of {expected} test images have scores")
             if set(self.groups) != set(self.per_image):
                 raise ValueError("groups and per_image name different images")
+            if set(self.image_hashes) != set(self.per_image):
+                raise ValueError("image_hashes and per_image name different images")
         return self
 
     @property

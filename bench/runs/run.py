@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import shutil
@@ -18,6 +19,7 @@ from pytorch_lightning import seed_everything
 from bench.contract import registry
 from bench.contract.construct import build, check_space, constructor_defaults
 from bench.contract.method import LearnedMethod, Method
+from bench.contract.reads import Watch
 from bench.contract.space import at_edge
 from bench.contract.task import Problem, Track
 from bench.data.measurements import Measured
@@ -58,11 +60,15 @@ def perform(
     outcome = Outcome(device=provenance.device_name(spec.accelerator))
     with Monitor(point) as monitor:
         try:
-            method = load(spec)
+            method, watch = load(spec)
             if spec.method.unsupported:
                 outcome.status, outcome.reason = "unsupported", spec.method.unsupported
             else:
-                tune_train_evaluate(spec, method, directory, outcome, report, point)
+                try:
+                    tune_train_evaluate(spec, method, directory, outcome, report, point)
+                finally:
+                    if watch is not None:
+                        watch.check()  # the method, or the search, may have caught the first error
         except (Exception, SystemExit) as error:
             outcome.status, outcome.reason = "failed", one_line(error) + where(error, spec)
             outcome.traceback = without_folders(traceback.format_exc())
@@ -72,17 +78,25 @@ def perform(
         write(spec, directory, outcome, time.perf_counter() - start)
 
 
-def load(spec: Spec) -> type[Method]:
-    """The method of a spec. Raises `BenchError` where its code, or its track, is no longer what the spec froze."""
-    method = registry.load_method(spec.method.reference)
-    file = registry.method_file(spec.method.reference)
-    now = provenance.sources(file.path) if file.path else {}
-    changed = [name for name, digest in now.items() if spec.method.sources.get(name, digest) != digest]
-    if changed:
-        raise BenchError(f"{changed[0]} was edited after the command had started. Type the command again.")
+def load(spec: Spec) -> tuple[type[Method], Watch | None]:
+    """The method of a spec, and a watch on the files that it opens.
+
+    Raises `BenchError` where its files, or its track, are no longer what the spec froze.
+    """
+    reference = spec.method.reference
+    folder = registry.method_folder(reference)
+    watch = Watch(folder) if folder is not None else None
+    method = registry.load_method(reference)
+    folder = folder or Path(inspect.getfile(method)).parent
+    files = {name: provenance.place(name, folder) for name in spec.method.sources}
+    for name, path in files.items():
+        if provenance.file_hash(path) != spec.method.sources[name]:
+            raise BenchError(f"{name} was edited after the command had started. Type the command again.")
+    if watch is not None:
+        watch.settle(files.values())
     if key.scored(registry.track(spec.track)) != spec.scored:
         raise BenchError(f"the track {spec.track} was edited after the command had started. Type the command again.")
-    return method
+    return method, watch
 
 
 def share_failure(directory: Path, outcome: Outcome, error: BaseException) -> None:

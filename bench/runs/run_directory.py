@@ -1,4 +1,7 @@
-"""The files that a run leaves behind: its result, and the evidence for it."""
+"""The files that a run leaves behind: its result, the evidence for it, and the check that all are as they were written.
+
+A result holds the SHA-256 of every other file. Files are checked when a run is imported, exported, or gone on from.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +13,19 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from bench.evaluation import pictures
+from bench.errors import BenchError
 from bench.evaluation.curves import CurvePoint
 from bench.runs.outcomes import Outcome, make_result, track_of
-from bench.runs.privacy import without_folders
+from bench.runs.privacy import private, without_folders
+from bench.runs.records import Result, Timing
 from bench.runs.spec import Spec
 
-OWN = ("result.json", "tracked.json", "timing.json")  # not among the files whose hashes the result holds
+RESULT, TIMING, TRACKED = "result.json", "timing.json", "tracked.json"
+LOG = "log.txt"  # printed by the processes of a run on several devices: it may name anything, and stays here
 TRANSIENT = ("chosen.json", "spec.json", "failure.json")  # by which processes of one run talk
+LOCAL = (TRACKED, LOG, *TRANSIENT)  # of one machine alone
+OWN = (RESULT, TIMING, *LOCAL)  # not among the files whose hashes a result holds
+MAC = ("__MACOSX", ".DS_Store")  # files that macOS adds, beside those that begin with "._"
 
 
 def write(spec: Spec, directory: Path, outcome: Outcome, seconds: float) -> None:
@@ -41,7 +47,7 @@ def write(spec: Spec, directory: Path, outcome: Outcome, seconds: float) -> None
         },
     }
     for name, document in documents.items():
-        text = without_folders(json.dumps(document, indent=1, default=str))
+        text = json.dumps(private(json.loads(json.dumps(document, default=str))), indent=1)
         (directory / name).write_text(text + "\n", encoding="utf-8")
     write_curves(directory / "curves.csv", [p for p in outcome.curves if not p.name.startswith("system/")])
     write_curves(directory / "system.csv", [p for p in outcome.curves if p.name.startswith("system/")])
@@ -72,6 +78,10 @@ def write_scores(directory: Path, outcome: Outcome) -> None:
 
 
 def write_pictures(directory: Path, outcome: Outcome) -> None:
+    import numpy as np
+
+    from bench.evaluation import pictures
+
     if outcome.pictures or outcome.atoms:
         (directory / "pictures").mkdir()
     for picture in outcome.pictures:
@@ -92,6 +102,68 @@ def write_curves(path: Path, points: Sequence[CurvePoint]) -> None:
 
 def file_hashes(directory: Path) -> dict[str, str]:
     """SHA-256 of every file of a run directory but the result itself and later additions."""
-    files = sorted(path for path in directory.rglob("*") if path.is_file())
-    named = {path.relative_to(directory).as_posix(): path for path in files}
-    return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in named.items() if name not in OWN}
+    named = {path.relative_to(directory).as_posix(): path for path in files(directory)}
+    return {name: sha256(path) for name, path in named.items() if name not in OWN}
+
+
+def sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def whole(run_dir: Path) -> Result:
+    """The result of a run directory of which every file is there and unchanged.
+
+    Raises a `BenchError` that names the file and its fault.
+    """
+    result = Result.read(run_dir / RESULT)
+    present = {path.relative_to(run_dir).as_posix(): path for path in files(run_dir)}
+    for name in set(result.files) - set(OWN):
+        check(run_dir, result, name)
+    for name in sorted(set(present) - set(result.files) - set(OWN)):
+        raise BenchError(f"{present[name]} is not among the files of the run. Move it out of the run directory.")
+    if TIMING in present:
+        Timing.read(present[TIMING])
+    return result
+
+
+def check(run_dir: Path, result: Result, name: str) -> None:
+    """Raise a `BenchError` where a file of a run is missing or has changed."""
+    path = run_dir / name
+    remedy = "Import the run from another copy, or run it again by --force."
+    if name not in result.files:
+        raise BenchError(f"{path} is not among the files of the run. {remedy}")
+    try:
+        found = sha256(path)
+    except FileNotFoundError:
+        raise BenchError(f"{path} is missing. {remedy}") from None
+    except OSError as error:
+        raise BenchError(f"cannot read {path}: {error.strerror or error}.") from None
+    if found != result.files[name]:
+        raise BenchError(f"{path} was changed since the run wrote it (its SHA-256 differs). {remedy}")
+
+
+def fault(run_dir: Path) -> str:
+    """The fault of a run directory in one line; "" where it is whole."""
+    try:
+        whole(run_dir)
+    except BenchError as error:
+        return str(error)
+    return ""
+
+
+def files(run_dir: Path) -> list[Path]:
+    """The files of a run, without those that a Mac adds. Raises `BenchError` on a link or a device."""
+    found = []
+    for path in sorted(run_dir.rglob("*")):
+        if added_by_mac(path.relative_to(run_dir).parts):
+            continue
+        if path.is_symlink() or not (path.is_file() or path.is_dir()):
+            raise BenchError(f"{path} is a link or a device. A run directory holds files alone.")
+        if path.is_file():
+            found.append(path)
+    return found
+
+
+def added_by_mac(parts: tuple[str, ...]) -> bool:
+    return any(part in MAC or part.startswith("._") for part in parts)

@@ -31,14 +31,8 @@ NEW, OLD, CLAIM = "new", "old", "claim"  # kinds of scratch: .tmp-TOKEN-new-NAME
 @contextmanager
 def whole_directory(target: Path) -> Iterator[Path]:
     """A scratch directory that becomes ``target``, replacing it, when the block ends well, and vanishes otherwise."""
-    token = secrets.token_hex(6)
-    scratch, old = (target.with_name(f".tmp-{token}-{kind}-{target.name}") for kind in (NEW, OLD))
-    try:
-        scratch.mkdir(parents=True)
-        claim = Claim(target.with_name(f".tmp-{token}-{CLAIM}"))
-    except OSError as error:
-        raise unwritable(target.parent, error) from None
-    with claim:
+    with scratch_directory(target.parent, target.name) as scratch:
+        old = scratch.with_name(scratch.name.replace(f"-{NEW}-", f"-{OLD}-", 1))
         try:
             yield scratch
             if target.exists():
@@ -53,6 +47,24 @@ def whole_directory(target: Path) -> Iterator[Path]:
         except OSError as error:
             remedy = " Free some space or set BENCH_STORE." if error.errno in NO_ROOM else ""
             raise BenchError(f"cannot write {target}: {error.strerror or error}.{remedy}") from error
+
+
+@contextmanager
+def scratch_directory(folder: Path, name: str) -> Iterator[Path]:
+    """A directory in ``folder`` under a claim of this process, which vanishes when the block ends."""
+    token = secrets.token_hex(6)
+    scratch, path = folder / f".tmp-{token}-{NEW}-{name}", folder / f".tmp-{token}-{CLAIM}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        claim = Claim(path)  # first: scratch without a claim is cleared by anyone
+        scratch.mkdir()
+    except OSError as error:
+        with suppress(OSError):
+            path.unlink()
+        raise unwritable(folder, error) from None
+    with claim:
+        try:
+            yield scratch
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
 

@@ -126,7 +126,6 @@ def run_directory(runs: Path, outcome: Result, steps: int = 20) -> Path:
     """``runs/<key>/`` with all the files that a run of a learned method may leave."""
     folder = runs / outcome.key
     (folder / "pictures").mkdir(parents=True)
-    (folder / "result.json").write_text(outcome.to_json())
     (folder / "config.json").write_text(json.dumps({"track": "mini", "long": "x" * 2000}))
     (folder / "environment.json").write_text(json.dumps(outcome.environment))
     splits = {"train": 200, "val": 2, "test": len(outcome.per_image)}
@@ -135,7 +134,7 @@ def run_directory(runs: Path, outcome: Result, steps: int = 20) -> Path:
         (folder / "traceback.txt").write_text(
             '  File "/home/someone/x/bench/evaluation/evaluate.py", line 3\nValueError: nan\n'
         )
-        return folder
+        return sealed(folder, outcome)
     names = sorted(outcome.metrics)
     rows = [[name, *(str(scores[m]) for m in names)] for name, scores in outcome.per_image.items()]
     (folder / "per_image.csv").write_text("\n".join(",".join(row) for row in [["id", *names], *rows]) + "\n")
@@ -159,4 +158,15 @@ def run_directory(runs: Path, outcome: Result, steps: int = 20) -> Path:
     for name in list(outcome.per_image)[:2]:
         (folder / "pictures" / f"{name}.png").write_bytes(png())
     (folder / "checkpoint.ckpt").write_bytes(b"weights" * 1000)
+    return sealed(folder, outcome)
+
+
+def sealed(folder: Path, outcome: Result) -> Path:
+    """Write the result of a run directory, with the hashes of its files."""
+    files = {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name not in ("result.json", "timing.json", "tracked.json")
+    }
+    (folder / "result.json").write_text(outcome.model_copy(update={"files": files}).to_json())
     return folder

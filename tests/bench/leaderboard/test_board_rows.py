@@ -179,3 +179,11 @@ def test_a_board_tells_the_command_that_makes_it_whole(now):
     assert found.command(found.to_run, found.missing) == (
         "bench run denoising:mini -m tv -m direct && bench run denoising:mini -m unet --seed 0 1 2"
     )
+
+
+def test_a_row_with_fewer_test_images_than_the_others_is_not_ranked(now):
+    """A record may state any number of test images; what the other rows scored is what the track has."""
+    rows = board([noisy("tv", 26), noisy("nlm", 25), noisy("bm3d", 99, images=4)], now).rows
+    told = {row.entry.name: (row.place is not None, row.reason) for row in rows}
+    assert told["tv"] == told["nlm"] == (True, "")
+    assert told["bm3d"] == (False, "other test images than the others': 4 of 8 are missing")

@@ -24,11 +24,12 @@ def made(tmp_path):
 def test_what_is_exported_is_imported(made, tmp_path, name):
     (made[0] / "tracked.json").write_text("{}")
     export(made, tmp_path / name)
-    found = unpack(tmp_path / name, tmp_path / "here")
+    found = unpack(tmp_path / name, tmp_path / "here").run_dirs
     assert sorted(path.name for path in found) == sorted(path.name for path in made)
     there, here = contents(tmp_path / "there"), contents(tmp_path / "here")
     for files in (there, here):
-        files.pop(f"{made[1].name}/traceback.txt")
+        for file in ("traceback.txt", "result.json"):  # less the folders of this machine, and so their hash
+            files.pop(f"{made[1].name}/{file}")
     assert there.pop(f"{made[0].name}/tracked.json")
     assert there == here
     assert not list((tmp_path / "here").glob(".tmp-*"))
@@ -47,12 +48,12 @@ def test_an_archive_names_no_user_and_no_folder(made, tmp_path):
 @pytest.mark.parametrize("depth", [0, 1])
 def test_folders_are_imported_too(made, tmp_path, depth):
     source = made[0] if depth else tmp_path / "there"
-    assert len(unpack(source, tmp_path / "here")) == 2 - depth
+    assert len(unpack(source, tmp_path / "here").run_dirs) == 2 - depth
 
 
 def test_importing_a_store_into_itself_changes_nothing(made, tmp_path):
     before = contents(tmp_path / "there")
-    assert sorted(unpack(tmp_path / "there", tmp_path / "there")) == sorted(made)
+    assert sorted(unpack(tmp_path / "there", tmp_path / "there").run_dirs) == sorted(made)
     assert contents(tmp_path / "there") == before
 
 
@@ -98,10 +99,11 @@ def test_links_are_refused(tmp_path):
 
 def test_a_folder_that_is_not_named_by_its_key_is_refused(tmp_path):
     text = result("tv").to_json().encode()
-    with pytest.raises(BenchError, match="named by its key"):
-        unpack(packed(tmp_path / "x.tar.gz", {"other/result.json": text}), tmp_path / "runs")
-    with pytest.raises(BenchError, match=r"result\.json"):
-        unpack(packed(tmp_path / "x.tar.gz", {"other/result.json": text[:90]}), tmp_path / "runs")
+    (line,) = unpack(packed(tmp_path / "x.tar.gz", {"other/result.json": text}), tmp_path / "runs").refused
+    assert "named by its key" in line
+    (line,) = unpack(packed(tmp_path / "x.tar.gz", {"other/result.json": text[:90]}), tmp_path / "runs").refused
+    assert "x.tar.gz: other/result.json is no valid result" in line
+    assert not list((tmp_path / "runs").iterdir())
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9, 0.999])
@@ -136,3 +138,22 @@ def test_wrong_paths_are_one_line(made, tmp_path):
         with pytest.raises(BenchError):
             call()
     assert not list(tmp_path.glob("*runs.*"))
+
+
+def test_an_archive_holds_no_path_in_any_field_and_nothing_that_a_method_printed(tmp_path):
+    secret = "/home/Jane Doe/secret/weights.pt"
+    outcome = result(
+        requested={"weights": secret},
+        hyperparameters={"weights": secret, "inner": [f"file://{secret}"]},
+        training={"log": f"read '{secret}'"},
+        command=f"bench run denoising -m 'tv:weights={secret}'",
+    )
+    run = run_directory(tmp_path / "there", outcome)
+    (run / "log.txt").write_text(f"printed {secret}")
+    export([run], tmp_path / "x.zip")
+    (imported,) = unpack(tmp_path / "x.zip", tmp_path / "here").run_dirs
+    found = contents(imported)
+    assert not [name for name, content in found.items() if b"Jane" in content or b"secret" in content]
+    assert "log.txt" not in found
+    assert Result.read(imported / "result.json").requested == {"weights": "weights.pt"}
+    assert Result.read(run / "result.json").requested == {"weights": secret}  # here it is needed to run again

@@ -105,6 +105,16 @@ def test_what_does_not_fit_fails_in_one_line_with_the_remedy(trained, store, cap
     assert second.status == "failed"
     assert f"what the run {first.key} learned on toy:mini does not fit: " in second.reason
     assert "ask for the same, on a track of such images." in second.reason
-    (store / "runs" / first.key / "checkpoint.ckpt").write_bytes(b"damaged")
-    assert main(["run", "toy", "-m", path, "--checkpoint", first.key, "--cpu"]) == 1
-    assert f"what the run {first.key} learned on toy:mini does not fit: " in capsys.readouterr().out
+
+
+def test_a_flipped_bit_in_a_checkpoint_is_one_line_and_no_run(trained, store, capsys):
+    path, first = trained
+    checkpoint = store / "runs" / first.key / "checkpoint.ckpt"
+    content = bytearray(checkpoint.read_bytes())
+    content[len(content) // 2] ^= 4
+    checkpoint.write_bytes(content)
+    assert main(["run", "toy", "-m", path, "--checkpoint", first.key, "--cpu"]) == 2
+    assert "checkpoint.ckpt was changed since the run wrote it (its SHA-256 differs)." in capsys.readouterr().err
+    with pytest.raises(BenchError, match="was changed since the run wrote it"):
+        restore(load_method(path)(), track("toy:mini"), first.key)  # and where it changes after the command has started
+    assert not others(store, first)

@@ -26,8 +26,8 @@ def test_numbers_stay_numbers_to_the_last_bit():
 def test_only_finite_numbers_are_taken(bad):
     with pytest.raises(ValueError, match="finite"):
         result(seconds_per_image=bad)
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        result(training={"seconds": bad}).to_json()
+    with pytest.raises(ValueError, match="expected finite numbers"):
+        result(training={"seconds": bad})
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", "null", "{}", '{"key": "a"}'])

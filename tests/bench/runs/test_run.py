@@ -375,12 +375,12 @@ def test_the_process_that_broke_tells_the_first_why(tmp_path, monkeypatch):
     assert (lost.reason, lost.traceback) == ("on image b: NaN", "...")
 
 
-@pytest.mark.parametrize("where", ["pictures.save", "make_result"])
+@pytest.mark.parametrize("where", ["bench.evaluation.pictures.save", "bench.runs.run_directory.make_result"])
 def test_a_full_disk_is_one_line_and_nothing_half_written(shrink, store, monkeypatch, where):
     def full(*arguments):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(f"bench.runs.run_directory.{where}", full)
+    monkeypatch.setattr(where, full)
     with pytest.raises(BenchError, match="No space left on device"):
         do(shrink)
     assert list((store / "runs").iterdir()) == []
