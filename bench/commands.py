@@ -24,7 +24,7 @@ def list_all(options: argparse.Namespace) -> int:
 
 
 def run(options: argparse.Namespace) -> int:
-    from bench.engines import grid
+    from bench.engines import grid, tracker
     from bench.engines.freeze import freeze
     from bench.engines.local import LocalEngine
     from bench.engines.processes import threads
@@ -55,7 +55,8 @@ def run(options: argparse.Namespace) -> int:
     )
     engine = LocalEngine(options.jobs or machine.jobs(options.devices), machine.visible)
     specs, failures = freeze(options.tracks, options.method, wish, engine, print, explicit_cpu=options.cpu)
-    failures += grid.run_grid(specs, engine, force=options.force)
+    with tracker.track(specs, force=options.force):
+        failures += grid.run_grid(specs, engine, force=options.force)
     return 1 if failures else 0
 
 
@@ -154,9 +155,11 @@ def ui(options: argparse.Namespace) -> int:
     from bench.tracking import dashboard
 
     words = dashboard.command(options.host, options.port)
-    print(f"MLflow dashboard: http://{options.host}:{options.port}  (Ctrl-C ends it)")
-    for task, link in dashboard.links(options.host, options.port).items():
-        print(f"  {task:12} {link}")
+    links = dashboard.links(options.host, options.port)
+    print("MLflow dashboard (Ctrl-C ends it)" + ("" if links else ": no runs yet, `bench run` makes some"))
+    width = max(map(len, links), default=0)
+    for track, link in links.items():
+        print(f"  {track:{width}}  {link}")
     sys.stdout.flush()
     os.execvp(words[0], words)
 
@@ -180,11 +183,13 @@ def import_(options: argparse.Namespace) -> int:
     from bench.runs.records import finished
     from bench.tracking import mlflow as tracking
 
-    known = {path for path in runs().glob("[0-9a-f]*") if finished(path)}
+    known = {path.name for path in runs().glob("[0-9a-f]*") if finished(path)}
     directories = [path for source in options.sources for path in archive.unpack(source, runs())]
-    if tracking.available():
-        for directory in directories:
-            tracking.try_to_log(directory, print)
-    added = len(set(directories) - known)
-    print(f"{added} runs added to {runs()}, {len(directories) - added} were there already")
-    return 0
+    added = len({path.name for path in directories} - known)
+    line = f"{added} runs added to {runs()}, {len(directories) - added} were there already"
+    if not tracking.available():
+        print(line)
+        return 0
+    logged, lacking = tracking.log_all(directories, print)
+    print(f"{line}; MLflow: {logged} logged, {len(directories) - logged - lacking} were there already")
+    return 1 if lacking else 0

@@ -20,7 +20,6 @@ from bench.places import open_runs, runs, store
 from bench.runs.records import finished
 from bench.runs.spec import Spec
 from bench.runs.store import Claim, clear_scratch, held, take
-from bench.tracking import mlflow as tracking
 
 GRACE = 60.0  # seconds beyond the time of a run, to write and to log it
 GPU_NODES = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")  # of NVIDIA, of Windows' Linux, of AMD: without, no GPU
@@ -71,7 +70,6 @@ def run_grid(specs: Sequence[Spec], engine: Engine, *, force: bool = False, repo
     done = len(planned) - len(pending)
     if done:
         report(f"{done} of {len(planned)} done, {len(pending)} to go")
-    track_again([runs() / spec.key for spec in planned.values() if spec not in pending], report)
     # Longest first: a training starts while there is other work to fill the gaps.
     pending.sort(key=lambda spec: not spec.method.learned)
     console = Console(len(pending), report)
@@ -121,12 +119,3 @@ class Claimed(Iterable[Task]):
 
 def claim_path(spec: Spec) -> Path:
     return store() / "claims" / spec.key
-
-
-def track_again(targets: Sequence[Path], report: Report) -> None:
-    """Log the runs that an earlier call finished but could not log."""
-    if not tracking.available():
-        return
-    for target in targets:
-        if not tracking.tracked(target):
-            tracking.try_to_log(target, report)

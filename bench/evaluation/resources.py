@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Self
 
 import psutil
@@ -16,10 +18,14 @@ SLOW = 1.0  # seconds between points of the curves
 
 
 class Monitor:
-    """Samples in the background between ``with Monitor() as monitor`` and its end."""
+    """Samples in the background between ``with Monitor() as monitor`` and its end.
 
-    def __init__(self) -> None:
+    Each point is also given to ``point``, from the thread that samples.
+    """
+
+    def __init__(self, point: Callable[[CurvePoint], None] = lambda point: None) -> None:
         self.curves: list[CurvePoint] = []
+        self.point = point
         self.process = psutil.Process()
         self.baseline = self.peak = self.process.memory_info().rss
         self.stopped = threading.Event()
@@ -54,10 +60,18 @@ class Monitor:
             self.peak = max(self.peak, memory)
             elapsed = time.monotonic() - start
             if elapsed >= next_point:
-                step, now = int(elapsed), time.time()
-                self.curves.append(CurvePoint("system/cpu_percent", step, now, self.process.cpu_percent()))
-                self.curves.append(CurvePoint("system/memory_bytes", step, now, float(memory)))
-                if torch.cuda.is_initialized():
-                    allocated = float(torch.cuda.memory_allocated())
-                    self.curves.append(CurvePoint("system/gpu_memory_bytes", step, now, allocated))
+                values = {"cpu_percent": self.process.cpu_percent(), "memory_bytes": memory, **gpu()}
+                for name, value in values.items():
+                    self.curves.append(CurvePoint(f"system/{name}", int(elapsed), time.time(), float(value)))
+                    self.point(self.curves[-1])
                 next_point = elapsed + SLOW
+
+
+def gpu() -> dict[str, float]:
+    """Memory that PyTorch has allocated on the GPU of this process, and its busy share where known."""
+    if not torch.cuda.is_initialized():
+        return {}
+    values = {"gpu_memory_bytes": float(torch.cuda.memory_allocated())}
+    with suppress(Exception):  # without the driver's Python library
+        values["gpu_percent"] = float(torch.cuda.utilization())
+    return values

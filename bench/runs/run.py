@@ -22,11 +22,12 @@ from bench.contract.space import at_edge
 from bench.contract.task import Problem, Track
 from bench.data.measurements import Measured
 from bench.errors import BenchError
+from bench.evaluation.curves import CurvePoint
 from bench.evaluation.evaluate import evaluate, mean_score
 from bench.evaluation.inside import curve_and_atoms
 from bench.evaluation.resources import Monitor
 from bench.evaluation.train import train
-from bench.evaluation.tune import best, tune
+from bench.evaluation.tune import Trial, best, tune
 from bench.places import runs
 from bench.runs import checkpoints, key, provenance
 from bench.runs.outcomes import Outcome, track_of
@@ -35,6 +36,7 @@ from bench.runs.run_directory import write
 from bench.runs.spec import Spec
 
 Report = Callable[[str], None]
+Receive = Callable[[CurvePoint | Trial], None]
 
 TRIAL_SHARE = 0.25  # of the time of a run that one trial may take; a longer one has failed, the others go on
 
@@ -44,20 +46,23 @@ def is_first_process() -> bool:
     return os.environ.get("LOCAL_RANK", "0") == "0"
 
 
-def perform(spec: Spec, directory: Path, report: Report = lambda stage: None) -> None:
+def perform(
+    spec: Spec, directory: Path, report: Report = lambda stage: None, point: Receive = lambda point: None
+) -> None:
     """Do one run and fill ``directory``; on further processes of the same run only take part.
 
-    A failure of the method is an outcome too, with its reason in the result.
+    Each stage is given to ``report``, and each point of a curve of the training or of the machine to ``point``, when
+    it is there, and so is each trial. A failure of the method is an outcome too, with its reason in the result.
     """
     start = time.perf_counter()
     outcome = Outcome(device=provenance.device_name(spec.accelerator))
-    with Monitor() as monitor:
+    with Monitor(point) as monitor:
         try:
             method = load(spec)
             if spec.method.unsupported:
                 outcome.status, outcome.reason = "unsupported", spec.method.unsupported
             else:
-                tune_train_evaluate(spec, method, directory, outcome, report)
+                tune_train_evaluate(spec, method, directory, outcome, report, point)
         except (Exception, SystemExit) as error:
             outcome.status, outcome.reason = "failed", one_line(error) + where(error, spec)
             outcome.traceback = without_folders(traceback.format_exc())
@@ -106,7 +111,7 @@ def one_line(error: BaseException) -> str:
 
 
 def tune_train_evaluate(
-    spec: Spec, method_class: type[Method], directory: Path, outcome: Outcome, report: Report
+    spec: Spec, method_class: type[Method], directory: Path, outcome: Outcome, report: Report, point: Receive
 ) -> None:
     """Choose the method's hyperparameters or weights, then evaluate it once on the test split."""
     track = track_of(spec)
@@ -119,7 +124,7 @@ def tune_train_evaluate(
         problem = registry.load_task(track.task).open(track)
         outcome.splits = {split: len(images) for split, images in problem.images.items()}
         deadline = time.monotonic() + track.budget.seconds
-        chosen = choose(spec, track, problem, method_class, directory, outcome, deadline, report)
+        chosen = choose(spec, track, problem, method_class, directory, outcome, deadline, report, point)
         outcome.hyperparameters = {**constructor_defaults(method_class), **chosen}
         seed_everything(spec.seed, workers=True, verbose=False)
         method = build(method_class, track, chosen)
@@ -159,6 +164,7 @@ def choose(
     outcome: Outcome,
     deadline: float,
     report: Report,
+    point: Receive,
 ) -> dict[str, Any]:
     """The hyperparameters to use: the requested ones, the rest tuned by the first process and read by the others.
 
@@ -190,6 +196,7 @@ def choose(
         seed=spec.seed,
         deadline=deadline,
         report=report,
+        ended=point,
     )
     found = best(outcome.trials, maximise).hyperparameters
     outcome.at_edge = sorted(name for name, values in space.items() if at_edge(found[name], values))
