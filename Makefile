@@ -1,6 +1,7 @@
 # make demo   install, run the main job on embedded data, print the boards
 # make test   install, then format, lint, types and tests
 # make bench  speed, as ratios to peers in the same run
+# make gpu-check  all methods on a GPU against the CPU, trainings, speed: one table, at most 8 minutes (ARGS=--short)
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -10,7 +11,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; 
 STAMP := $(VENV)/.installed
 YARDSTICKS := $(VENV)/.yardsticks
 
-.PHONY: demo test test-slow bench check clean
+.PHONY: demo test test-slow bench gpu-check check clean
 
 demo: $(STAMP)
 	@status=0; \
@@ -34,6 +35,11 @@ check: $(STAMP)
 
 bench: $(STAMP) $(YARDSTICKS)
 	$(BIN)/python -m tests.benchmarks
+
+# Where python3 has torch already (a machine with a GPU and no network, say) nothing is installed.
+gpu-check:
+	@if python3 -c 'import sys; from importlib.util import find_spec; sys.exit(find_spec("torch") is None)'; then \
+		python=python3; else $(MAKE) $(STAMP) && python=$(BIN)/python; fi && $$python -m tests.gpu_check $(ARGS)
 
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \

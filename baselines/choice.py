@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bench.errors import BenchError
 
-DATA = ("matched", "gaussian")  # data terms: that of the declared noise, or least squares whatever it is
+DATA = ("matched", "gaussian")  # data terms: the likelihood of the declared noise, or least squares for any noise
 
 
 def one_of(name: str, value: str, choices: Sequence[str]) -> str:

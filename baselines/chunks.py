@@ -1,4 +1,4 @@
-"""How much a method works on at once: on a CPU what its cache holds, elsewhere what keeps the device busy."""
+"""Sizes of the parts in which a method works: a part fits in the cache of a CPU, or keeps another device busy."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from torch import Tensor
 
 
 class Chunk(NamedTuple):
-    """Sizes in a unit that its owner names."""
+    """Sizes of a part, on a CPU and on other devices, in a unit that the owner states."""
 
     cpu: int
     elsewhere: int
 
     def count(self, x: Tensor, size: int = 1) -> int:
-        """How many items of that ``size``, on the device of ``x``; at least one."""
+        """The number of items of that ``size`` in a part, on the device of ``x``; at least one."""
         return max(1, (self.cpu if x.device.type == "cpu" else self.elsewhere) // size)

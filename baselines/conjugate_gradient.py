@@ -35,5 +35,5 @@ def inner(a: Tensor, b: Tensor) -> Tensor:
 
 
 def ratio(a: Tensor, b: Tensor) -> Tensor:
-    """a / b, zero where b is."""
+    """a / b, and zero where b is zero."""
     return torch.where(b > 0, a / b.clamp(min=torch.finfo(b.dtype).tiny), 0)

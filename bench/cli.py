@@ -99,6 +99,7 @@ def parser() -> argparse.ArgumentParser:
 
     sub = command("check", commands.check, "run the contract tests on one method")
     sub.add_argument("method", metavar="METHOD")
+    sub.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where they run (default cpu)")
 
     sub = command("ui", commands.ui, "open the MLflow dashboard on this store")
     sub.add_argument("--host", default="127.0.0.1")

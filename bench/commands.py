@@ -140,10 +140,15 @@ def check(options: argparse.Namespace) -> int:
     from bench.contract import registry
 
     registry.method_file(options.method)  # before the imports that take seconds
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # as in a run, for deterministic products
+
+    import torch
 
     from bench.contract.checks import check
 
-    outcomes = check(registry.load_method(options.method))
+    if options.device == "cuda" and not torch.cuda.is_available():
+        raise BenchError("--device cuda: PyTorch finds no GPU on this machine. Leave --device out to check on the CPU.")
+    outcomes = check(registry.load_method(options.method), options.device)
     for name, passed, message in outcomes:
         print(f"{'ok    ' if passed else 'FAILED'}  {name}{': ' + message if message else ''}")
     failures = sum(not passed for _, passed, _ in outcomes)

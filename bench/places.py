@@ -23,6 +23,11 @@ def runs() -> Path:
     return store() / "runs"
 
 
+def partial(key: str) -> Path:
+    """The folder of a run's training until the run directory is whole."""
+    return store() / "partial" / key
+
+
 def open_runs() -> Path:
     """The folder of run directories, made where it is missing. Raises `BenchError` where it cannot be made."""
     try:

@@ -1,4 +1,4 @@
-"""The tasks: what is measured, how, and how it is scored. One file a task holds its tracks (start at `denoising`).
+"""The tasks: images, measurements and scores. One file a task holds its tracks (start at `denoising`).
 
 The rooms below, in the order of reading: `physics` (operators and noise), `phantoms` and `datasets` (the images),
 `metrics` (the scores). A task file imports from all of them; `datasets` uses `phantoms`, and no other room another.

@@ -69,7 +69,7 @@ def aapm(name: str, title: str, views: int, arc: float) -> Track:
         title=f"AAPM abdomen, {title}; learns from phantoms",
         version=1,
         metrics=psnr_ssim(AAPM_MAXIMUM),
-        budget=Budget(trials=12, images=4, steps=10_000, batch=4),
+        budget=Budget(trials=12, images=4, steps=10_000, batch=4, seconds=6 * 3600),
         options={
             "size": 256,
             "views": views,

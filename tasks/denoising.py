@@ -1,6 +1,6 @@
 """Denoising: y = x + n, with n white and Gaussian of standard deviation sigma / 255 on images in [0, 1].
 
-The other tracks have noise of another law (`tasks.physics.noise`), as strong as that of sigma 25 or stronger.
+The other tracks have noise of another law (`tasks.physics.noise`), as strong as Gaussian noise of sigma 25 or stronger.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def bsd68(sigma: int) -> Track:
         title=f"BSD68, sigma {sigma}",
         version=1,
         metrics=psnr_ssim(1.0),
-        budget=Budget(trials=12, images=10, steps=20_000, batch=16),
+        budget=Budget(trials=12, images=10, steps=20_000, batch=16, seconds=6 * 3600),
         options={"images": "bsd", "sigma": sigma, "patch": 64},
         denoising=True,
         data=("bsd400", "bsd68"),
@@ -71,7 +71,7 @@ MINI = Track(
 
 
 def with_noise(track: Track, prefix: str, set_title: str, noise: str) -> Track:
-    """The images and the budget of a track of Gaussian noise, under another law."""
+    """A track of Gaussian noise with its images and its budget, but another noise law."""
     title, level = LEVELS[noise]
     options: dict[str, Any] = {name: value for name, value in track.options.items() if name != "sigma"}
     return replace(

@@ -1,7 +1,7 @@
 """Undersampled MRI: y = M F x + n, and y_c = M F (s_c x) + n for coils c, n white and complex.
 
-Phantoms are complex and sampled from an image of twice the resolution: its central k-space is what a scan of the lower
-resolution measures, and the reference is what the whole of that k-space gives.
+Phantoms are complex and have twice the resolution of the reconstruction. A scan of the lower resolution measures the
+centre of their k-space; the inverse transform of this centre, fully sampled, is the reference.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ def radial(sampling: int) -> Track:
         title=f"Brain, {sampling} % radial; learns from cardiac images",
         version=1,
         metrics=(*psnr_ssim(1.0), nmse()),
-        budget=Budget(trials=12, images=4, steps=10_000, batch=4),
+        budget=Budget(trials=12, images=4, steps=10_000, batch=4, seconds=6 * 3600),
         options={"kind": "brain", "sampling": sampling},
         noise="none",
         modality="mri",
@@ -171,7 +171,7 @@ SIAT = Track(
     title="Complex brain, 20 % radial; learns from phantoms",
     version=1,
     metrics=(*psnr_ssim(1.0, "magnitude"), nmse("magnitude")),
-    budget=Budget(trials=12, images=4, steps=10_000, batch=4),
+    budget=Budget(trials=12, images=4, steps=10_000, batch=4, seconds=6 * 3600),
     options={"kind": "siat", "sampling": 20},
     noise="none",
     modality="mri",

@@ -115,7 +115,7 @@ CHALLENGE = Track(
     title="QSM challenge 2016 in vivo; learns from phantoms",
     version=2,
     metrics=QSM,
-    budget=Budget(trials=12, images=2, steps=4_000, batch=2),
+    budget=Budget(trials=12, images=2, steps=4_000, batch=2, seconds=6 * 3600),
     options={"size": 96, "field_error": FIELD_ERROR, "phantoms": {"train": 12, "val": 2}},
     modality="qsm",
     dims=3,

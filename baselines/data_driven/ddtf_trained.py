@@ -1,9 +1,9 @@
 """min_W Σ_x min_v ‖v − Wx‖² + λ²‖v‖_0,   WᵀW = 1:   a tight frame learned from the training images x
 
-As `baselines.data_driven.ddtf`, whose frame is learned from the measurement; this one is one for all images. Each
-training step thresholds the coefficients of a batch at one λ, blends Σ v pᵀ over its windows p into a running mean, and
-takes D from that (`baselines.transforms.tight_frame`). Then Wᵀv, at λ proportional to the noise, denoises, and reaches
-other physics by half-quadratic splitting (`baselines.solvers.plug_and_play`). All in units of the image's rms.
+One frame for all images, where `baselines.data_driven.ddtf` learns a frame from each measurement. A training step
+thresholds the coefficients of a batch at a fixed λ, adds Σ v pᵀ over its windows p to a running mean, and takes D from
+this mean (`baselines.transforms.tight_frame`). The denoiser is Wᵀv with λ proportional to the noise. Other operators
+use it by half-quadratic splitting (`baselines.solvers.plug_and_play`). All is in units of the image's root mean square.
 
 J.-F. Cai, H. Ji, Z. Shen, G.-B. Ye, Data-driven tight frame construction and image denoising, ACHA 2014.
 J. Mairal, F. Bach, J. Ponce, G. Sapiro, Online learning for matrix factorization and sparse coding, JMLR 2010 (running
@@ -24,8 +24,8 @@ from baselines.patches.patches import pictures
 from baselines.solvers.trained_denoiser import TrainedDenoiser
 from baselines.transforms.tight_frame import INERTIA, TightFrame, cosines, procrustes, thresholded_moment
 
-THRESHOLD = 0.7  # λ√s in training: that of noise of a quarter of the rms; from 0.6 to 1 much the same PSNR
-RATE = 0.2  # of the running mean, over about five batches
+THRESHOLD = 0.7  # λ√s in training, which suits noise of a quarter of the rms; 0.6 to 1 give nearly the same PSNR
+RATE = 0.2  # of the running mean, which covers about five batches; set by hand
 
 
 class DDTFTrained(TrainedDenoiser):
@@ -43,7 +43,7 @@ class DDTFTrained(TrainedDenoiser):
         self.register_buffer("steps", torch.tensor(0))
 
     def learn(self, x: Tensor) -> Tensor:
-        """Returns the objective of a pixel, after the step."""
+        """One step on a batch; returns the objective a pixel after it, ()."""
         parts = [thresholded_moment(self.filters, image, self.side, 1, THRESHOLD) for image in x[:, 0]]
         moment, norms = (sum(part, start=torch.zeros_like(part[0])) / x.numel() for part in zip(*parts, strict=True))
         self.steps += 1
@@ -57,5 +57,5 @@ class DDTFTrained(TrainedDenoiser):
         return torch.stack([frame.restore(image, threshold) for image, threshold in parts])[:, None]
 
     def atoms(self, y: Tensor, physics: LinearPhysics) -> Mapping[str, Tensor]:
-        """The filters, (N, h, w); of 3D ones the middle slices."""
+        """The filters, (N, h, w); of 3D filters the middle slices."""
         return {"filters": pictures(self.filters, self.side)}

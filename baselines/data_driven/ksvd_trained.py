@@ -1,6 +1,7 @@
-"""min_{D, Γ} ‖X − DΓ‖²,   ‖γ_i‖₀ ≤ 6,   atom by atom the first singular vectors of what the others leave: K-SVD
+"""min_{D, Γ} ‖X − ΓᵀD‖²,   ‖γ_i‖₀ ≤ 6,   one atom d_j after the other: K-SVD from training images
 
-The dictionary of 8x8 patches (4x4x4 in volumes) is learned from training images and then denoises any image
+Each update fits an atom and its coefficients to the residual of all other atoms, by a pair of singular vectors. The
+dictionary of 8x8 patches (4x4x4 in volumes) is learned from training images and then denoises any image
 (`baselines.patches.dictionary_denoiser`, `baselines.patches.dictionary`).
 
 M. Elad, M. Aharon, Image denoising via sparse and redundant representations over learned dictionaries, IEEE TIP 2006.

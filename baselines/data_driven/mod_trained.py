@@ -1,4 +1,4 @@
-"""D = XΓᵀ(ΓΓᵀ)⁻¹, the dictionary that is best for the codes Γ of patches X: method of optimal directions
+"""D = (ΓΓᵀ)⁻¹ΓX, the best dictionary for the codes Γ of patches X: method of optimal directions
 
 The dictionary of 8x8 patches (4x4x4 in volumes) is learned from training images and then denoises any image
 (`baselines.patches.dictionary_denoiser`, `baselines.patches.dictionary`).

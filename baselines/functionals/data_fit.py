@@ -1,8 +1,8 @@
 """f(v) = F(A D v; y) / ‖A‖²,   F = −σ² log p(y | ·) the likelihood of the noise, D a synthesis with D Dᵀ = 1
 
-The data term of a variational model, as the algorithms ask for it. Divided by ‖A‖² its gradient has Lipschitz constant
-one for Gaussian noise, whatever the unit of the measurement. D is the identity until `compose` brings one: a wavelet
-synthesis, or the choice of the image among further unknowns.
+The data term of a variational model, with the maps that algorithms need. Since f is divided by ‖A‖², its gradient has
+Lipschitz constant one for Gaussian noise, in any unit of the measurement. D is the identity unless `compose` gives
+another one: a wavelet synthesis, or the map that picks the image from a list of unknowns.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from bench.contract.operators import operator_norm
 
 Map = Callable[[Tensor], Tensor]
 
-PROX_STEPS = 20  # conjugate gradients in place of a closed form
+PROX_STEPS = 20  # conjugate gradients in place of a closed form; set by hand
 
 
 @dataclass(frozen=True)
 class DataFit:
-    """``A`` and its adjoint are divided by ``norm``; ``F`` takes the measurement in its own unit.
+    """The data term f of one batch. ``A`` and its adjoint are divided by ``norm``; ``F`` keeps the measurement's unit.
 
-    ``prox``, of (v, step), is None where it has no closed form. ``convexity``: the smallest over the largest
-    squared singular value of A itself, 0 where it isn't known.
+    ``prox`` gives prox_{step f}(v) from (v, step); None without a closed form. ``convexity`` is the ratio of the
+    smallest to the largest squared singular value of A; 0 where it is unknown.
     """
 
     A: Map
@@ -39,7 +39,7 @@ class DataFit:
 
     @property
     def least_squares(self) -> bool:
-        """Whether f is ½‖Av − y‖²/‖A‖²."""
+        """Whether f(v) = ½‖Av − y‖²/‖A‖²."""
         return isinstance(self.F, LeastSquares)
 
     def value(self, v: Tensor) -> Tensor:
@@ -51,14 +51,15 @@ class DataFit:
         return self.F.gradient(self.norm * self.A(v)) / self.norm
 
     def gradient(self, v: Tensor) -> Tensor:
+        """∇f(v), of the shape of v."""
         return self.A_adjoint(self.pointwise_gradient(v))
 
     def prox_dual(self, q: Tensor, sigma: float) -> Tensor:
-        """prox_{σh*}(q) of h(z) = F(‖A‖z)/‖A‖², by Moreau's identity from that of F."""
+        """prox_{σh*}(q) of h(z) = F(‖A‖z)/‖A‖², from the proximal map of F by Moreau's identity."""
         return q - (sigma / self.norm) * self.F.prox(q * (self.norm / sigma), 1 / sigma)
 
     def compose(self, synthesis: Map, analysis: Map) -> DataFit:
-        """f ∘ D, with ``synthesis`` D and ``analysis`` Dᵀ; its prox needs no more than that of f since D Dᵀ = 1."""
+        """f ∘ D, with ``synthesis`` D and ``analysis`` Dᵀ. Since D Dᵀ = 1, its prox follows from the prox of f."""
         inner = self.prox
 
         def prox(v: Tensor, step: float) -> Tensor:
@@ -104,18 +105,18 @@ def data_fit(physics: LinearPhysics, y: Tensor, data: str = "matched") -> DataFi
 
 
 def descent_fit(physics: LinearPhysics, y: Tensor, data: str = "matched") -> DataFit:
-    """`data_fit` for steps down its gradient: least squares where that has no Lipschitz constant, nor F a prox."""
+    """`data_fit` for gradient descent: least squares instead of an f with neither a prox nor a Lipschitz gradient."""
     f = data_fit(physics, y, data)
     return f if f.prox is not None or f.F.lipschitz is not None else data_fit(physics, y, "gaussian")
 
 
 def has_closed_form_prox(physics: LinearPhysics) -> bool:
-    """Whether the operator brings its own ``prox_l2``; deepinv's default iterates."""
+    """Whether the operator has a ``prox_l2`` of its own; the default of deepinv iterates."""
     return type(physics).prox_l2 is not LinearPhysics.prox_l2
 
 
 def prox_l2(physics: LinearPhysics, z: Tensor, y: Tensor, nu: float) -> Tensor:
-    """``argmin_x ½‖Ax − y‖² + ν/2 ‖x − z‖²``: in closed form where the operator has one, else iterated from z."""
+    """``argmin_x ½‖Ax − y‖² + ν/2 ‖x − z‖²``, in closed form, or by conjugate gradients from z."""
     if has_closed_form_prox(physics):
         return physics.prox_l2(z, y, 1 / nu)
 

@@ -17,14 +17,13 @@ TINY = 1e-30  # a radius of zero, which is divided by
 
 
 def project(p: Tensor, radius: float | Tensor) -> Tensor:
-    """On the fields of pointwise length at most ``radius``, a number or a map (B, 1, ...), in place."""
+    """The nearest field of pointwise length at most ``radius``, a number or a map (B, 1, ...); in place."""
     radius = radius.clamp(min=TINY) if isinstance(radius, Tensor) else max(radius, TINY)
     return p.div_(magnitude(p).div_(radius).clamp_(min=1))
 
 
 def total_variation(lam: float | Tensor, dims: int) -> Regulariser:
-    """λ Σ |∇x|, ``lam`` a number or a map of weights (B, 1, ...)."""
-
+    """λ Σ |∇x|, with ``lam`` a number or a map of weights (B, 1, ...)."""
     return Regulariser(
         K=gradient,
         K_adjoint=gradient_adjoint,

@@ -1,13 +1,13 @@
 """x ← (x + ω C Aᵢᵀ R (yᵢ − Aᵢx))₊,   over subsets i of the rays, sweep after sweep
 
-Algebraic reconstruction: the residual of some rays is spread back along them, at once.
+Algebraic reconstruction: each step spreads the residual of a subset of rays back along these rays.
 
-- ``art``: rays that share no pixel, R = 1/‖a‖², C = 1. What such a step does is one Kaczmarz projection for each ray.
-- ``sart``: all rays of a view, R = 1/(sums of rows), C = 1/(sums of columns).
-- ``sirt``: all rays, as ``sart``.
+- ``art``: rays that share no pixel, R = 1/‖a‖², C = 1. A step is one Kaczmarz projection for each ray.
+- ``sart``: all rays of a view, R = 1/(row sums), C = 1/(column sums).
+- ``sirt``: all rays, with R and C as in ``sart``.
 
-Views are visited by steps of the golden section, which keeps successive ones far apart. The first sweeps bring the
-image, later ones the noise: their number is the regularisation. Attenuation is not negative.
+Views are visited in steps of the golden section, so that successive views are far apart. The first sweeps bring the
+image, later sweeps the noise: the number of sweeps is the regularisation. Attenuation is not negative.
 
 R. Gordon, R. Bender, G. Herman, Algebraic reconstruction techniques (ART), J. Theor. Biol. 1970.
 P. Gilbert, Iterative methods for the three-dimensional reconstruction of an object from projections, ibid. 1972 (SIRT).
@@ -29,7 +29,7 @@ from bench.contract.space import Float, Int
 from bench.contract.task import Track
 
 VARIANTS = ("art", "sart", "sirt")
-DISJOINT = 4  # rays of a view so far apart share no pixel: linear interpolation reaches two pixels
+DISJOINT = 4  # rays of a view at this distance share no pixel: linear interpolation reaches two pixels
 GOLDEN = (5**0.5 - 1) / 2
 
 
@@ -59,6 +59,7 @@ class ART(Method):
         return x
 
     def subsets(self, physics: LinearPhysics, y: Tensor) -> list[Rays]:
+        """The subsets of rays in the order of their steps."""
         views = y.shape[-2]
         if self.variant == "sirt":
             return [rays(physics, y, slice(None), slice(None))]
@@ -69,7 +70,7 @@ class ART(Method):
         return [rays(physics, y, slice(k, k + 1), slice(first, None, step)) for k in turn for first in apart]
 
     def weights(self, subset: Rays, y: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-        """R and C; 0 where a ray meets no pixel, or a pixel no ray."""
+        """R and C; 0 for a ray that meets no pixel, and for a pixel that meets no ray."""
         ones = torch.ones_like(subset.of(y[:1]))
         column = subset.A_adjoint(ones)
         if self.variant == "art":
@@ -78,4 +79,5 @@ class ART(Method):
 
 
 def inverse(x: Tensor) -> Tensor:
+    """1 / x, and 0 where x is 0."""
     return torch.where(x > 0, 1 / x, 0)

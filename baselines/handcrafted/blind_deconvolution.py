@@ -1,14 +1,14 @@
 """min_{x, h∈Δ} ‖h ⊛ x − y‖² + λ₀ ‖∇x‖₀,   then x_hat = argmin_x f(x; h) + λ TV(x)
 
-Blind deconvolution: kernel and image in turn, from coarse to fine, each scale starting with the kernel of the last one.
+Blind deconvolution updates kernel and image in turn, from coarse to fine. A scale starts with the kernel of the last.
 
     x ← argmin ‖h ⊛ x − y‖² + λ₀ #{∇x ≠ 0}    splitting g = ∇x: hard thresholds, and a division of spectra
     h ← argmin_{h∈Δ} ½‖h ⊛ ∇x − ∇y‖² + γ/2 ‖h‖²    accelerated projected gradient on the simplex Δ
 
-The count of gradients leaves few strong edges and nothing else, an image that is not natural but tells the kernel: by a
-natural prior, total variation, the blurred image and a delta would be the cheaper pair. λ₀ falls, so that more edges
-join in. The last step is plain deconvolution by the kernel that was found. Kernels are nowhere negative, of sum one and
-centred, as a shift of the kernel is one of the image. The boundary is periodic, as that of the operators is.
+The count of gradients leaves only a few strong edges. Such an image is not natural, but it determines the kernel: with
+total variation, a natural prior, the blurred image and a delta would be the cheaper pair. λ₀ falls, so that more and
+more edges take part. The last step is deconvolution by the kernel found. Kernels are not negative, have sum one, and
+are centred, since a shift of the kernel is a shift of the image. The boundary is periodic, as for the operators.
 
 L. Xu, S. Zheng, J. Jia, Unnatural L0 sparse representation for natural image deblurring, CVPR 2013.
 L. Xu, C. Lu, Y. Xu, J. Jia, Image smoothing via L0 gradient minimization, ACM Trans. Graph. 2011 (the splitting).
@@ -36,16 +36,16 @@ from bench.contract.operators import Blind, direct
 from bench.contract.space import Float
 from bench.contract.task import Track
 
-# By sweeps on photographs of the training and validation splits
-RATIO = sqrt(2)  # of one scale to the next
-COARSEST = 3  # pixels, the side of the kernel of the coarsest scale
-TAPER = 0.5  # pixels of the coarser scale, the Gaussian that an image is smoothed by
-TURNS = 5  # of image and kernel at each scale
-FALL = 10.0  # of λ₀ from the first turn to the last
-FIRST, LAST = 1 / 8, 100.0  # weights β of ‖∇x − g‖², the first over λ₀; they double, as by Xu et al. 2011
+# Set by sweeps on photographs of the training and validation splits
+RATIO = sqrt(2)  # ratio of a scale to the next coarser one
+COARSEST = 3  # side of the kernel at the coarsest scale, in pixels
+TAPER = 0.5  # width of the Gaussian that smooths an image before it is reduced, in pixels of the coarser scale
+TURNS = 5  # updates of image and kernel at each scale
+FALL = 10.0  # factor by which λ₀ falls from the first turn to the last
+FIRST, LAST = 1 / 8, 100.0  # weights β of ‖∇x − g‖², the first in units of λ₀; they double, as in Xu et al. 2011
 RIDGE = 1e-3  # γ over ‖∇x‖²
-DROPPED = 0.1  # of a kernel's largest value; below it a value is noise
-DESCENTS = 100  # steps to a kernel
+DROPPED = 0.1  # share of a kernel's largest value below which a value is noise
+DESCENTS = 100  # steps of the minimisation of a kernel
 
 
 class BlindDeconvolution(Method):
@@ -130,7 +130,7 @@ def fit_kernel(edges: Tensor, blurred_edges: Tensor, h: Tensor) -> Tensor:
 
 
 def minimise_on_simplex(M: Tensor, b: Tensor, start: Tensor) -> Tensor:
-    """argmin_{h∈Δ} ½hᵀMh − bᵀh, (n,), by accelerated projected gradient, restarted where the momentum points uphill.
+    """argmin_{h∈Δ} ½hᵀMh − bᵀh, (n,), by accelerated projected gradient with restarts where the momentum points uphill.
 
     B. O'Donoghue, E. Candès, Adaptive restart for accelerated gradient schemes, Found. Comput. Math. 2015.
     """
@@ -146,7 +146,7 @@ def minimise_on_simplex(M: Tensor, b: Tensor, start: Tensor) -> Tensor:
 
 
 def project_on_simplex(v: Tensor) -> Tensor:
-    """The nearest point to ``v`` (n,) whose components are nowhere negative and of sum one, by sorting.
+    """The point nearest to ``v`` (n,) with components >= 0 of sum one, by sorting.
 
     J. Duchi, S. Shalev-Shwartz, Y. Singer, T. Chandra, Efficient projections onto the ℓ₁-ball, ICML 2008.
     """
@@ -156,13 +156,14 @@ def project_on_simplex(v: Tensor) -> Tensor:
 
 
 def delta(side: int) -> Tensor:
+    """The kernel (side, side) that leaves an image as it is."""
     h = torch.zeros(side, side)
     h[side // 2, side // 2] = 1
     return h
 
 
 def centre(h: Tensor) -> Tensor:
-    """``h`` (s, s) moved, bilinearly, so that its centre of mass is the centre pixel's."""
+    """``h`` (s, s), shifted by bilinear interpolation so that its centre of mass is at the centre pixel."""
     offset = torch.arange(len(h)).to(h) - len(h) // 2
     row, column = h.sum(1) @ offset, h.sum(0) @ offset
     one, zero = torch.ones_like(row), torch.zeros_like(row)
@@ -172,12 +173,13 @@ def centre(h: Tensor) -> Tensor:
 
 
 def resize(h: Tensor, side: int) -> Tensor:
+    """The kernel ``h`` on (side, side) pixels, by bilinear interpolation, of sum one."""
     h = interpolate(h[None, None], (side, side), mode="bilinear", align_corners=False)[0, 0]
     return h / h.sum()
 
 
 def reduce(y: Tensor, scale: float) -> Tensor:
-    """The periodic image ``y`` (..., H, W) on a grid coarser by ``scale``: its low frequencies, under a Gaussian."""
+    """The periodic image ``y`` (..., H, W) on a grid coarser by ``scale``: its low frequencies, times a Gaussian."""
     if scale == 1:
         return y
     spectrum = fftshift(fft2(y), dim=(-2, -1))
@@ -189,13 +191,14 @@ def reduce(y: Tensor, scale: float) -> Tensor:
 
 
 def transfer_function(h: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """The spectrum of the periodic convolution by ``h`` of images of that ``shape`` (H, W)."""
     (rows, columns), side = shape, len(h)
     padded = pad(h, (0, columns - side, 0, rows - side))
     return rfft2(padded.roll((-(side // 2), -(side // 2)), (0, 1)))
 
 
 def laplacian_spectrum(like: Tensor) -> Tensor:
-    """That of ∇ᵀ∇ with periodic differences, on the half spectrum."""
+    """The spectrum of ∇ᵀ∇ with periodic differences, on the half of frequencies that `rfft2` keeps."""
     f = [g(n, dtype=like.dtype, device=like.device) for g, n in zip((fftfreq, rfftfreq), like.shape[-2:], strict=True)]
     rows, columns = (4 * torch.sin(pi * axis) ** 2 for axis in f)
     return rows[:, None] + columns

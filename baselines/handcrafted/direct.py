@@ -22,7 +22,7 @@ from bench.contract.task import Track
 
 
 class Direct(Method):
-    """``hyperparameters`` are those of the track's operator: a filter's window, a threshold."""
+    """``hyperparameters`` of the track's operator: a filter's window, a threshold."""
 
     def __init__(self, **hyperparameters: float | str) -> None:
         super().__init__()

@@ -1,8 +1,8 @@
 """min_{x,v} f(x) + λ/2 Σ (v² |∇x|² + κ² (1 − v)² + 4κ²ε² |∇v|²)
 
-The model of Mumford and Shah in the approximation of Ambrosio and Tortorelli: the image is smooth but for edges, where
-v falls to zero, which is cheaper than smoothing if |∇x| exceeds κ. Steps of diffusion by v² alternate with conjugate
-gradients for v.
+The model of Mumford and Shah in the approximation of Ambrosio and Tortorelli. The image is smooth except at edges,
+where v falls to zero. An edge is cheaper than smoothing where |∇x| exceeds κ. Steps of diffusion with the coefficient
+v² alternate with conjugate gradients for v.
 
 D. Mumford, J. Shah, Optimal approximations by piecewise smooth functions, CPAM 1989.
 L. Ambrosio, V. Tortorelli, Approximation of functionals depending on jumps by elliptic functionals, CPAM 1990.
@@ -21,8 +21,8 @@ from baselines.solvers.anisotropic_diffusion import Diffusion
 from baselines.transforms.finite_differences import gradient, gradient_adjoint, magnitude
 from bench.contract.space import Float
 
-EPSILON = 0.5  # pixels, half the width of an edge
-EDGE_STEPS = 3  # conjugate gradients for v, from the last one
+EPSILON = 0.5  # ε in pixels, half the width of an edge; set by hand
+EDGE_STEPS = 3  # conjugate gradients for v, from the last v; set by hand
 
 
 class MumfordShah(Diffusion):

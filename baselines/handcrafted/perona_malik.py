@@ -1,7 +1,7 @@
 """x_t = div(c(|∇x|) ∇x) − ∇f(x)/λ,   c(s) = 1/(1 + s²/κ²)
 
-Diffusion that stops at edges, where |∇x| exceeds κ, drawn to the measurement. Its steady state is a stationary point of
-f(x) + λ Σ κ²/2 log(1 + |∇x|²/κ²).
+Anisotropic diffusion with a data term f. It stops at edges, where |∇x| exceeds κ. Its steady state is a stationary
+point of f(x) + λ Σ κ²/2 log(1 + |∇x|²/κ²).
 
 P. Perona, J. Malik, Scale-space and edge detection using anisotropic diffusion, IEEE TPAMI 1990.
 K. Nordström, Biased anisotropic diffusion, Image Vis. Comput. 1990 (the data term).

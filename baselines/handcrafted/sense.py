@@ -1,7 +1,7 @@
 """min_x ‖Ax − y‖² + λ‖x‖²,   A = (M F s_c)_c for coils c:   sensitivity encoding, by conjugate gradients
 
-With several coils A is close to invertible although k-space is undersampled, and no prior is needed but for λ, which
-keeps the noise down where the coils see alike. With one coil it is the zero-filled image, scaled.
+With several coils A is nearly invertible although k-space is undersampled. Then no prior is needed; λ only keeps the
+noise down where the sensitivities of the coils are alike. With one coil the result is the scaled zero-filled image.
 
 K. Pruessmann, M. Weiger, P. Börnert, P. Boesiger, Advances in sensitivity encoding with arbitrary k-space trajectories,
 MRM 2001.

@@ -1,9 +1,9 @@
 """x_t = −(2/π) arctan(G_σ ∗ x_ηη / τ) |∇x| + c x_ξξ − ∇f(x)/ν:   edges are sharpened to shocks
 
-η runs along the gradient, ξ across it. The first term moves grey values towards the nearer side of an edge, whose place
-is the zero crossing of the second derivative along η of the smoothed image. The arctangent, a sign for τ → 0, lets weak
-edges be: with the sign, texture turns to patches. The second term smooths along the edges. Each step ends with the prox
-of the data term, argmin f + ν/(2Δt) ‖· − x‖², or one step down its gradient where it has none.
+η runs along the gradient, ξ across it. The first term moves grey values towards the nearer side of an edge, which lies
+at the zero crossing of the second derivative along η of the smoothed image. For τ → 0 the arctangent becomes a sign,
+which turns texture to patches; the arctangent leaves weak edges alone. The second term smooths along the edges. Each
+step ends with the prox of the data term, argmin f + ν/(2Δt) ‖· − x‖², or with a gradient step where f has no prox.
 
 S. Osher, L. Rudin, Feature-oriented image enhancement using shock filters, SIAM J. Numer. Anal. 1990 (minmod).
 L. Alvarez, L. Mazorra, Signal and image restoration using shock filters and anisotropic diffusion, ibid. 1994.
@@ -27,7 +27,7 @@ from bench.contract.method import Method
 from bench.contract.operators import direct
 from bench.contract.space import Float
 
-TINY = 1e-12  # a τ of zero, and where the image is flat: of the largest squared gradient
+TINY = 1e-12  # stands for a τ of zero, and, over the largest squared gradient, for the gradient of a flat region
 
 
 class ShockFilter(Method):
@@ -57,7 +57,7 @@ class ShockFilter(Method):
     def forward(self, y: Tensor, physics: LinearPhysics) -> Tensor:
         x, f = direct(y, physics), descent_fit(physics, y)
         tau = (self.softness * rms(x)).clamp(min=TINY)
-        step = 0.5 / (x.ndim - 2) / max(1.0, self.smoothing)  # of the explicit scheme, stable as those of the parts are
+        step = 0.5 / (x.ndim - 2) / max(1.0, self.smoothing)  # Δt; stable, as each term by itself is at this step
         for _ in range(self.iterations):
             x = x + step * self.flow(x, tau)
             if f.prox is not None:
@@ -67,13 +67,14 @@ class ShockFilter(Method):
         return x
 
     def flow(self, x: Tensor, tau: Tensor) -> Tensor:
+        """x_t without the data term."""
         along, _ = second_derivatives(gaussian(x, self.sigma))
         _, across = second_derivatives(x)
         return self.smoothing * across - (2 / pi) * torch.atan(along / tau) * minmod_gradient(x)
 
 
 def neighbours(x: Tensor, axis: int) -> tuple[Tensor, Tensor]:
-    """The pixels before and after along an axis, the edge repeated."""
+    """The pixels before and after each pixel along an axis; the edge is repeated."""
     n = x.shape[axis]
     first, last = x.narrow(axis, 0, 1), x.narrow(axis, n - 1, 1)
     return torch.cat([first, x.narrow(axis, 0, n - 1)], axis), torch.cat([x.narrow(axis, 1, n - 1), last], axis)
@@ -101,7 +102,7 @@ def second_derivatives(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def minmod_gradient(x: Tensor) -> Tensor:
-    """|∇x| by the minmod of one-sided differences: zero at extrema, which a shock filter must not move."""
+    """|∇x| from the minmod of one-sided differences: zero at extrema, which a shock filter must not move."""
     square = torch.zeros_like(x)
     for axis in range(2, x.ndim):
         before, after = neighbours(x, axis)
@@ -111,7 +112,7 @@ def minmod_gradient(x: Tensor) -> Tensor:
 
 
 def gaussian(x: Tensor, sigma: float) -> Tensor:
-    """Convolution with a Gaussian, the edge repeated."""
+    """Convolution with a Gaussian; the edge is repeated."""
     radius = max(1, round(3 * sigma))
     t = torch.arange(-radius, radius + 1, device=x.device, dtype=x.dtype)
     kernel = torch.exp(-0.5 * (t / sigma) ** 2)

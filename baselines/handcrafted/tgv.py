@@ -1,7 +1,7 @@
 """min_{x,w} f(x) + λ (Σ |∇x − w| + β Σ |Ew|),   E = (∇ + ∇ᵀ)/2: total generalized variation of second order
 
-The vector field w takes up the smooth part of the gradient, so that slopes are not broken into stairs as by total
-variation. Lengths run over the components and the channels together; 2D and 3D.
+The vector field w takes up the smooth part of the gradient, so that slopes stay slopes, where total variation makes
+stairs. Lengths run over the components and the channels together, in 2D and 3D.
 
 K. Bredies, K. Kunisch, T. Pock, Total generalized variation, SIAM J. Imaging Sci. 2010.
 F. Knoll et al., Second order total generalized variation (TGV) for MRI, Magn. Reson. Med. 2011.
@@ -29,7 +29,7 @@ BETA = 2.0  # Knoll 2011, section "Numerical algorithm": α₀/α₁ = 2 through
 
 
 class TGV(Variational):
-    """``lam``: λ in the unit of the image, about that of total variation."""
+    """``lam``: λ in the unit of the image, about the best λ of total variation."""
 
     def __init__(
         self, lam: float = 0.01, algorithm: str = "pdhg", iterations: int = 300, data: str = "matched"
@@ -52,6 +52,8 @@ class TGV(Variational):
         return Model(f, self.regulariser(channels, dims), lift(x), image)
 
     def regulariser(self, channels: int, dims: int) -> Regulariser:
+        """g of fields (∇x − w, Ew), stacked on the first axis."""
+
         def split(v: Tensor) -> tuple[Tensor, Tensor]:
             """x (B, C, ...) and w (dims, B, C, ...)."""
             return v[:, :channels], v[:, channels:].unflatten(1, (dims, channels)).movedim(1, 0)
@@ -74,13 +76,13 @@ class TGV(Variational):
             return p
 
         L = gradient_norm_squared(dims)
-        # Of the matrix (√L, 1; 0, √L), by which the blocks of K are bounded
+        # The norm of the matrix (√L, 1; 0, √L), whose entries bound the blocks of K
         K_norm = ((2 * L + 1 + (4 * L + 1) ** 0.5) / 2) ** 0.5
         return Regulariser(K, K_adjoint, K_norm, value, project_parts)
 
 
 def symmetrised_gradient(w: Tensor) -> Tensor:
-    """E of a field (dims, B, C, ...): its diagonal, then √2 times what is above, (dims (dims + 1)/2, B, C, ...)."""
+    """Ew of a field (dims, B, C, ...): the diagonal, then √2 times the upper part, (dims (dims + 1)/2, B, C, ...)."""
     rows = [gradient(component) for component in w]
     diagonal = [row[i] for i, row in enumerate(rows)]
     above = [(rows[i][j] + rows[j][i]).mul_(0.5**0.5) for i, j in pairs(len(w))]
@@ -98,4 +100,5 @@ def symmetrised_gradient_adjoint(e: Tensor, dims: int) -> Tensor:
 
 
 def pairs(dims: int) -> list[tuple[int, int]]:
+    """The places above the diagonal of a matrix (dims, dims)."""
     return [(i, j) for i in range(dims) for j in range(i + 1, dims)]

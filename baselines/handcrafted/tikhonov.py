@@ -1,7 +1,7 @@
 """min_x ½‖Ax − y‖²/‖A‖² + λ/2 Σ |∇x|²:   Tikhonov's regularisation of the gradient
 
-Solved in closed form by operators that offer it (`closed_form_l2`, as the dipole of QSM: both terms are diagonal in
-Fourier space), else by conjugate gradients from the direct reconstruction. It smooths edges as it smooths noise.
+Some operators solve it in closed form (`closed_form_tikhonov`): for the dipole of QSM both terms are diagonal in
+Fourier space. Otherwise conjugate gradients start from the direct reconstruction. Edges are smoothed as noise is.
 
 A. Tikhonov, Solution of incorrectly formulated problems and the regularization method, Soviet Math. Dokl. 1963.
 B. Bilgic et al., Fast quantitative susceptibility mapping with L1-regularization and automatic parameter selection,
@@ -36,8 +36,8 @@ class Tikhonov(Method):
     @torch.no_grad()
     def forward(self, y: Tensor, physics: LinearPhysics) -> Tensor:
         norm = operator_norm(physics, y)
-        if hasattr(physics, "closed_form_l2"):
-            return physics.closed_form_l2(y, self.lam * norm**2)
+        if hasattr(physics, "closed_form_tikhonov"):
+            return physics.closed_form_tikhonov(y, self.lam * norm**2)
 
         def system(x: Tensor) -> Tensor:
             return physics.A_adjoint(physics.A(x)) / norm**2 + self.lam * gradient_adjoint(gradient(x))

@@ -1,6 +1,6 @@
 """min_x f(x) + λ TV(x),   TV(x) = Σ_pixels √(Σ_channels Σ_axes (∇x)²)
 
-Isotropic total variation in 2D and 3D, coupled over the channels: one edge for both parts of a complex image. f is
+Isotropic total variation in 2D and 3D, coupled over the channels: the parts of a complex image share their edges. f is
 ½‖Ax − y‖²/‖A‖² for Gaussian noise, else the likelihood of the noise (`baselines.functionals.likelihood`). The
 iterations start from the direct reconstruction.
 

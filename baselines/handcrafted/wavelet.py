@@ -1,7 +1,8 @@
 """x_hat = Dc,   c = argmin f(Dc) + λ Σ_details |c|,   D the synthesis from orthonormal wavelets
 
-The image is made of few wavelets: the synthesis form. For denoising this is soft thresholding in one step (Donoho and
-Johnstone 1994). Both parts of a complex coefficient are shrunk together, the approximation is left alone.
+The synthesis form: the image is a sum of few wavelets. For denoising the minimiser is the soft threshold of the
+coefficients (Donoho and Johnstone 1994). Both parts of a complex coefficient shrink together, and the approximation is
+not penalised.
 
 I. Daubechies, M. Defrise, C. De Mol, An iterative thresholding algorithm for linear inverse problems, CPAM 2004.
 A. Beck, M. Teboulle, A fast iterative shrinkage-thresholding algorithm, SIAM J. Imaging Sci. 2009.
@@ -24,8 +25,8 @@ from bench.contract.operators import direct
 class Wavelet(Variational):
     """``lam``: λ in the unit of the image; ``wavelet``: a name of PyWavelets (haar, db2, ..., sym8).
 
-    ISTA and FISTA need a smooth data term, the primal-dual default takes any. Its 100 iterations end within 0.03 dB of
-    the minimiser for photographs and MRI; CT takes 300.
+    ISTA and FISTA need a smooth data term; the default, primal-dual iterations, takes any. 100 iterations end within
+    0.03 dB of the minimiser for photographs and MRI; CT takes 300.
     """
 
     algorithms: ClassVar = ("fista", "ista", "admm", "pdhg")

@@ -1,8 +1,8 @@
 """min_x f(x) + λ Σ_details w|Wx|,   W a tight frame of B-spline framelets, WᵀW = 1
 
-The coefficients that the image itself has are few: the analysis form. W is undecimated, hence sees edges wherever they
-stand, and second differences as well as first: gentler on slopes than total variation. w is the norm of a band's
-filter, so that λ is one threshold in units of the noise that a band sees.
+The analysis form: the image has few coefficients. W is undecimated, so it treats edges alike wherever they stand. It
+holds second differences as well as first ones, and so is gentler on slopes than total variation. w is the norm of a
+band's filter, so that λ is one threshold in units of the noise in each band.
 
 J.-F. Cai, S. Osher, Z. Shen, Split Bregman methods and frame based image restoration, Multiscale Model. Simul. 2009.
 """

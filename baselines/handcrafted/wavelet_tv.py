@@ -1,8 +1,8 @@
 """min_x f(x) + λ₁ Σ_details |Ψx| + λ₂ TV(x),   Ψ orthonormal wavelets
 
-Sparse MRI: wavelets for the texture, total variation for the edges, and against the blocks and ripples that shrunk
-wavelets leave. Lengths run over the channels: both parts of a complex image together. Where sides have to be extended
-for Ψ it is by zeros, which keeps ΨᵀΨ = 1 (`baselines.transforms.wavelets`).
+Sparse MRI: wavelets for texture, and total variation for edges and against the blocks and ripples of shrunk wavelets.
+Lengths run over the channels, the parts of a complex image together. Sides that Ψ needs longer are extended by zeros,
+which keeps ΨᵀΨ = 1 (`baselines.transforms.wavelets`).
 
 M. Lustig, D. Donoho, J. Pauly, Sparse MRI: the application of compressed sensing for rapid MR imaging, MRM 2007.
 """

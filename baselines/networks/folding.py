@@ -31,7 +31,7 @@ def unfold(x: Tensor) -> Tensor:
 
 
 def extend(x: Tensor, multiple: int) -> Tensor:
-    """Repeats the far edges until every side is a multiple; by `cat`, whose gradient is reproducible on a GPU."""
+    """The far edges repeated until ``multiple`` divides every side, by `cat`: its gradient is reproducible on a GPU."""
     for axis in range(2, x.ndim):
         n = x.shape[axis]
         missing = -n % multiple

@@ -1,4 +1,4 @@
-"""The frame of every network here: a first and a last convolution, for images of any size, in 2D and 3D.
+"""The first and the last convolution that networks share, for images of any size, in 2D and 3D.
 
 The last layer starts at zero, so that a residual network starts as the identity. The network may work on folded images
 (`baselines.networks.folding`).
@@ -21,7 +21,7 @@ class Network(nn.Module):
     ) -> None:
         super().__init__()
         self.folded = folded
-        self.multiple = 2 ** (halvings + folded)  # of which the sides of an image are made
+        self.multiple = 2 ** (halvings + folded)  # divides the sides of the images inside
         block = 2**dims if folded else 1
         last = CONV[dims](width, out_channels * block, 3, padding=1)
         for parameter in last.parameters():

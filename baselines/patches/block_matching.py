@@ -1,4 +1,4 @@
-"""d(P, Q) = ‖Z_P − Z_Q‖²: of each reference block on a grid, the blocks of a search window that are most like it.
+"""d(P, Q) = ‖Z_P − Z_Q‖²:   for each reference block P on a grid, the most similar blocks Q of a search window
 
 Blocks are square. A block is named by its place in `torch.nn.functional.unfold`: row-major among the (H − side + 1)
 (W − side + 1) positions of its upper left corner. The distances of a tile of references come from one matrix product,
@@ -16,8 +16,8 @@ from torch.nn.functional import avg_pool2d, fold, pad
 
 from baselines.chunks import Chunk
 
-TILE = 8  # references a side that share a product: on a CPU 4, 6 and 10 are no faster
-CHUNK = Chunk(cpu=4, elsewhere=2**16)  # tiles
+TILE = 8  # references a side that share a matrix product; on a CPU 4, 6 and 10 are no faster
+CHUNK = Chunk(cpu=4, elsewhere=2**16)  # tiles that are compared at once
 
 
 def match(
@@ -29,8 +29,8 @@ def match(
 ) -> tuple[Tensor, Tensor]:
     """The N most similar blocks of each reference, and their squared distances, two times (B, R, N).
 
-    The reference comes first, the most similar next. Where a window holds less than N blocks, the reference fills up,
-    infinitely far. Raises ValueError where no block fits in the image.
+    The reference comes first, the most similar block next. Where a window holds fewer than N blocks, the reference
+    stands in their places, at an infinite distance. Raises ValueError where no block fits in the image.
     """
     if min(image.shape[2:]) < side:
         raise ValueError(f"no block of {side} x {side} pixels fits in images of {tuple(image.shape[2:])}: pad them")
@@ -40,7 +40,7 @@ def match(
 
 def match_in(image: Tensor, side: int, step: int, window: int, count: int) -> tuple[Tensor, Tensor]:
     """`match` in one image (H, W), so that an image's matches do not depend on its batch."""
-    image = image - image.mean()  # which the distances lose and their precision gains
+    image = image - image.mean()  # distances do not depend on the mean, and are more precise without it
     down, across = (Axis(n - side + 1, step, window, image.device) for n in image.shape)
     norms = side**2 * avg_pool2d(image.square()[None], side, 1)[0]
     product, place = search(image, norms, side, step, window, count, down, across)
@@ -57,7 +57,7 @@ def match_in(image: Tensor, side: int, step: int, window: int, count: int) -> tu
 class Axis:
     """The grid of references along an axis with ``length`` positions of blocks, continued to whole tiles.
 
-    From the end on, the reference is the last one, in a window that stays with the ``nominal`` grid.
+    Beyond the end, the last reference is repeated, while its window moves on with the ``nominal`` grid.
     """
 
     def __init__(self, length: int, step: int, window: int, device: torch.device) -> None:
@@ -90,7 +90,7 @@ def search(
         parts = zip(*(t.split(CHUNK.count(image)) for t in (references[i], own[i], strip, norm)), strict=True)
         for Z_P, itself, Z_Q, Z_Q_norm in parts:
             product = torch.baddbmm(Z_Q_norm.reshape(-1, 1, span**2), Z_P, Z_Q.reshape(-1, side**2, span**2), alpha=-2)
-            # Of the area of a tile, the window of each reference.
+            # From the area of a whole tile, the window of each reference.
             shape = (len(Z_P), TILE, TILE, window, window)
             strides = (TILE**2 * span**2, TILE * span**2 + step * span, span**2 + step, span, 1)
             product = product.as_strided(shape, strides).flatten(3).scatter_(3, itself, -torch.inf)
@@ -103,7 +103,7 @@ def search(
 
 
 def candidates(image: Tensor, side: int, step: int, window: int) -> int:
-    """How many blocks the smallest window of an image (..., H, W) holds, which is that of a corner reference."""
+    """The number of blocks in the smallest search window of an image (..., H, W), in its corner."""
     rows, columns = (min(n - side + 1, window // 2 - step) for n in image.shape[-2:])
     return rows * columns
 
@@ -122,7 +122,7 @@ def aggregate(
     shape: tuple[int, int],  # (H, W)
     window: Tensor,  # (side,): the weight of a pixel within a block, by its row times by its column
 ) -> Tensor:
-    """Images (B, 1, H, W): of each pixel, the mean of all its estimates by weight."""
+    """Images (B, 1, H, W): at each pixel the weighted mean of all its estimates."""
     (height, width), side = shape, len(window)
     by_row = fold(weight[:, None] * window[:, None], (height, width - side + 1), (side, 1))
     denominator = fold(by_row.flatten(2) * window[:, None], shape, (1, side))

@@ -1,13 +1,13 @@
 """min_{D, Γ} ‖X − ΓᵀD‖²,   ‖γ_i‖₀ ≤ s,   ‖d_j‖ = 1
 
-Dictionary learning in turns: sparse codes for a dictionary, then a better dictionary for the support of these codes.
-Signals X (N, n) and atoms D (K, n) are rows, codes Γ (K, N) are columns, in a sparse tensor: atom by atom the signals
-that use it. The residual R = X − ΓᵀD goes along with them.
+Dictionary learning alternates between sparse codes for a dictionary and a better dictionary for the support of these
+codes. Signals X (N, n) and atoms D (K, n) are rows. The codes Γ (K, N) are columns of a sparse tensor, which lists the
+signals that use an atom, atom by atom. The functions also pass on the residual R = X − ΓᵀD.
 
-The method of optimal directions takes the D that is best for all of Γ, D + (ΓΓᵀ + εI)⁻¹ΓR. A tiny ε, the weight of
-‖D − D_old‖² in the objective, leaves unused atoms as they are. K-SVD goes from atom to atom. With E the residual of the
-signals that use d_j, were it not there, it fits d_j γ_j ≈ E by one power iteration d = Eᵀγ/‖Eᵀγ‖, γ = Ed (the
-approximate K-SVD). Neither raises the objective, nor does `replace`.
+The method of optimal directions takes the best D for Γ, D + (ΓΓᵀ + εI)⁻¹ΓR. A tiny ε, the weight of
+‖D − D_old‖² in the objective, leaves unused atoms as they are. K-SVD updates one atom after the other. Let E be the
+residual, without atom d_j, of the signals that use d_j. One power iteration, d = Eᵀγ/‖Eᵀγ‖, γ = Ed, fits d_j γ_j ≈ E
+(the approximate K-SVD). Neither update raises the objective, nor does `replace`.
 
 K. Engan, S. Aase, J. Husøy, Method of optimal directions for frame design, ICASSP 1999.
 M. Aharon, M. Elad, A. Bruckstein, K-SVD: an algorithm for designing overcomplete dictionaries for sparse
@@ -26,17 +26,17 @@ from torch import Tensor
 
 from baselines.patches.sparse_coding import coefficients, sparse
 
-COHERENT = 0.99  # |cos| of two atoms that are one, as in Aharon's program
-RIDGE = 10  # ε over the precision times the trace of ΓΓᵀ, which makes it invertible
+COHERENT = 0.99  # |cos| above which two atoms are duplicates, as in Aharon's program
+RIDGE = 10  # ε over the precision times the trace of ΓΓᵀ; makes ΓΓᵀ + εI invertible
 
 Found = tuple[Tensor, Tensor, Tensor]  # D, Γ, R
-Update = Callable[[Tensor, Tensor, Tensor], Found]  # from the same
+Update = Callable[[Tensor, Tensor, Tensor], Found]  # D, Γ, R before to D, Γ, R after
 
 
 def cosines(side: int, dims: int, atoms: int) -> Tensor:
     """An overcomplete cosine transform: the first ``atoms`` products of ⌈atoms^(1/dims)⌉ cosines, (atoms, side^dims).
 
-    All cosines but the first, the constant, are less their means, as Aharon et al. have it.
+    The first cosine is the constant. The means of all others are subtracted, as in Aharon et al.
     """
     count = math.ceil(atoms ** (1 / dims) - 1e-9)
     place = torch.arange(side, dtype=torch.float64) + 0.5
@@ -55,7 +55,7 @@ def residual(D: Tensor, codes: Tensor, X: Tensor) -> Tensor:
 
 
 def mod(D: Tensor, codes: Tensor, R: Tensor) -> Found:
-    """The dictionary that is best for the codes; its scale goes to the codes."""
+    """The best dictionary for the codes, with atoms of norm one; the codes take the scale."""
     gram = codes @ codes.T.to_dense()
     ridge = RIDGE * torch.finfo(D.dtype).eps * gram.trace()
     if ridge == 0:
@@ -68,7 +68,7 @@ def mod(D: Tensor, codes: Tensor, R: Tensor) -> Found:
 
 
 def ksvd(D: Tensor, codes: Tensor, R: Tensor) -> Found:
-    """Atom by atom the better fit to the residual of the signals that use it, and their coefficients of it."""
+    """A better fit of each atom, one after the other, to the signals that use it, and their new coefficients."""
     D, R, values = D.clone(), R.clone(), codes.values().clone()
     atoms, signals = codes.indices()
     used = atoms.bincount(minlength=len(D)).tolist()  # below, d and γ are views
@@ -76,7 +76,7 @@ def ksvd(D: Tensor, codes: Tensor, R: Tensor) -> Found:
         E = R.index_select(0, users).addr_(gamma, d)
         direction = gamma @ E
         norm = direction.norm()
-        if norm == 0:  # unused, or of no use
+        if norm == 0:  # no signal uses the atom, or no direction fits better
             continue
         torch.div(direction, norm, out=d)
         torch.mv(E, d, out=gamma)
@@ -85,10 +85,10 @@ def ksvd(D: Tensor, codes: Tensor, R: Tensor) -> Found:
 
 
 def replace(D: Tensor, codes: Tensor, R: Tensor, X: Tensor) -> Found:
-    """For an atom that no signal uses, or that a former atom doubles, the signal that is represented worst.
+    """Replaces every unused atom, and every duplicate of an earlier atom, by the signal with the largest error.
 
-    That signal becomes the atom's only user, and the double's coefficients go to the former atom, unless the
-    objective would rise by it.
+    This signal becomes the only user of the new atom. The coefficients of a duplicate go to the earlier atom; the
+    duplicate stays if the objective would rise.
     """
     likeness = (D @ D.T).tril(-1)
     cosine, former = likeness.abs().max(1)
@@ -126,7 +126,7 @@ def replace(D: Tensor, codes: Tensor, R: Tensor, X: Tensor) -> Found:
 
 
 def learn(D: Tensor, codes: Tensor, X: Tensor, update: Update, sparsity: int) -> Found:
-    """One iteration at a fixed sparsity: codes, unless the old ones were better, then the dictionary.
+    """One iteration at a fixed sparsity: new codes for the signals that gain by them, then a new dictionary.
 
     The objective does not rise.
     """

@@ -1,11 +1,11 @@
 """p(x) = Σ_k π_k N(x; 0, Σ_k + εI),   x_hat = Σ_k (Σ_k + σ²I)⁻¹ y with the k that maximises π_k N(y; 0, Σ_k + σ²I)
 
-A mixture of Gaussians for patches of images less their means. It is learned by stepwise EM, which blends the statistics
-of each sample into those so far at a falling rate, and it removes white noise y − x of variance σ² from a patch by the
-Wiener filter of the likeliest component.
+A mixture of Gaussians for image patches without their means. It is learned by stepwise EM, which adds the statistics of
+each sample to a running mean at a falling rate. It removes white noise y − x of variance σ² from a patch by the Wiener
+filter of the likeliest component.
 
-Σ_k is kept by its eigenvalues λ_i and eigenvectors u_i. The last of them, which differ by little beside σ²,
-form a flat tail. With its mean t a density needs only the u_i before it:
+Σ_k is stored as eigenvalues λ_i and eigenvectors u_i. The mean t replaces the last eigenvalues, which differ by at most
+σ². A density then needs only the eigenvectors before this flat tail:
 yᵀ(Σ_k + σ²I)⁻¹y = |y|²/(t + σ²) − Σ_i (1/(t + σ²) − 1/(λ_i + σ²)) (u_iᵀy)².
 
 D. Zoran, Y. Weiss, From learning models of natural image patches to whole image restoration, ICCV 2011.
@@ -24,13 +24,13 @@ from torch import Tensor, nn
 from baselines.chunks import Chunk
 
 RATE_EXPONENT = 0.6  # of the rate (t + t_0)^-0.6 of step t, as Cappé and Moulines 2009
-HEAD_START = 8  # t_0, the steps that the seeds are worth
-FLOOR = 3e-4  # ε in units of a photograph's mean square: 2 of 255 grey values, well below the noise of any track
-FLAT = 1.0  # by how much the λ_i/σ² of a tail differ: 0.01 dB below exact densities, at half their cost
-UNLEARNED = 0.01  # λ before learning
-DEAD = 0.1  # of the mean weight
+HEAD_START = 8  # t_0, the number of steps that the seeds are worth; set by hand
+FLOOR = 3e-4  # ε, in units of the mean square: 2 of 255 grey values of a photograph, well below any track's noise
+FLAT = 1.0  # the largest difference of the λ_i/σ² in a tail; 0.01 dB below exact densities, at half their cost
+UNLEARNED = 0.01  # λ_i before learning
+DEAD = 0.1  # share of the mean weight below which a component is dead; set by hand
 TINY = 1e-12  # the weight of a component that no patch belongs to
-CHUNK = Chunk(cpu=1024, elsewhere=65_536)  # patches
+CHUNK = Chunk(cpu=1024, elsewhere=65_536)  # patches whose densities are found at once
 
 
 class PatchMixture(nn.Module):
@@ -53,16 +53,17 @@ class PatchMixture(nn.Module):
         """Σ, (K, size, size)."""
         return (self.vectors * self.values[:, None]) @ self.vectors.mT
 
-    def become(self, weights: Tensor, covariances: Tensor) -> None:
+    def set_components(self, weights: Tensor, covariances: Tensor) -> None:
+        """Replaces all π (K,) and Σ (K, size, size)."""
         values, vectors = torch.linalg.eigh(covariances)
         self.weights.copy_(weights)
         self.values.copy_(values.flip(1).clamp(min=0))
         self.vectors.copy_(vectors.flip(2))
 
     def seed(self, patches: Tensor) -> None:
-        """Starts each component from the patches nearest, but for their sign, to one drawn at random.
+        """Starts each component from the patches nearest, up to their sign, to one random patch.
 
-        As they are few, the covariance of all patches, scaled, counts as many more as a patch has pixels.
+        These patches are few. So the scaled covariance of all patches is added, with the weight of ``size`` patches.
         """
         (size, count), components = patches.shape, len(self.weights)
         drawn = patches[:, torch.randint(count, (components,), device=patches.device)]
@@ -74,7 +75,7 @@ class PatchMixture(nn.Module):
         whole = patches @ patches.T
         whole = whole / whole.trace().clamp(min=TINY)
         scaled = size * energy[:, None, None] * whole
-        self.become((number + 1) / (count + components), (sums + scaled) / (number + size)[:, None, None])
+        self.set_components((number + 1) / (count + components), (sums + scaled) / (number + size)[:, None, None])
 
     def learn(self, patches: Tensor) -> Tensor:
         """One step of stepwise EM; returns the mean negative log density of the patches before it."""
@@ -84,9 +85,10 @@ class PatchMixture(nn.Module):
         return loss
 
     def revive(self, patches: Tensor) -> None:
-        """Components that hardly a patch belongs to share the weight of those of patches drawn by their norm.
+        """Restarts dead components, to which hardly any patch belongs.
 
-        They start from their covariance and the patch itself.
+        For each, a patch is drawn with a probability proportional to its norm. The patch's likeliest component shares
+        its weight with the dead one, whose covariance becomes the mean of this component's and the patch's own.
         """
         dead = self.weights < DEAD / len(self.weights)
         if not dead.any():
@@ -98,20 +100,20 @@ class PatchMixture(nn.Module):
         weights = weights / (1 + donors.bincount(minlength=len(weights)))
         weights[dead] = weights[donors]
         covariances[dead] = 0.5 * (covariances[donors] + drawn.T[:, :, None] * drawn.T[:, None])
-        self.become(weights / weights.sum(), covariances)
+        self.set_components(weights / weights.sum(), covariances)
 
     def update(self, patches: Tensor, rate: float) -> Tensor:
-        """One step of EM whose statistics are ``rate`` parts of these patches and 1 − ``rate`` of what was."""
+        """One step of EM: new statistics are ``rate`` parts of these patches and 1 − ``rate`` parts of the old ones."""
         log_densities = self.gaussians(FLOOR, flat=0).log_densities(patches)
         members = log_densities.softmax(0)
         kept = (1 - rate) * self.weights
         weights = kept + rate * members.mean(1)
         sums = kept[:, None, None] * self.covariances + rate / patches.shape[1] * second_moments(patches, members)
-        self.become(weights, sums / weights.clamp(min=TINY)[:, None, None])
+        self.set_components(weights, sums / weights.clamp(min=TINY)[:, None, None])
         return -log_densities.logsumexp(0).mean()
 
     def gaussians(self, variance: float | Tensor, flat: float = FLAT) -> Gaussians:
-        """The components in white noise of that variance; with ``flat`` = 0 their densities are exact."""
+        """The components plus white noise of that variance; with ``flat`` = 0 their densities are exact."""
         size = self.values.shape[1]
         rise = self.values - self.values[:, -1:]
         ranks = (rise > flat * variance).sum(1)
@@ -129,7 +131,7 @@ class PatchMixture(nn.Module):
         )
 
     def restore(self, patches: Tensor, variance: float | Tensor) -> Tensor:
-        """The patches without their white noise of that variance."""
+        """The patches, denoised, for white noise of that variance."""
         likeliest = self.gaussians(variance).likeliest(patches)
         order = likeliest.argsort()
         rows = patches.T[order]
@@ -142,11 +144,11 @@ class PatchMixture(nn.Module):
 
 @dataclass(frozen=True)
 class Gaussians:
-    """The components in white noise, ready for densities: ``forms`` are √(½/(t + σ²) − ½/(λ_i + σ²)) u_i."""
+    """The components plus white noise, ready for densities: ``forms`` are √(½/(t + σ²) − ½/(λ_i + σ²)) u_i."""
 
     offset: Tensor  # log π_k − ½ log |2π(Σ_k + σ²I)|, (K, 1)
     tail: Tensor  # ½/(t + σ²), (K, 1)
-    forms: Tensor  # of all components in turn, (Σ_k rank_k, size)
+    forms: Tensor  # of all components, one after the other, (Σ_k rank_k, size)
     ranks: list[int]
 
     def log_densities(self, patches: Tensor) -> Tensor:
@@ -154,7 +156,7 @@ class Gaussians:
         return torch.cat([self.of_chunk(chunk) for chunk in chunks(patches)], 1)
 
     def likeliest(self, patches: Tensor) -> Tensor:
-        """The component of the largest of them, (N,)."""
+        """The likeliest component of each patch, (N,)."""
         return torch.cat([self.of_chunk(chunk).argmax(0) for chunk in chunks(patches)])
 
     def of_chunk(self, patches: Tensor) -> Tensor:
@@ -164,7 +166,7 @@ class Gaussians:
 
 
 def chunks(patches: Tensor) -> tuple[Tensor, ...]:
-    """The patches, as many at a time as the device likes."""
+    """The patches in parts that suit the device."""
     return patches.split(CHUNK.count(patches), 1)
 
 

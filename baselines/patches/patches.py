@@ -1,6 +1,6 @@
-"""R_i x, the patch of n^d pixels at place i of an image x,   and   Σ_i R_iᵀ p_i / Σ_i R_iᵀR_i, their average
+"""R_i x, the patch of n^d pixels at place i of an image x,   and   Σ_i R_iᵀ p_i / Σ_i R_iᵀR_i, the average of patches
 
-Of single images (H, W) or (D, H, W). A patch is a row; patches follow each other in the order of their first pixels.
+Images (H, W) or (D, H, W) come one by one. A patch is a row; rows are in the order of the patches' first pixels.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from baselines.chunks import Chunk
 
-SLAB = Chunk(cpu=2**14, elsewhere=2**20)  # patches
+SLAB = Chunk(cpu=2**14, elsewhere=2**20)  # patches that are restored at once
 
 
 def windows(image: Tensor, side: int) -> Tensor:
@@ -24,12 +24,12 @@ def windows(image: Tensor, side: int) -> Tensor:
 
 
 def patches(image: Tensor, side: int) -> Tensor:
-    """All of them, (N, side^d)."""
+    """All patches of an image, (N, side^d)."""
     return windows(image, side).reshape(-1, side**image.ndim)
 
 
 def some_patches(image: Tensor, side: int, count: int) -> Tensor:
-    """At most ``count`` of them, (M, side^d), at random; from the same places of all images of a shape."""
+    """At most ``count`` random patches, (M, side^d); the same places in all images of one shape."""
     view = windows(image, side)
     places = view.shape[: image.ndim]
     drawn = torch.randperm(places.numel(), generator=torch.Generator().manual_seed(0))[:count].sort().values
@@ -37,7 +37,7 @@ def some_patches(image: Tensor, side: int, count: int) -> Tensor:
 
 
 def add_up(image: Tensor, side: int, restore: Callable[[Tensor], Tensor]) -> Tensor:
-    """Σ_i R_iᵀ p_i of the patches p = ``restore(R x)``, (N, side^d) to the same, as an image."""
+    """The image Σ_i R_iᵀ p_i of the patches p = ``restore(R x)``, which maps (N, side^d) to the same shape."""
     total = torch.zeros_like(image)
     rows = len(image) - side + 1
     layer = windows(image[:side], side).shape[: image.ndim].numel()
@@ -59,13 +59,13 @@ def less_mean(x: Tensor, axis: int = 1) -> tuple[Tensor, Tensor]:
 
 
 def pictures(rows: Tensor, side: int) -> Tensor:
-    """Patches, a row each, as images (N, side, side); of those in 3D their middle slices."""
+    """Patches, one a row, as images (N, side, side); of patches in 3D the middle slices."""
     slices = rows.reshape(len(rows), -1, side, side)
     return slices[:, slices.shape[1] // 2]
 
 
 def cover(image: Tensor, side: int) -> Tensor:
-    """Σ_i R_iᵀR_i: how many patches hold each pixel of the image."""
+    """Σ_i R_iᵀR_i: the number of patches that hold each pixel of the image."""
     total = image.new_ones(())
     for n in image.shape:
         place = torch.arange(n, device=image.device)

@@ -1,14 +1,15 @@
 """min_α ‖x − Dᵀα‖²,   ‖α‖₀ ≤ s,   or   min_α ‖α‖₀,   ‖x − Dᵀα‖² ≤ ε²,   by orthogonal matching pursuit
 
-Each step takes the atom d_i with the largest |d_iᵀr| of the residual r, then fits all atoms chosen so far. Batch OMP
-needs neither x nor r for that: the correlations α⁰ = Dx, the Gram matrix G = DDᵀ and ‖x‖² are enough. Atoms and signals
-are rows here.
+Each step chooses the atom d_i with the largest |d_iᵀr|, where r is the residual, then fits all chosen atoms. Batch OMP
+needs neither x nor r: the correlations α⁰ = Dx, the Gram matrix G = DDᵀ and ‖x‖² are enough. Atoms and signals are rows
+here.
 
 The fit is a progressive Cholesky factorisation G_II = LLᵀ, kept as L⁻¹. An atom whose correlations with the chosen ones
 are g has w = L⁻¹g, ρ² = 1 − wᵀw, and adds to L⁻¹ the row ℓ = (−wᵀL⁻¹, 1)/ρ. With c = d_iᵀr/ρ the coefficients grow by
 cℓ, the correlations fall by cGℓ, and ‖r‖² falls by c².
 
-Signals are coded in batches of like energy, so that most of a batch finish together; those that have leave it.
+Signals are coded in batches of similar energy, so that most signals of a batch finish together. Finished signals leave
+the batch.
 
 R. Rubinstein, M. Zibulevsky, M. Elad, Efficient implementation of the K-SVD algorithm using batch orthogonal matching
 pursuit, Technion CS-2008-08.
@@ -25,13 +26,13 @@ from torch.nn.functional import embedding_bag
 
 from baselines.chunks import Chunk
 
-CHUNK = Chunk(cpu=2**19, elsewhere=2**24)  # correlations
-BLOCK = 32  # correlations: fewer are slower
-DEPENDENT = 100  # times the precision: ρ² below which an atom is a combination of the chosen ones
+CHUNK = Chunk(cpu=2**19, elsewhere=2**24)  # correlations in a batch
+BLOCK = 32  # correlations that share a maximum; fewer are slower
+DEPENDENT = 100  # ρ² over the precision, below which an atom is a combination of the chosen atoms
 
 
 class Codes(NamedTuple):
-    """Of the signals ``rows`` (m,): ``atoms`` (m, k) and their coefficients ``values`` (m, k), filled up with zeros."""
+    """Codes of the signals ``rows`` (m,): ``atoms`` (m, k), and coefficients ``values`` (m, k) padded with zeros."""
 
     rows: Tensor
     atoms: Tensor
@@ -44,7 +45,7 @@ def codes(
     sparsity: int,  # s: the most atoms of a signal
     error: float | Tensor = 0.0,  # ε, ()
 ) -> Iterator[Codes]:
-    """The codes of all signals but those with ‖x‖ ≤ ε, which are zero; batch by batch, in no order."""
+    """The codes of all signals with ‖x‖ > ε, batch by batch, in no order. Other signals have the code zero."""
     G, bound, energy = D @ D.T, torch.as_tensor(error).to(X) ** 2, X.square().sum(1)
     coded = (energy > bound).nonzero()[:, 0]
     order = coded[energy[coded].argsort(descending=True)]
@@ -55,7 +56,7 @@ def codes(
 
 
 def coefficients(D: Tensor, X: Tensor, sparsity: int, error: float | Tensor = 0.0) -> Tensor:
-    """Γ (K, N), sparse, the codes as columns."""
+    """The sparse matrix Γ (K, N), with the codes as columns."""
     places, found = [torch.empty(2, 0, dtype=torch.long, device=X.device)], [X.new_empty(0)]
     for rows, atoms, values in codes(D, X, sparsity, error):
         places.append(torch.stack([atoms, rows[:, None].expand_as(atoms)]).flatten(1))
@@ -64,7 +65,7 @@ def coefficients(D: Tensor, X: Tensor, sparsity: int, error: float | Tensor = 0.
 
 
 def sparse(places: Tensor, values: Tensor, size: tuple[int, ...]) -> Tensor:
-    """A coalesced matrix without zeros of the ``values`` (m,) at ``places`` (2, m); those of one place are added."""
+    """A coalesced matrix of the ``values`` (m,) at ``places`` (2, m), without zeros; values at one place are added."""
     kept = values != 0
     return torch.sparse_coo_tensor(places[:, kept], values[kept], size, check_invariants=True).coalesce()
 
@@ -84,7 +85,7 @@ def pursue(
     sparsity: int,
     bound: Tensor,  # ε², ()
 ) -> tuple[Tensor, Tensor]:
-    """Atoms (m, k) and values (m, k). Inside, the signals that go on are columns."""
+    """Atoms (m, k) and values (m, k). Inside, the signals that are not finished are columns."""
     count = len(alpha)
     atoms, values = (alpha.new_zeros(sparsity, count, dtype=dtype) for dtype in (torch.long, alpha.dtype))
     active, magnitude = torch.arange(count, device=alpha.device), torch.empty_like(alpha)
@@ -119,7 +120,7 @@ def pursue(
 
 
 def largest(alpha: Tensor) -> Tensor:
-    """``alpha.argmax(1)``, by way of blocks where they fit: torch finds a maximum ten times faster than its place."""
+    """``alpha.argmax(1)``, by blocks where they fit, as torch finds a maximum ten times faster than its place."""
     count, length = alpha.shape
     if length % BLOCK:
         return alpha.argmax(1)

@@ -1,7 +1,7 @@
 """x_hat = d + N(d),   d = D(y) the direct reconstruction, N a U-Net
 
-N is zero before training, so that x_hat starts as d, and is trained on min E ‖x_hat − x‖². It sees d in units of its
-root mean square, without its mean and its smooth phase.
+N is zero before training, so that x_hat starts as d. It is trained on min E ‖x_hat − x‖². It sees d in units of the
+root mean square, without the mean and the smooth phase of d.
 
 K. Jin, M. McCann, E. Froustey, M. Unser, Deep convolutional neural network for inverse problems in imaging, IEEE TIP
 2017.
@@ -21,7 +21,7 @@ from bench.contract.operators import direct
 
 
 class UNet(LearnedMethod):
-    """``width`` channels, doubled at each of ``levels`` halvings. Volumes are folded in place of the finest level."""
+    """``width`` channels, doubled at each of ``levels`` halvings. Volumes are folded instead of a finest level."""
 
     learning_rate: ClassVar[float] = 4e-3
 

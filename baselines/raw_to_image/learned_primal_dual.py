@@ -1,12 +1,11 @@
 """h ← h + θ_k (A f⁽²⁾ − y − h) + Γ_k(h, A f⁽²⁾, y),   f ← f − τ_k Aᵀ h⁽¹⁾ + Λ_k(f, Aᵀ h⁽¹⁾),   x_hat = f⁽¹⁾
 
-A primal-dual iteration whose proximal maps are networks, others in every iteration k: Γ_k in the space of the
-measurement, Λ_k in that of the image. f and h hold several images as memory, f⁽¹⁾ and f⁽²⁾ are the first and the last
-of them.
+A primal-dual iteration whose proximal maps are networks: Γ_k acts in the space of the measurement, Λ_k in the space of
+the image, and each iteration k has its own. f and h hold several images as memory; f⁽¹⁾ is the first and f⁽²⁾ the last.
 
-As in the paper but for two things that a short training needs: f starts at the direct reconstruction, and the
-classical step on the data term, of learned size, stands beside each network, which starts at zero. Everything is in
-units of ‖A‖ and of the direct reconstruction's root mean square; Λ_k sees images without their smooth phase.
+Two things differ from the paper, for the sake of short training. f starts at the direct reconstruction. And the
+classical step on the data term, of learned size, stands beside each network, which starts at zero. All is in units of
+‖A‖ and of the direct reconstruction's root mean square; Λ_k sees images without their smooth phase.
 
 J. Adler, O. Öktem, Learned primal-dual reconstruction, IEEE TMI 2018.
 """
@@ -28,9 +27,9 @@ LAYERS = 3  # of each network, as in the paper
 
 
 class LearnedPrimalDual(LearnedMethod):
-    """For any linear operator. Axes that y has beyond those of the image, such as coils, pass through Γ like a batch.
+    """For any linear operator. Further axes of y, such as coils, pass through Γ_k like a batch.
 
-    ``memory``: images held by f, and by h.
+    ``memory``: number of images in f, and of measurements in h. ``width``: channels of the hidden layers.
     """
 
     learning_rate: ClassVar[float] = 4e-3
@@ -75,7 +74,7 @@ class LearnedPrimalDual(LearnedMethod):
         return normalisation.undo(f[:, : self.channels])
 
     def merge(self, y: Tensor) -> Tensor:
-        """Extra axes into the batch: (B, C, N, ...) to (B N, C, ...)."""
+        """Further axes N of y into the batch: (B, C, N, ...) to (B N, C, ...)."""
         return y.movedim(1, -self.dims - 1).flatten(0, -self.dims - 2)
 
     def split(self, h: Tensor, extra: torch.Size) -> Tensor:

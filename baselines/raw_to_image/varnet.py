@@ -1,7 +1,8 @@
 """x_{k+1} = x_k − η_k Aᵀ(A x_k − y)/‖A‖² + N_k(x_k),   x_hat = x_K
 
-Gradient descent on a variational model: a step of learned size η_k on the data term, and for the regulariser a U-Net
-N_k of its own in every cascade. From the direct (zero-filled) reconstruction, in whose frame the networks work.
+Gradient descent on a variational model: each cascade takes a step of learned size η_k on the data term, and a U-Net N_k
+of its own stands for the regulariser. x_0 is the direct (zero-filled) reconstruction. The networks see normalised
+images (`baselines.networks.normalisation`).
 
 K. Hammernik et al., Learning a variational network for reconstruction of accelerated MRI data, MRM 2018.
 A. Sriram et al., End-to-end variational networks for accelerated MRI reconstruction, MICCAI 2020 (the U-Nets).
@@ -23,7 +24,7 @@ from bench.contract.task import Track
 
 
 class VarNet(LearnedMethod):
-    """For MRI: one coil or several, complex or real images. ``width``, ``levels``: of each U-Net, which is folded."""
+    """For MRI with one coil or several, complex or real. ``width``, ``levels``: of the U-Nets, on folded images."""
 
     learning_rate: ClassVar[float] = 4e-3
 
@@ -32,7 +33,7 @@ class VarNet(LearnedMethod):
         self.networks = nn.ModuleList(
             unet(channels, channels, dims, width, levels, folded=True) for _ in range(cascades)
         )
-        self.steps = nn.Parameter(torch.ones(cascades))  # η; 1 replaces what was measured, if A has orthonormal rows
+        self.steps = nn.Parameter(torch.ones(cascades))  # η; 1 restores the measured values, if A has orthonormal rows
 
     @classmethod
     def supports(cls, track: Track) -> str | None:

@@ -3,7 +3,7 @@
     v⁺ = argmin f(v) + ρ/2 ‖Kv − z + u‖²,   z⁺ = prox_{g/ρ}(Kv⁺ + u),   u⁺ = u + Kv⁺ − z⁺
 
 For least squares the v-step is the linear system (AᵀA + ρKᵀK) v = Aᵀy + ρKᵀ(z − u), solved by a few conjugate
-gradients from the last v. Any other f = h(A·) is split as g is, with a z of its own.
+gradients from the last v. Any other f = h(A·) is split in the same way as g, with its own z = Av.
 
 S. Boyd et al., Distributed optimization and statistical learning via the ADMM, Found. Trends Mach. Learn. 2011.
 T. Goldstein, S. Osher, The split Bregman method for L1-regularized problems, SIAM J. Imaging Sci. 2009.
@@ -20,11 +20,11 @@ from baselines.functionals.data_fit import DataFit
 from baselines.functionals.regulariser import Regulariser
 from baselines.solvers.primal_dual import best_ratio
 
-INNER = 5  # conjugate gradients an iteration: warm-started, more gain nothing on the test problems
+INNER = 5  # conjugate gradients an iteration, from the last v; more gain nothing on test problems
 
 
 def admm(v: Tensor, f: DataFit, g: Regulariser, iterations: int, watch: Callable[[Tensor], None]) -> Tensor:
-    """The minimiser; ``watch`` is shown every iterate."""
+    """The minimiser, of the shape of ``v``, where the iterations start; ``watch`` is called with every iterate."""
     rho = best_ratio(f) ** -0.5 / g.K_norm  # the dual step of the primal-dual iterations
     measured, update = _least_squares(f, v) if f.least_squares else _split(f, v)
     z = g.K(v)
@@ -44,13 +44,13 @@ def admm(v: Tensor, f: DataFit, g: Regulariser, iterations: int, watch: Callable
 
 
 def _least_squares(f: DataFit, v: Tensor) -> tuple[Callable[[], Tensor], Callable[[Tensor], None]]:
-    """Aᵀy, from f'(0) = −Aᵀy, and nothing to update."""
+    """Aᵀy = −f'(0), and an update that does nothing."""
     A_adjoint_y = -f.gradient(v.new_zeros(v.shape))
     return lambda: A_adjoint_y, lambda v: None
 
 
 def _split(f: DataFit, v: Tensor) -> tuple[Callable[[], Tensor], Callable[[Tensor], None]]:
-    """Aᵀ(z − u) of z = Av and its multiplier u, with a penalty of one: f is scaled so that A has norm one."""
+    """Aᵀ(z − u) for z = Av with multiplier u, and their update. The penalty is one, as f is scaled to ‖A‖ = 1."""
     z = f.A(v)
     u = z.new_zeros(z.shape)
 

@@ -1,8 +1,8 @@
-"""x_t = div(c ∇x) − ∇f(x)/λ:   diffusion, drawn to the measurement
+"""x_t = div(c ∇x) − ∇f(x)/λ:   anisotropic diffusion with a data term
 
-The coefficient c in (0, 1] depends on the image. A step of diffusion is followed by the prox of f, or is one step down
-both gradients where f has no prox. Neither raises an objective f + λ g of which ∇ᵀ(c∇x) is the gradient of g, or of a
-majoriser.
+The coefficient c in (0, 1] depends on the image. After each step of diffusion comes the prox of f. Where f has no prox,
+one gradient step serves both terms. Neither raises the objective f + λ g, if ∇ᵀ(c∇x) is the gradient of g or of a
+majoriser of g.
 
 K. Nordström, Biased anisotropic diffusion, Image Vis. Comput. 1990.
 """
@@ -26,8 +26,8 @@ from bench.contract.operators import direct
 
 
 class Diffusion(Method):
-    """``lam``: λ. ``edge``: the length κ of a gradient that is an edge, in units of the root mean square of the direct
-    reconstruction. ``data``: "matched" to the noise that the physics declares, or "gaussian"."""
+    """``lam``: λ. ``edge``: the gradient κ of an edge, in units of the root mean square of the direct reconstruction.
+    ``data``: "matched" to the noise that the physics declares, or "gaussian"."""
 
     def __init__(self, lam: float, edge: float, iterations: int, data: str) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class Diffusion(Method):
 
     @abstractmethod
     def coefficient(self, length: Tensor, kappa: Tensor, last: Tensor) -> Tensor:
-        """c (B, 1, ...) where ∇x has this ``length``; ``last`` is c of the step before."""
+        """c (B, 1, ...) where |∇x| is ``length``; ``last`` is the c of the step before."""
 
     @abstractmethod
     def energy(self, length: Tensor, kappa: Tensor, c: Tensor) -> Tensor:
@@ -63,7 +63,8 @@ class Diffusion(Method):
         return values
 
     def diffuse(self, x: Tensor, f: DataFit, kappa: Tensor, watch: Callable[[Tensor, Tensor], None]) -> Tensor:
-        L = self.lam * gradient_norm_squared(x.ndim - 2)  # of the diffusion, since c is at most one
+        """The image after all steps from ``x``; ``watch`` is called with every iterate and its c."""
+        L = self.lam * gradient_norm_squared(x.ndim - 2)  # Lipschitz constant of the diffusion, since c is at most one
         c = torch.ones_like(x[:, :1])
         for _ in range(self.iterations):
             flux = gradient(x)

@@ -1,14 +1,14 @@
 """x_k = argmin_x ½‖Ax − y‖²/‖A‖² + ν_k/2 ‖x − v_k‖²,   z_k = D(x_k; σ_k),   ν_k = (σ/σ_k)²,
 v_{k+1} = z_k + (t_k − 1)/t_{k+1} (z_k − z_{k−1}),   t_{k+1} = (1 + √(1 + 4t_k²))/2,   x_hat = z_K
 
-Half-quadratic splitting with a denoiser D of white Gaussian noise for the prior. v_1 = z_0 is the direct
-reconstruction, σ_k falls geometrically from ``start`` to σ. Both are in units of the image's root mean square
+Half-quadratic splitting with a denoiser D of white Gaussian noise as the prior. v_1 = z_0 is the direct reconstruction,
+and σ_k falls geometrically from ``start`` to σ. Both are in units of the image's root mean square
 (`baselines.networks.normalisation`), so one range serves attenuations, ppm and grey values.
 
-Nesterov's momentum and many steps bring in what was not measured; they also amplify noise where A is small. So data
-without noise have K = 20, others v_{k+1} = z_k and K = 8. Data without noise are held to all along: ν_k = 0.001, and
-x_hat = x_{K+1} of v_{K+1} = z_K. Where y is the image plus white Gaussian noise of known σ, there is nothing to split
-or to tune: x_hat = D(y; σ).
+Nesterov's momentum and many steps help to find the part of the image that was not measured, but they amplify noise
+where A is small. So K = 20 for data without noise, while data with noise have K = 8 and no momentum, v_{k+1} = z_k. For
+data without noise ν_k = 0.001 throughout, and x_hat = x_{K+1}, from v_{K+1} = z_K. Where y is the image plus white
+Gaussian noise of known σ, no splitting is needed and no hyperparameter is tuned: x_hat = D(y; σ).
 
 S. Venkatakrishnan, C. Bouman, B. Wohlberg, Plug-and-play priors for model based reconstruction, GlobalSIP 2013.
 U. Kamilov, H. Mansour, B. Wohlberg, A plug-and-play priors approach for solving nonlinear imaging inverse problems,
@@ -35,16 +35,19 @@ from bench.contract.operators import direct, operator_norm
 from bench.contract.space import Float, Range
 from bench.contract.task import Track
 
-ITERATIONS = {"noise": 8, "no noise": 20}
-EXACT = 1e-3  # ν of data without noise
-SMALLEST = 16  # pixels a side; smaller images have no room for patches and what they are compared with
-TINY = 1e-6  # a noise of zero
+ITERATIONS = {"noise": 8, "no noise": 20}  # K; 8 as Zhang et al. 2022, 20 set by hand
+EXACT = 1e-3  # ν of data without noise, set by hand
+SMALLEST = 16  # pixels a side; smaller images are extended, so that patches and their search windows fit
+TINY = 1e-6  # stands for a noise of zero
 
 Denoiser = Callable[[Tensor, Tensor], Tensor]
 
 
 class PlugAndPlay(Method):
-    """Subclasses write `denoise`. ``sigma``, ``start``: the last and the first σ_k, in units of the image's rms."""
+    """Subclasses write `denoise`. ``sigma``, ``start``: the last and the first σ_k, in units of the image's rms.
+
+    ``iterations``: K; None takes the number above.
+    """
 
     search_space: ClassVar[Mapping[str, Range]] = {
         "sigma": Float(0.001, 3.0, log=True),
@@ -59,19 +62,19 @@ class PlugAndPlay(Method):
 
     @classmethod
     def space(cls, track: Track) -> Mapping[str, Range]:
-        """Nothing where the measurement is the image and white Gaussian noise of known strength."""
+        """No hyperparameters where the measurement is the image plus white Gaussian noise of known strength."""
         return {} if track.denoising and track.noise == "gaussian" else cls.search_space
 
     def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """Images ``x`` (B, 1, ...) without their white noise of standard deviation ``sigma`` (B,), in the unit of x."""
+        """Images ``x`` (B, 1, ...), denoised; ``sigma`` (B,): deviation of their white noise, in the unit of x."""
         raise NotImplementedError
 
     def denoise_once(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """`denoise` inside the splitting: one pass of a denoiser that would iterate by itself."""
+        """`denoise` inside of the splitting: a single pass, where `denoise` iterates."""
         return self.denoise(x, sigma)
 
     def begin(self) -> Denoiser:
-        """The denoiser of one splitting: `denoise_once`, or one that remembers what it has learned from its images."""
+        """The denoiser of one splitting: `denoise_once`, or one that learns from its images and keeps its state."""
         return self.denoise_once
 
     @torch.no_grad()
@@ -79,7 +82,7 @@ class PlugAndPlay(Method):
         return self.solve(y, physics, self.denoise, self.begin())
 
     def solve(self, y: Tensor, physics: LinearPhysics, known_noise: Denoiser, denoise: Denoiser) -> Tensor:
-        """By one call of ``known_noise``, or by a splitting with ``denoise``."""
+        """The image: by one call of ``known_noise``, or by a splitting with ``denoise``."""
         if isinstance(physics, Denoising) and isinstance(physics.noise_model, GaussianNoise):
             sigma = physics.noise_model.sigma.to(y).flatten().clamp(min=TINY)
             return by_channel(known_noise, y, sigma.expand(len(y)))
@@ -107,7 +110,7 @@ class PlugAndPlay(Method):
 
 
 def by_channel(denoise: Denoiser, x: Tensor, sigma: Tensor) -> Tensor:
-    """Each channel (B, C, ...) as an image of its own: real and imaginary part after the phase is gone."""
+    """Each channel of ``x`` (B, C, ...) denoised as an image of its own; of complex images the two parts."""
     flat = x.flatten(0, 1).unsqueeze(1)
     if min(x.shape[2:]) < SMALLEST:
         flat = extend(flat, SMALLEST)

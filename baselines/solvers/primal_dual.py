@@ -2,11 +2,11 @@
 
     v⁺ = prox_{τf}(v − τKᵀp),   p⁺ = prox_{σg*}(p + σK(2v⁺ − v)),   (v, p) ← (v, p) + ρ(v⁺ − v, p⁺ − p)
 
-with τσ‖K‖² = 1. Where prox_{τf} has no closed form, f = h(A·) gets a dual variable q of its own: v⁺ = v − τ(Kᵀp + Aᵀq)
-is then a plain step.
+with τσ‖K‖² = 1. Where prox_{τf} has no closed form, f = h(A·) gets a dual variable q of its own, and the step of v is
+v⁺ = v − τ(Kᵀp + Aᵀq).
 
-What a few hundred iterations reach depends on τ/σ, the ``ratio`` here after K and A are scaled to norm one: the
-squared distance that v has to go, over that of p. Both scale with the image, so one ratio serves all units.
+The speed depends on the ``ratio`` τ/σ, after K and A are scaled to norm one. The best ratio is the squared distance
+that v has to go, over the squared distance that p has to go. Both scale with the image, so one ratio serves all units.
 
 A. Chambolle, T. Pock, A first-order primal-dual algorithm for convex problems, J. Math. Imaging Vis. 2011.
 L. Condat, A primal-dual splitting method for convex optimization, J. Optim. Theory Appl. 2013 (relaxation by ρ).
@@ -23,22 +23,22 @@ from baselines.functionals.regulariser import Regulariser
 
 RELAXATION = 1.9  # ρ; Condat 2013, theorem 3.3, converges below 2
 
-# τ/σ by sweeps over powers of ten on phantoms and photographs (a factor of three either way matters little)
-RATIO_WELL_POSED = 0.05  # denoising
-RATIO_PROX = 200.0  # operators that lose information, with a closed-form proximal map
-RATIO_DUAL = 30.0  # and those without one
-WELL_POSED = 0.1  # of the smallest to the largest squared singular value
+# τ/σ by sweeps over powers of ten on phantoms and photographs. A factor of three either way matters little.
+RATIO_WELL_POSED = 0.05  # for denoising
+RATIO_PROX = 200.0  # for operators that lose information, where f has a closed-form proximal map
+RATIO_DUAL = 30.0  # for operators that lose information, where f has none
+WELL_POSED = 0.1  # ratio of the smallest to the largest squared singular value, above which f is well posed
 
 
 def best_ratio(f: DataFit) -> float:
-    """τ/σ, by what is known of f."""
+    """τ/σ for the data term f."""
     if f.prox is None:
         return RATIO_DUAL
     return RATIO_WELL_POSED if f.convexity > WELL_POSED else RATIO_PROX
 
 
 def pdhg(start: Tensor, f: DataFit, g: Regulariser, iterations: int, watch: Callable[[Tensor], None]) -> Tensor:
-    """The minimiser, by whichever of the two iterations suits f; ``watch`` is shown every iterate."""
+    """The minimiser, by `by_prox` if f has a proximal map, else `by_dual`; ``watch`` is called with every iterate."""
     iterate = by_dual if f.prox is None else by_prox
     return iterate(start, f, g, iterations, best_ratio(f), watch)
 
@@ -46,7 +46,7 @@ def pdhg(start: Tensor, f: DataFit, g: Regulariser, iterations: int, watch: Call
 def by_prox(
     v: Tensor, f: DataFit, g: Regulariser, iterations: int, ratio: float, watch: Callable[[Tensor], None]
 ) -> Tensor:
-    """With one prox of f an iteration."""
+    """The minimiser, with one prox of f an iteration."""
     assert f.prox is not None
     tau, sigma = ratio**0.5 / g.K_norm, ratio**-0.5 / g.K_norm
     v_new, v = v, v.clone()
@@ -63,9 +63,9 @@ def by_prox(
 def by_dual(
     v: Tensor, f: DataFit, g: Regulariser, iterations: int, ratio: float, watch: Callable[[Tensor], None]
 ) -> Tensor:
-    """With one A and one Aᵀ an iteration.
+    """The minimiser, with one A and one Aᵀ an iteration.
 
-    The dual step of each block is divided by the block's squared norm, so that neither K nor A limits the other's step.
+    Each dual step is divided by the squared norm of its own operator, so that neither K nor A limits the other's step.
     """
     tau, sigma = (ratio / 2) ** 0.5, (ratio * 2) ** -0.5
     v_new, v = v, v.clone()

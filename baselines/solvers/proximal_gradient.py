@@ -19,7 +19,7 @@ from bench.errors import BenchError
 
 
 def ista(v: Tensor, f: DataFit, g: Regulariser, iterations: int, watch: Callable[[Tensor], None]) -> Tensor:
-    """The minimiser, g being taken with K = 1; ``watch`` is shown every iterate."""
+    """The minimiser, for a g with K = 1; ``watch`` is called with every iterate."""
     L = lipschitz(f)
     for _ in range(iterations):
         v = g.prox(v - f.gradient(v) / L, 1 / L)
@@ -28,7 +28,7 @@ def ista(v: Tensor, f: DataFit, g: Regulariser, iterations: int, watch: Callable
 
 
 def fista(v: Tensor, f: DataFit, g: Regulariser, iterations: int, watch: Callable[[Tensor], None]) -> Tensor:
-    """As `ista`, with Nesterov's extrapolation."""
+    """`ista` with Nesterov's extrapolation."""
     L = lipschitz(f)
     w = v
     for _, momentum in zip(range(iterations), momenta(), strict=False):
@@ -47,7 +47,7 @@ def momenta() -> Iterator[float]:
 
 
 def lipschitz(f: DataFit) -> float:
-    """The Lipschitz constant of ∇f; raises `BenchError` where there is none."""
+    """The Lipschitz constant of ∇f; raises `BenchError` where ∇f has none."""
     if f.F.lipschitz is None:
         raise BenchError(
             "steps down the gradient need a data term with a Lipschitz gradient, which the noise of this track does "

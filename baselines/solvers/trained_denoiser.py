@@ -1,4 +1,8 @@
-"""A denoiser that learns from training images by steps of its own, without gradients, and then is plugged in."""
+"""z = D_θ(x; σ):   plug and play with a denoiser D_θ that learns θ from training images, without gradients
+
+Every training step calls `learn` with a batch of normalised images. Afterwards the denoiser is used as any other
+(`baselines.solvers.plug_and_play`).
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,7 @@ from bench.contract.task import Track
 
 
 class TrainedDenoiser(PlugAndPlay, LearnedMethod):
-    """Subclasses write `learn` and `denoise`. Nothing is tuned: a method that learns has one recipe."""
+    """Subclasses write `learn` and `denoise`. No hyperparameter is tuned: a method that learns has one recipe."""
 
     gradient_clip: ClassVar[float | None] = None
 
@@ -41,4 +45,4 @@ class TrainedDenoiser(PlugAndPlay, LearnedMethod):
 
     @abstractmethod
     def learn(self, x: Tensor) -> Tensor:
-        """One step on the channels (B, 1, ...) of images in their frames; returns what is to fall."""
+        """One training step on the channels (B, 1, ...) of normalised images; returns its loss, ()."""

@@ -1,7 +1,7 @@
 """x_hat = Dv,   v = argmin f(v) + g(Kv):   a variational model, and the algorithms that solve it
 
-A method states its model; which algorithm solves it, in how many iterations, and whether the data term is that of the
-noise are hyperparameters of all of them.
+A method states its model. Its hyperparameters choose the algorithm, the number of iterations, and the data term: the
+likelihood of the declared noise or least squares.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ WEIGHT_OF_DENOISING = Float(1e-3, 2.0, log=True)
 
 @dataclass(frozen=True)
 class Model:
-    """min_v f(v) + g(Kv), where the iterations start, and D, which takes the image from v."""
+    """min_v f(v) + g(Kv), the ``start`` of the iterations, and ``image``, the map D from v to the image."""
 
     f: DataFit
     g: Regulariser
@@ -43,13 +43,13 @@ class Model:
     image: Callable[[Tensor], Tensor] = lambda v: v
 
     def objective(self, v: Tensor) -> Tensor:
-        """Of each image of the batch, (B,)."""
+        """f(v) + g(Kv) of each image of the batch, (B,)."""
         return self.f.value(v) + self.g.value(self.g.K(v))
 
 
 class Variational(Method):
-    """A method that is a `Model`. ``algorithm`` is one of the class's ``algorithms``; ``data`` is "matched" to the
-    noise that the physics declares, or "gaussian" whatever it is. ``weights`` names the λ among its hyperparameters."""
+    """A method that minimises a `Model`. ``algorithm`` is one of the class's ``algorithms``. ``data``: "matched" to the
+    noise that the physics declares, or "gaussian" for any noise. ``weights`` names the hyperparameters that are λ."""
 
     weights: ClassVar[Sequence[str]] = ("lam",)
     algorithms: ClassVar[Sequence[str]] = ("pdhg", "admm")
@@ -66,7 +66,7 @@ class Variational(Method):
 
     @abstractmethod
     def model(self, y: Tensor, physics: LinearPhysics) -> Model:
-        """What is minimised for ``y``."""
+        """The model of ``y``."""
 
     @torch.no_grad()
     def forward(self, y: Tensor, physics: LinearPhysics) -> Tensor:
@@ -80,4 +80,5 @@ class Variational(Method):
         return [float(value) for value in objective]
 
     def solve(self, model: Model, watch: Callable[[Tensor], None]) -> Tensor:
+        """The image of the minimiser; ``watch`` is called with every iterate v."""
         return model.image(ALGORITHMS[self.algorithm](model.start, model.f, model.g, self.iterations, watch))

@@ -1,6 +1,6 @@
-"""Finite differences and their adjoint, in 2D and 3D.
+"""(∇x)_i = x(· + e_i) − x, finite differences and their adjoint, in 2D and 3D.
 
-(∇x)_i = x shifted by one along axis i, minus x; zero at the far edge (Neumann). ∇ᵀ = -div. Fields are stacked first,
+The difference is zero at the far edge (Neumann), and ∇ᵀ = −div. Fields are stacked first,
 (dims, B, C, ...), so that each component is contiguous; ``out`` arrays are reused by iterative methods.
 
 A. Chambolle, An algorithm for total variation minimization and applications, J. Math. Imaging Vis. 2004.

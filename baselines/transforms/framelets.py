@@ -5,11 +5,11 @@ The filters of order m are, for l = 0, ..., m,
     ĥ_l(ω) = √(m choose l) cos(ω/2)^{m−l} (i sin(ω/2))^l,   Σ_l |ĥ_l|² = (cos² + sin²)^m = 1,
 
 h_0 the refinement mask of the B-spline: m = 1 is Haar, 2 piecewise linear ([1 2 1]/4, √2[1 0 −1]/4, [−1 2 −1]/4),
-4 cubic. In n dimensions their tensor products, at level j with 2^{j−1} − 1 zeros between the taps (à trous).
+4 cubic. In n dimensions filters are tensor products. At level j, 2^{j−1} − 1 zeros stand between the taps (à trous).
 
-Images are mirrored at their edges (half-sample symmetry), under which even orders stay exactly tight: the filters are
-symmetric or antisymmetric, so that half of the energy of the mirrored image is in either half. Odd orders have no
-centre pixel and wrap around.
+Images are mirrored at their edges (half-sample symmetry). Even orders stay exactly tight then: their filters are
+symmetric or antisymmetric, so each half of the mirrored image holds half of its energy. Odd orders have no centre
+pixel; for them images wrap around.
 
 A. Ron, Z. Shen, Affine systems in L2(R^d): the analysis of the analysis operator, J. Funct. Anal. 1997.
 J.-F. Cai, R. Chan, Z. Shen, A framelet-based image inpainting algorithm, Appl. Comput. Harmon. Anal. 2008.
@@ -28,9 +28,9 @@ from torch import Tensor
 class Framelets:
     """The transform of images like ``image`` (B, C, ...): coefficients (bands, B, C, ...), the approximation first.
 
-    ``weights`` (bands, 1, 1, ...) is 0 at the approximation, which a prior leaves alone, and else the norm of the
-    band's filter: the standard deviation that white noise of standard deviation one has there.
-    Levels stop, after the first, where the taps would spread over more than the shortest side.
+    ``weights`` (bands, 1, 1, ...) is 0 at the approximation, which a prior leaves alone. At a detail it is the norm of
+    the band's filter, which is the standard deviation in this band of white noise of standard deviation one.
+    There is at least one level, and no further one whose taps would spread over more than the shortest side.
     """
 
     def __init__(self, image: Tensor, order: int = 2, levels: int = 2) -> None:
@@ -86,7 +86,7 @@ def band_norms(filters: list[list[float]], dilations: list[int], dims: int) -> l
 
 
 def upsample(taps: list[float], dilation: int) -> np.ndarray:
-    """With ``dilation - 1`` zeros between the taps."""
+    """The ``taps`` with ``dilation - 1`` zeros between them."""
     upsampled = np.zeros((len(taps) - 1) * dilation + 1)
     upsampled[::dilation] = taps
     return upsampled
@@ -123,7 +123,7 @@ def filter_axis_adjoint(c: Tensor, axis: int, filters: list[list[float]], dilati
 
 
 def mirror(n: int, order: int, dilation: int) -> Tensor:
-    """The samples under the taps of an axis of n: mirrored beyond its ends, or wrapped for an odd order."""
+    """The samples under the taps along an axis of n samples: mirrored beyond its ends, or wrapped for an odd order."""
     index = torch.arange(-(order // 2) * dilation, n + (order - order // 2) * dilation)
     if order % 2:
         return index % n

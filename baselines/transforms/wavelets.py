@@ -4,9 +4,9 @@ Each level filters its approximation along every axis with a low-pass h and a hi
 (h∗x)↓2 and (g∗x)↓2. Coefficients keep the shape of the image, nested as usual: the approximation stands in the
 first corner, halved by every level, and the details around it, the finest outermost.
 
-Sides that 2^levels does not divide are extended. What is synthesised is then cropped, D = crop∘Wᵀ, whose rows are still
-orthonormal: DDᵀ = I (a Parseval frame), with Dᵀ = W∘(extension by zeros). Extension E by the edge's value gives sparser
-coefficients of the same image, D(WEx) = x. Where nothing is extended, D = Wᵀ and both are Wx.
+Sides that 2^levels does not divide are extended. The synthesis then crops, D = crop∘Wᵀ. Its rows are still orthonormal,
+DDᵀ = I (a Parseval frame), and Dᵀ = W∘(extension by zeros). The extension E by the edge's value gives sparser
+coefficients WEx of the same image, D(WEx) = x. Where nothing is extended, D = Wᵀ and WEx = Dᵀx = Wx.
 
 S. Mallat, A theory for multiresolution signal decomposition: the wavelet representation, IEEE TPAMI 1989.
 I. Daubechies, Ten lectures on wavelets, SIAM 1992 (the filters: Haar, db2, ..., and the symlets sym2, ...).
@@ -27,11 +27,12 @@ from bench.errors import BenchError
 class Wavelets:
     """The transform for images like ``image`` (B, C, ...), on its device and in its precision.
 
-    ``weights`` (..., as the coefficients of one channel) is 1 at details and 0 at the approximation, which a
-    prior leaves alone. Levels stop, after the first, where the approximation would be shorter than the filter.
+    ``weights`` (of the shape of the coefficients of one channel) is 1 at details and 0 at the approximation, which a
+    prior leaves alone. There is at least one level, and no further one whose approximation would be shorter than the
+    filter.
 
-    A level multiplies lines by a dense matrix: on a CPU, for 8 taps and up to 256 pixels a side, about as fast as the
-    fastest of strided convolution, sums of shifted slices and banded blocks; at 512 some three times slower.
+    A level multiplies lines by a dense matrix. On a CPU, for 8 taps and up to 256 pixels a side, this is about as fast
+    as strided convolution, sums of shifted slices or banded blocks; at 512 pixels it is some three times slower.
     """
 
     def __init__(self, image: Tensor, wavelet: str = "sym4", levels: int = 4) -> None:
@@ -44,7 +45,7 @@ class Wavelets:
         self.weights[corner([n >> levels for n in self.padded])] = 0
 
     def analysis(self, x: Tensor) -> Tensor:
-        """Coefficients WEx of ``x`` (B, C, ...): those of the image extended by its edge. `synthesis` inverts it."""
+        """Coefficients WEx of ``x`` (B, C, ...), extended by its edge. `synthesis` inverts it."""
         for axis, (n, padded) in enumerate(zip(self.shape, self.padded, strict=True), start=2):
             if padded > n:
                 x = x.index_select(axis, torch.arange(padded, device=x.device).clamp(max=n - 1))
@@ -80,7 +81,7 @@ class Wavelets:
 
 
 def check_orthonormal(wavelet: str) -> None:
-    """Raises `BenchError` where PyWavelets has no orthonormal wavelet of this name; dmey is one but for rounding."""
+    """Raises `BenchError` where PyWavelets has no orthonormal wavelet of this name; dmey is only nearly one."""
     if wavelet not in pywt.wavelist(kind="discrete"):
         raise BenchError(f"wavelet={wavelet} is not known to PyWavelets: choose haar, db2 to db38 or sym2 to sym20.")
     if wavelet == "dmey" or not pywt.Wavelet(wavelet).orthogonal:
@@ -93,9 +94,9 @@ def corner(sides: Sequence[int]) -> tuple[slice | EllipsisType, ...]:
 
 
 def filters(wavelet: str, n: int, like: Tensor) -> Tensor:
-    """One level on n samples, (n, n) and orthonormal: h∗ at every second sample, then g∗.
+    """One level on n samples as an orthonormal matrix (n, n): h∗ at every second sample, then g∗.
 
-    Aligned as PyWavelets' mode "periodization", and wrapped as often as it takes where the filter is the longer.
+    The alignment is the one of PyWavelets' mode "periodization". A filter longer than n wraps around several times.
     """
     bank = pywt.Wavelet(wavelet)
     rows = torch.arange(n // 2)

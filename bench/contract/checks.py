@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import inspect
-import random
+import re
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from functools import cached_property, partial
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
-import numpy as np
 import torch
-from deepinv.physics import LinearPhysics
-from torch import Tensor
 
-from bench.contract.construct import FROM_TRACK, build
-from bench.contract.method import Estimate, Method
+from bench.contract.construct import FROM_TRACK, open_ended, parameters
+from bench.contract.devices import DEVICE_TOLERANCE, agrees_with_the_processor, distance
+from bench.contract.method import Method
 from bench.contract.space import contains
-from bench.contract.toy_operators import Toy, toys
+from bench.contract.toy_operators import toys
+from bench.contract.tried import Breach, Tried, make, run, step
 
 BATCH_TOLERANCE = 1e-4  # of an image's largest value: single precision sums in another order
+NONDETERMINISTIC = re.compile(r"(\S+) does not have a deterministic implementation")
 
 
 class Outcome(NamedTuple):
@@ -30,36 +29,9 @@ class Outcome(NamedTuple):
     message: str
 
 
-class Tried:
-    """A method on a toy operator, and its first reconstruction, which all checks use."""
-
-    def __init__(self, method: type[Method], toy: Toy) -> None:
-        self.method = method
-        self.toy = toy
-        self.y, self.physics = toy.y.clone(), toy.physics(toy.params)
-        self.buffers = {name: buffer.clone() for name, buffer in self.physics.named_buffers()}
-
-    @cached_property
-    def instance(self) -> Method:
-        return make(self.method, self.toy)
-
-    @cached_property
-    def image(self) -> Tensor:
-        return run(self.instance, self.y, self.physics)
-
-    @cached_property
-    def draws(self) -> bool:
-        """Whether the method draws random numbers: another seed gives another image."""
-        other = run(self.instance, self.toy.y, self.toy.physics(self.toy.params), seed=1)
-        return not torch.equal(other, self.image)
-
-
-class Breach(Exception):
-    """A method does something that the contract forbids."""
-
-
-def check(method: type[Method]) -> list[Outcome]:
-    """Every check of the class, then every check on every toy operator that the method supports."""
+def check(method: type[Method], device: torch.device | str = "cpu") -> list[Outcome]:
+    """Every check of the class, then every check on every toy operator that the method supports, on a device."""
+    device = torch.device(device)
     outcomes = [attempt(name, partial(test, method)) for name, test in CLASS_CHECKS.items()]
     for toy in toys():
         reason = method.supports(toy.track)
@@ -67,22 +39,24 @@ def check(method: type[Method]) -> list[Outcome]:
             stated = isinstance(reason, str) and bool(reason)
             outcomes.append(Outcome(f"{toy.track.name}: unsupported", stated, str(reason)))
             continue
-        checks = TOY_CHECKS | (LEARNED_CHECKS if method.learned else {})
-        tried = Tried(method, toy)
+        checks = (
+            TOY_CHECKS | (LEARNED_CHECKS if method.learned else {}) | (DEVICE_CHECKS if device.type != "cpu" else {})
+        )
+        tried = Tried(method, toy.on(device))
         outcomes += [attempt(f"{toy.track.name}: {name}", partial(test, tried)) for name, test in checks.items()]
     if all(outcome.check.endswith(": unsupported") for outcome in outcomes[len(CLASS_CHECKS) :]):
         outcomes.append(Outcome("supports an operator", False, "none of the toy operators is supported"))
     return outcomes
 
 
-def attempt(name: str, test: Callable[[], None]) -> Outcome:
+def attempt(name: str, test: Callable[[], str | None]) -> Outcome:
+    """The outcome of a check, which returns a remark or nothing and raises where the method fails it."""
     try:
-        test()
+        return Outcome(name, True, test() or "")
     except Breach as breach:
         return Outcome(name, False, str(breach))
     except Exception as error:
         return Outcome(name, False, f"raised {type(error).__name__}: {error}".partition("\n")[0])
-    return Outcome(name, True, "")
 
 
 def opens_with_an_equation(method: type[Method]) -> None:
@@ -99,14 +73,12 @@ def has_defaults(method: type[Method]) -> None:
 
 
 def has_a_sound_search_space(method: type[Method]) -> None:
-    parameters = inspect.signature(method).parameters
     if method.learned and any(method.space(toy.track) for toy in toys()):
         raise Breach("a method that learns has one declared recipe: it can have no search space")
-    open_ended = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values())
     for toy in toys():
         space, start = method.space(toy.track), method.defaults(toy.track)
         for name in {*space, *start}:
-            if name not in parameters and not open_ended:
+            if name not in parameters(method) and not open_ended(method):
                 raise Breach(f"{name!r} is searched, but it is no argument of the constructor")
             if name not in space:
                 raise Breach(f"{name!r} has a default to search from, but no range")
@@ -134,16 +106,26 @@ def leaves_its_input_alone(tried: Tried) -> None:
             raise Breach(f"the physics' {name!r} was changed")
 
 
-def repeats_itself(tried: Tried) -> None:
-    """Equal bits from equal seeds: a method may draw random numbers from generators that the referee seeds."""
+def repeats_itself(tried: Tried) -> str | None:
+    """Equal bits from equal seeds: a method may draw random numbers from generators that the referee seeds.
+
+    On a GPU some operations have no deterministic implementation: then the images agree within `DEVICE_TOLERANCE`.
+    """
     first, toy = tried.image, tried.toy
-    second = run(tried.instance, toy.y, toy.physics(toy.params))
-    if not torch.equal(first, second):
-        difference = float((first - second).abs().max())
-        raise Breach(
-            f"a second call with the same seed differs by {difference:.1e}: draw random numbers from the global "
-            "generators of torch, NumPy or Python, which are seeded before each image"
-        )
+    with warnings.catch_warnings(record=True) as raised:
+        warnings.simplefilter("always")
+        second = run(tried.instance, toy.y, toy.physics(toy.params))
+    if torch.equal(first, second):
+        return None
+    found = (NONDETERMINISTIC.match(str(warning.message)) for warning in raised)
+    operations = sorted({match.group(1) for match in found if match})
+    if tried.device.type != "cpu" and operations and distance(second, first) <= DEVICE_TOLERANCE:
+        return f"differs by {distance(second, first):.1e}: {', '.join(operations)} cannot be deterministic there"
+    difference = float((first - second).abs().max())
+    raise Breach(
+        f"a second call with the same seed differs by {difference:.1e}: draw random numbers from the global "
+        "generators of torch, NumPy or Python, which are seeded before each image"
+    )
 
 
 def treats_a_batch_as_its_images(tried: Tried) -> None:
@@ -161,12 +143,19 @@ def treats_a_batch_as_its_images(tried: Tried) -> None:
 def learns_from_a_step(tried: Tried) -> None:
     instance = make(tried.method, tried.toy)
     before = {name: value.clone() for name, value in instance.state_dict().items()}
-    step(instance, tried.toy)
+    held = step(instance, tried.toy)
     after = instance.state_dict()
     if not instance.automatic_optimization and all(torch.equal(after[name], value) for name, value in before.items()):
         raise Breach("a training step, which optimises by itself, leaves its state_dict as it was")
     for name, parameter in instance.named_parameters():
-        if parameter.requires_grad and (parameter.grad is None or not bool(torch.isfinite(parameter.grad).all())):
+        if not parameter.requires_grad:
+            continue
+        if not instance.automatic_optimization:
+            if not any(parameter is one for one in held):
+                raise Breach(f"no optimiser of configure_optimizers() holds {name!r}")
+            if not bool(torch.isfinite(parameter).all()):
+                raise Breach(f"after a training step {name!r} is not finite")
+        elif parameter.grad is None or not bool(torch.isfinite(parameter.grad).all()):
             raise Breach(f"a training step gives {name!r} no finite gradient")
 
 
@@ -187,58 +176,16 @@ CLASS_CHECKS: dict[str, Callable[[type[Method]], None]] = {
     "hyperparameters have defaults": has_defaults,
     "search space": has_a_sound_search_space,
 }
-TOY_CHECKS: dict[str, Callable[[Tried], None]] = {
+TOY_CHECKS: dict[str, Callable[[Tried], str | None]] = {
     "shape, dtype, device, finite": makes_an_image,
     "y and physics unchanged": leaves_its_input_alone,
     "deterministic": repeats_itself,
     "batch equals images": treats_a_batch_as_its_images,
 }
-LEARNED_CHECKS: dict[str, Callable[[Tried], None]] = {
+LEARNED_CHECKS: dict[str, Callable[[Tried], str | None]] = {
     "learns from a step": learns_from_a_step,
     "state_dict round trip": survives_a_checkpoint,
 }
-
-
-@contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Seeds the global generators of torch, NumPy and Python; afterwards they go on as if nothing had happened."""
-    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
-    try:
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            np.random.seed(seed)  # noqa: NPY002
-            random.seed(seed)
-            yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(numpy)  # noqa: NPY002
-
-
-def make(method: type[Method], toy: Toy) -> Method:
-    """An instance with default hyperparameters; the same weights every time."""
-    with seeded(0):
-        return build(method, toy.track, {}).eval()
-
-
-def run(method: Method, y: Tensor, physics: LinearPhysics, seed: int = 0) -> Tensor:
-    """The image, made as evaluation makes it: without gradients, after the generators are seeded."""
-    with torch.no_grad(), seeded(seed):
-        estimate = method(y, physics)
-    image = estimate.image if isinstance(estimate, Estimate) else estimate
-    if not isinstance(image, Tensor):
-        raise Breach(f"returned {type(image).__name__}, expected a tensor")
-    return image
-
-
-def step(method: Method, toy: Toy) -> None:
-    """The method's own training step, outside of a trainer, and its backward pass where Lightning would run it."""
-    method.train()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*self.log.*")
-        loss = method.training_step((toy.x, toy.y, toy.physics(toy.params)), 0)
-    loss = loss["loss"] if isinstance(loss, Mapping) else loss
-    if not isinstance(loss, Tensor):
-        raise Breach(f"training_step returned {type(loss).__name__}, expected a loss")
-    if method.automatic_optimization:
-        loss.backward()
-    method.eval()
+DEVICE_CHECKS: dict[str, Callable[[Tried], str | None]] = {  # of a device that is not the CPU
+    "agrees with the CPU": agrees_with_the_processor,
+}

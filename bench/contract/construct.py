@@ -17,6 +17,19 @@ if TYPE_CHECKING:
 FROM_TRACK = ("channels", "dims", "measured_channels")  # constructor arguments that the track fills in
 
 
+def parameters(method: type[Method]) -> Mapping[str, inspect.Parameter]:
+    """The arguments of the constructor; none where a method has no constructor of its own (Lightning's takes any)."""
+    from bench.contract.method import Method
+
+    own = method.__mro__[: method.__mro__.index(Method)]
+    return inspect.signature(method).parameters if any("__init__" in vars(base) for base in own) else {}
+
+
+def open_ended(method: type[Method]) -> bool:
+    """Whether the constructor takes arguments of any name."""
+    return any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters(method).values())
+
+
 def build(method: type[Method], track: Track, hyperparameters: Mapping[str, Any]) -> Method:
     """An instance with the given hyperparameters and with the facts that its constructor asks of the track."""
     known = {name: getattr(track, name) for name in asked_of_track(method)}
@@ -25,14 +38,14 @@ def build(method: type[Method], track: Track, hyperparameters: Mapping[str, Any]
 
 def asked_of_track(method: type[Method]) -> list[str]:
     """The constructor's arguments that the track fills in."""
-    return [name for name in inspect.signature(method).parameters if name in FROM_TRACK]
+    return [name for name in parameters(method) if name in FROM_TRACK]
 
 
 def constructor_defaults(method: type[Method]) -> dict[str, Any]:
     """The hyperparameters that the constructor states, with their default values."""
     return {
         name: parameter.default
-        for name, parameter in inspect.signature(method).parameters.items()
+        for name, parameter in parameters(method).items()
         if parameter.default is not inspect.Parameter.empty and name not in FROM_TRACK
     }
 
@@ -40,8 +53,6 @@ def constructor_defaults(method: type[Method]) -> dict[str, Any]:
 def check_space(method: type[Method], track: Track) -> Mapping[str, Range]:
     """The search space of a method on a track. Raises `BenchError` where its declaration breaks the contract."""
     space = method.space(track)
-    parameters = inspect.signature(method).parameters
-    open_ended = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values())
     if method.learned and space:
         raise BenchError(f"{method.__name__} learns and has a search space. A method that learns has one recipe.")
     for name, values in space.items():
@@ -51,7 +62,7 @@ def check_space(method: type[Method], track: Track) -> Mapping[str, Range]:
             raise BenchError(f"the range of {name!r} goes from {values.low} to {values.high}. low must be below high.")
         if isinstance(values, Float | Int) and values.log and values.low <= 0:
             raise BenchError(f"the logarithmic range of {name!r} starts at {values.low}. It must start above 0.")
-        if name not in parameters and not open_ended:
+        if name not in parameters(method) and not open_ended(method):
             raise BenchError(f"{name!r} is searched, but the constructor has no such argument.")
     return space
 
@@ -68,22 +79,22 @@ def unsupported(method: type[Method], track: Track) -> str:
 
 def check_hyperparameters(name: str, method: type[Method], track: Track, asked: Mapping[str, Any]) -> None:
     """Raise a `BenchError` where the method has no hyperparameter of an asked name, or does not take its value."""
-    parameters = inspect.signature(method).parameters
-    known = {
-        key for key, p in parameters.items() if p.kind is not inspect.Parameter.VAR_KEYWORD and key not in FROM_TRACK
-    } | set(method.space(track))
+    if not asked:
+        return
+    named = {key: p for key, p in parameters(method).items() if p.kind is not inspect.Parameter.VAR_KEYWORD}
+    known = (named.keys() - set(FROM_TRACK)) | set(method.space(track))
     for key, value in asked.items():
         if key not in known:
             raise unknown(f"hyperparameter of {name}", key, known)
-        if key in parameters and (reason := misfit(value, parameters[key], method.space(track).get(key))):
-            raise BenchError(f"{name}:{key}={value} {reason}, and its default is {parameters[key].default}.")
-    if asked and not unsupported(method, track):
+        if key in named and (reason := misfit(value, named[key], method.space(track).get(key))):
+            raise BenchError(f"{name}:{key}={value} {reason}, and its default is {named[key].default}.")
+    if not unsupported(method, track):
+        words = ",".join(f"{key}={value}" for key, value in asked.items())
         try:
             build(method, track, asked)
-        except BenchError:
-            raise
+        except BenchError as error:
+            raise BenchError(f"{name}:{words} cannot be made: {error}") from error
         except Exception as error:
-            words = ",".join(f"{key}={value}" for key, value in asked.items())
             raise BenchError(f"{name}:{words} cannot be made: {type(error).__name__}: {error}") from error
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from torch import Tensor
 
 from bench.contract.space import Range
 from bench.contract.task import Track
+
+logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)  # which devices it sees is no news
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,11 @@
-"""What an operator may offer beyond `deepinv.physics.LinearPhysics`, and what is used where it does not.
+"""Protocols by which an operator offers more than `deepinv.physics.LinearPhysics`, each with a fallback.
 
-- ``direct(y, **hyperparameters)``: what is done first in practice (FBP, TKD, Wiener, zero-filled, interpolation).
+- ``direct(y, **hyperparameters)``: the first reconstruction in practice (FBP, TKD, Wiener, zero-filled, interpolation);
+  otherwise the adjoint.
 - ``filter(y, window)``: the measurement-domain filter of a filtered backprojection.
-- ``closed_form_l2(y, lam)``: the minimiser of ``‖Ax − y‖² + lam ‖∇x‖²``.
-- ``rays(views, bins)``: A of a part of the measurement (see `Rays`).
-- ``operator_norm``: the largest singular value of ``A``, where it is known.
+- ``closed_form_tikhonov(y, lam)``: the minimiser of ``‖Ax − y‖² + lam ‖∇x‖²``; otherwise it is iterated.
+- ``rays(views, bins)``: A restricted to a part of the measurement (see `Rays`); otherwise all of A is worked out.
+- ``operator_norm``: the largest singular value of ``A``; otherwise power iteration finds it.
 - ``with_kernel(kernel)`` and ``kernel_size``: of a blind track, whose A is the identity (see `Blind`).
 """
 
@@ -18,12 +19,12 @@ import torch
 from deepinv.physics import DecomposablePhysics, LinearPhysics
 from torch import Tensor
 
-POWER_ITERATIONS = 30
+POWER_ITERATIONS = 30  # of the norm of an operator that states none
 
 
 @runtime_checkable
 class Blind(Protocol):
-    """An operator that keeps back the kernel by which y was blurred; its A takes the kernel as a delta."""
+    """An operator that does not reveal the kernel by which y was blurred; its A is the blur by a delta."""
 
     kernel_size: int  # an upper bound on the kernel's sides, in pixels
 
@@ -33,7 +34,7 @@ class Blind(Protocol):
 
 @dataclass(frozen=True)
 class Rays:
-    """A for the rays y[..., views, bins] alone: ``of`` picks them from a measurement."""
+    """A restricted to the rays y[..., views, bins]; ``of`` picks these rays from a measurement."""
 
     A: Callable[[Tensor], Tensor]
     A_adjoint: Callable[[Tensor], Tensor]
@@ -45,14 +46,14 @@ class Rays:
 
 
 def direct(y: Tensor, physics: LinearPhysics, **hyperparameters: float | str) -> Tensor:
-    """The operator's direct reconstruction of ``y``; the adjoint where it offers none."""
+    """The operator's direct reconstruction of ``y``, or the adjoint where it offers none."""
     if hasattr(physics, "direct"):
         return physics.direct(y, **hyperparameters)
     return physics.A_adjoint(y)
 
 
 def rays(physics: LinearPhysics, y: Tensor, views: slice, bins: slice) -> Rays:
-    """Some rays of a tomograph that measures ``y``; an operator that offers no parts of itself works them all out."""
+    """A restricted to some rays of a tomograph that measures ``y``; without ``physics.rays`` all of A is worked out."""
     if hasattr(physics, "rays"):
         return physics.rays(views, bins)
 
@@ -68,9 +69,9 @@ def rays(physics: LinearPhysics, y: Tensor, views: slice, bins: slice) -> Rays:
 
 
 def operator_norm(physics: LinearPhysics, y: Tensor) -> float:
-    """The norm of ``A``: stated by the operator, or its largest singular value, else by seeded power iteration.
+    """The norm of ``A``: stated by the operator, its largest singular value, or found by seeded power iteration.
 
-    One number for a batch: the largest, where each image has an operator of its own.
+    It is one number for a batch: the largest norm, where each image has an operator of its own.
     """
     stated = getattr(physics, "operator_norm", None)
     if stated is not None:
@@ -78,7 +79,7 @@ def operator_norm(physics: LinearPhysics, y: Tensor) -> float:
     if isinstance(physics, DecomposablePhysics):
         return float(physics.mask.abs().max())
     shape = physics.A_adjoint(y).shape
-    # One image for the whole batch, so that an image alone finds what it finds in a batch.
+    # One start for all images of a batch, so that an image alone gives the same norm.
     x = torch.randn(shape[1:], generator=torch.Generator().manual_seed(0)).to(y).expand(shape)
     norm = 1.0
     for _ in range(POWER_ITERATIONS):

@@ -1,4 +1,4 @@
-"""Tasks and tracks: what is measured, frozen.
+"""Tasks and tracks: the measured images, the physics and the scoring, frozen.
 
 A task file declares its tracks as plain data and imports nothing heavy; `Task.open` imports what a track needs and
 returns its `Problem`: the images, the measurement and the physics.
@@ -31,7 +31,8 @@ class Metric:
 
     ``of`` names the part of an estimate that is scored: its image, its finding, or its std (standard deviation).
     ``function`` names ``module:callable``, called as ``f(x_hat, x, params, **options) -> float`` with float64 CPU
-    tensors ``(1, C, ...)``. What moves the score (data range, crop, real part or magnitude) stands in ``options``.
+    tensors ``(1, C, ...)``. ``options`` hold the conventions that move the score (data range, crop, real
+    part or magnitude).
     """
 
     name: str
@@ -74,17 +75,17 @@ class Track:
     version: int
     metrics: tuple[Metric, ...]  # the primary metric first
     budget: Budget
-    options: Mapping[str, Any]  # physics, noise, sizes, seeds: all that `Task.open` reads
+    options: Mapping[str, Any]  # physics, noise, sizes, seeds: everything that `Task.open` reads
     noise: str = "gaussian"  # its law, which the options hold: gaussian, photon, poisson, rician, ..., or none
     denoising: bool = False  # A is the identity: only noise is removed
     blind: bool = False  # the kernel that blurred y is unknown to the physics
-    modality: str = "photograph"  # what forms the measurement: photograph, ct, mri, qsm
+    modality: str = "photograph"  # photograph, ct, mri, qsm
     channels: int = 1  # of an image: 2 where it is complex
     dims: int = 2  # spatial dimensions of an image
     measured_channels: int = 1  # of a measurement: 2 where it is complex
     same_grid: bool = True  # measurements made on the grid of the reconstruction
     data: tuple[str, ...] = ()  # data sets it reads, none for embedded images and phantoms
-    split_unit: str = "image"  # what keeps the splits apart
+    split_unit: str = "image"  # the splits share no image, scene, phantom, ...
     direct_space: Mapping[str, Range] = field(default_factory=dict)  # tunable hyperparameters of `physics.direct`
     direct_defaults: Mapping[str, Any] = field(default_factory=dict)  # their defaults in the operator
     citation: str = ""

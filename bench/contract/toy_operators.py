@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from deepinv.physics import (
@@ -27,17 +27,25 @@ NOISE = 0.02  # standard deviation, on images of contrast one
 
 @dataclass(frozen=True)
 class Toy:
-    """A batch of images, their measurements, and ``physics(params)`` as in `bench.contract.task.Problem`."""
+    """A batch of images, their measurements, and ``physics(params)``: an operator on the device of ``y``."""
 
     track: Track
     x: Tensor
     y: Tensor
     params: Mapping[str, Tensor]
-    physics: Callable[[Mapping[str, Tensor]], LinearPhysics]
+    operator: Callable[[Mapping[str, Tensor]], LinearPhysics]
+
+    def physics(self, params: Mapping[str, Tensor]) -> LinearPhysics:
+        return self.operator(params).to(self.y.device)
 
     def one(self, index: int) -> tuple[Tensor, LinearPhysics]:
         """The measurement of one image, as a batch of one, and its physics."""
         return self.y[index : index + 1], self.physics({k: v[index : index + 1] for k, v in self.params.items()})
+
+    def on(self, device: torch.device) -> Toy:
+        """The same images and measurements on a device, with operators that are made there."""
+        moved = {name: value.to(device) for name, value in self.params.items()}
+        return replace(self, x=self.x.to(device), y=self.y.to(device), params=moved)
 
 
 class Rays(LinearPhysics):
@@ -60,7 +68,7 @@ class Rays(LinearPhysics):
 
 
 class RealKspace(LinearPhysics):
-    """Single-coil MRI of real images: y has two channels, x has one."""
+    """Single-coil MRI of real images, DC at the centre of k-space as in `MRI`: y has two channels, x has one."""
 
     operator_norm = 1.0
 
@@ -69,11 +77,12 @@ class RealKspace(LinearPhysics):
         self.register_buffer("mask", mask)
 
     def A(self, x: Tensor, **kwargs: object) -> Tensor:
-        return self.mask * torch.view_as_real(torch.fft.fft2(x[:, 0], norm="ortho")).movedim(-1, 1)
+        kspace = torch.fft.fftshift(torch.fft.fft2(x[:, 0], norm="ortho"), dim=(-2, -1))
+        return self.mask * torch.view_as_real(kspace).movedim(-1, 1)
 
     def A_adjoint(self, y: Tensor, **kwargs: object) -> Tensor:
         kspace = torch.view_as_complex((self.mask * y).movedim(1, -1).contiguous())
-        return torch.fft.ifft2(kspace, norm="ortho").real[:, None]
+        return torch.fft.ifft2(torch.fft.ifftshift(kspace, dim=(-2, -1)), norm="ortho").real[:, None]
 
 
 class Blur(BlurFFT):
@@ -99,7 +108,7 @@ class UnknownBlur(LinearPhysics):
         return y
 
     def with_kernel(self, kernel: Tensor) -> Blur:
-        return Blur((1, *self.shape), kernel[None, None], noise_model=self.noise_model)
+        return Blur((1, *self.shape), kernel[None, None], kernel.device, noise_model=self.noise_model)
 
 
 class Coils(MultiCoilMRI):
@@ -143,9 +152,16 @@ def toys() -> list[Toy]:
         toy(rng, "denoising", "photograph", plane, {}, lambda p: Denoising()),
         toy(rng, "odd-sided", "photograph", odd, {}, lambda p: Denoising()),
         toy(rng, "blur", "photograph", plane, {}, lambda p: Blur((1, *plane), kernel)),
-        toy(rng, "inpainting", "photograph", plane, pixels, lambda p: Inpainting((1, *plane), p["mask"])),
+        toy(
+            rng,
+            "inpainting",
+            "photograph",
+            plane,
+            pixels,
+            lambda p: Inpainting((1, *plane), p["mask"], device=p["mask"].device),
+        ),
         toy(rng, "rays", "ct", plane, {}, lambda p: Rays()),
-        toy(rng, "mri", "mri", plane, kspace, lambda p: MRI(p["mask"]), channels=2),
+        toy(rng, "mri", "mri", plane, kspace, lambda p: MRI(p["mask"], device=p["mask"].device), channels=2),
         toy(rng, "real mri", "mri", plane, kspace, lambda p: RealKspace(p["mask"]), noise=0.0),
         toy(
             rng,
@@ -153,7 +169,7 @@ def toys() -> list[Toy]:
             "mri",
             plane,
             kspace | {"coils": coils},
-            lambda p: Coils(p["mask"], p["coils"]),
+            lambda p: Coils(p["mask"], p["coils"], device=p["mask"].device),
             channels=2,
         ),
         toy(rng, "dipole", "qsm", volume, {}, lambda p: Dipole(volume)),

@@ -60,6 +60,7 @@ def specs_of(
     steps = wish.steps if trains else None  # a method that does not train has no steps
     budget = asdict(track.budget if steps is None else replace(track.budget, steps=steps))
     checkpoint = checkpoints.find(wish.checkpoint, method.name) if wish.checkpoint else ""
+    wish = wish.model_copy(update={"checkpoint": checkpoint})  # the whole key, of which a part may have been given
     search = search_hash(method, budget)
     head, changed = provenance.commit()
     outside = provenance.uncommitted(Path(method.reference)) if method.files else ""

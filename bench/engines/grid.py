@@ -73,31 +73,38 @@ def run_grid(specs: Sequence[Spec], engine: Engine, *, force: bool = False, repo
     # Longest first: a training starts while there is other work to fill the gaps.
     pending.sort(key=lambda spec: not spec.method.learned)
     console = Console(len(pending), report)
+    claimed = Claimed((), force)
     try:
         while pending:
-            claimed = Claimed(pending)
+            claimed = Claimed(pending, force)
             for ended in engine.work(claimed, tick=lambda: console.show(engine)):
-                spec = claimed.release(ended.task)
+                spec, claim = claimed.taken.pop(ended.task)
                 console.ended(spec, conclude(spec, ended), ended.seconds)
+                claim.__exit__()
             pending = claimed.passed_over
-            for spec in [spec for spec in pending if not held(claim_path(spec))]:
-                if finished(runs() / spec.key):
-                    pending.remove(spec)
-                    console.elsewhere(spec)
-            if pending and not claimed.taken:
+            for spec in [spec for spec in pending if not held(claim_path(spec)) and finished(runs() / spec.key)]:
+                pending.remove(spec)
+                console.elsewhere(spec)
+            if pending and not claimed.ever:
                 time.sleep(POLL)
     finally:
+        for _, claim in claimed.taken.values():
+            claim.__exit__()
         clear_scratch(runs())  # of runs that crashed or were stopped
     return console.failures
 
 
 class Claimed(Iterable[Task]):
-    """The tasks of the specs that no other command works on; each is claimed when an engine is ready to start it."""
+    """The tasks of the specs that no other command works on or has done; each is claimed when an engine can start it.
 
-    def __init__(self, specs: Sequence[Spec]) -> None:
-        self.specs = specs
+    With ``force`` finished ones are done again.
+    """
+
+    def __init__(self, specs: Sequence[Spec], force: bool) -> None:
+        self.specs, self.force = specs, force
         self.passed_over: list[Spec] = []
-        self.taken: dict[Task, tuple[Spec, Claim]] = {}
+        self.taken: dict[Task, tuple[Spec, Claim]] = {}  # at work
+        self.ever = False  # whether a run was begun
 
     def __iter__(self) -> Iterator[Task]:
         for spec in self.specs:
@@ -106,15 +113,15 @@ class Claimed(Iterable[Task]):
                 self.passed_over.append(spec)
                 continue
             claim.__enter__()
+            if finished(runs() / spec.key) and not self.force:  # another command ended it a moment ago
+                claim.__exit__()
+                self.passed_over.append(spec)
+                continue
             seconds = float(spec.budget["seconds"]) + GRACE
             task = Task(f"{spec.track} {spec.name}", execute, (spec.to_json(),), seconds, spec.devices)
             self.taken[task] = spec, claim
+            self.ever = True
             yield task
-
-    def release(self, task: Task) -> Spec:
-        spec, claim = self.taken[task]
-        claim.__exit__()
-        return spec
 
 
 def claim_path(spec: Spec) -> Path:

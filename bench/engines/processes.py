@@ -11,9 +11,11 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -26,7 +28,7 @@ PRELOADED = ["bench.engines.preload"]
 BLIND = {"CUDA_VISIBLE_DEVICES": "", "PYTORCH_NVML_BASED_CUDA_CHECK": "1"}
 # Variables of clusters and launchers by which Lightning would take a lone process for a part of a larger run.
 LAUNCHERS = (
-    *("SLURM_", "OMPI_", "PMI_", "LSB_", "JSM_", "KUBEFLOW", "TORCHELASTIC_", "LIGHTNING_", "MASTER_"),
+    *("SLURM_", "OMPI_COMM_WORLD_", "PMI_", "LSB_", "JSM_", "KUBEFLOW", "TORCHELASTIC_", "LIGHTNING_", "MASTER_"),
     *("LOCAL_RANK", "GLOBAL_RANK", "GROUP_RANK", "RANK", "WORLD_SIZE", "NODE_RANK"),
 )
 
@@ -91,6 +93,7 @@ def work(
     """
     os.setsid()
     end_with_parent(parent)
+    end_with_command()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.environ.clear()
@@ -98,7 +101,7 @@ def work(
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(int(environment["OMP_NUM_THREADS"]))
     try:
-        value = function(*arguments, lambda stage: connection.send(("stage", stage)))
+        value = function(*arguments, partial(send_stage, connection))
         connection.send(("value", value))
     except BrokenPipeError:
         os._exit(1)
@@ -111,6 +114,14 @@ def work(
         os._exit(1)
     sys.stdout.flush()
     os._exit(0)  # without exit handlers of libraries that the server imported
+
+
+def send_stage(connection: Connection, stage: str) -> None:
+    """Tell the command how far its work is, and end where the command has been killed: nobody waits for the outcome."""
+    try:
+        connection.send(("stage", stage))
+    except OSError:
+        os._exit(1)
 
 
 def end_with_parent(parent: int) -> None:
@@ -126,6 +137,29 @@ def end_with_parent(parent: int) -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if parent and os.getppid() != parent:
             os._exit(1)
+
+
+def end_with_command() -> None:
+    """End this process and all that it has started when the command has ended, even by SIGKILL.
+
+    The server ends when nobody holds its pipe any more: this process, which was handed the pipe, lets go of it. A
+    thread beside that waits for the end of the command, and takes the children of this process with it.
+    """
+    if START_METHOD == "forkserver":
+        from multiprocessing import forkserver
+
+        server: Any = forkserver._forkserver  # type: ignore[attr-defined]
+        if server._forkserver_alive_fd is not None:
+            os.close(server._forkserver_alive_fd)
+            server._forkserver_alive_fd = None
+    command = multiprocessing.parent_process()
+    if command is not None:
+
+        def watch() -> None:
+            command.join()
+            os.killpg(os.getpid(), signal.SIGKILL)
+
+        threading.Thread(target=watch, daemon=True).start()
 
 
 def end(process: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ from pathlib import Path
 from bench.engines.local import Ended
 from bench.engines.processes import clean
 from bench.errors import BenchError
-from bench.places import runs
+from bench.places import partial, runs
 from bench.runs.outcomes import failed_result, outcome_directory
 from bench.runs.records import Result, finished
 from bench.runs.spec import Spec
@@ -41,6 +42,8 @@ def execute(spec_text: str, send: Callable[[str], None]) -> str:
                 from bench.runs.run import perform
 
                 perform(spec, directory, report, telling.hear)
+    if finished(target):
+        shutil.rmtree(partial(spec.key), ignore_errors=True)
     return ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ from bench.errors import BenchError
 from bench.leaderboard import verify
 from bench.leaderboard.currency import is_external
 from bench.leaderboard.entries import Entry, read, write_text
-from bench.places import runs
+from bench.places import partial, runs
 from bench.runs import provenance
 from bench.runs.checkpoints import CHECKPOINT
 from bench.runs.records import Result
@@ -34,7 +35,7 @@ def verify_entries(
         try:
             agrees = verify_entry(read(path), path, engine, images, renew, report)
         except BenchError as error:
-            report(f"{path}: {error}")
+            report(str(error) if str(path) in str(error) else f"{path}: {error}")
             agrees = False
         failures += not agrees
     report(f"{len(paths) - failures} of {len(paths)} entries agree")
@@ -116,5 +117,7 @@ def recompute(spec_text: str, send: Callable[[str], None]) -> str:
     from bench.runs.run import perform
 
     with tempfile.TemporaryDirectory() as folder:
-        perform(Spec.from_json(spec_text), Path(folder), send)
+        spec = Spec.from_json(spec_text)
+        perform(spec, Path(folder), send)
+        shutil.rmtree(partial(spec.key), ignore_errors=True)
         return (Path(folder) / "result.json").read_text(encoding="utf-8")

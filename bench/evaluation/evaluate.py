@@ -21,6 +21,7 @@ from torch.utils.data import DataLoader, Dataset, Subset
 from bench.contract import registry
 from bench.contract.method import Estimate, Method
 from bench.contract.operators import direct
+from bench.contract.precision import exact
 from bench.contract.task import Problem, Track
 from bench.data.measurements import Measured, collate, digest, generator
 from bench.errors import BenchError, OverTime
@@ -73,7 +74,8 @@ def seeded(*parts: object) -> Iterator[None]:
 
 def reconstruct(method: Method, y: Tensor, physics: LinearPhysics, shape: Sequence[int], name: str) -> Estimate:
     """The method's estimate of ``y``, checked against the contract; a breach is one line that names the image."""
-    answer = method(y, physics)
+    with exact():
+        answer = method(y, physics)
     estimate = answer if isinstance(answer, Estimate) else Estimate(image=answer)
     image = estimate.image
     if not isinstance(image, Tensor):

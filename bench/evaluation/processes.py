@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import torch.distributed
 from pytorch_lightning import Trainer
-
-logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)  # which devices it sees is no news
+from pytorch_lightning.plugins.environments import LightningEnvironment
 
 T = TypeVar("T")
 
 
-def trainer(accelerator: str, devices: int, **options: Any) -> Trainer:
+def trainer(accelerator: str, devices: int, plugins: Sequence[Any] = (), **options: Any) -> Trainer:
     """A quiet Trainer on ``devices`` of an accelerator; several processes where there are several."""
     return Trainer(
         accelerator=accelerator,
@@ -25,6 +23,10 @@ def trainer(accelerator: str, devices: int, **options: Any) -> Trainer:
         enable_progress_bar=False,
         enable_model_summary=False,
         inference_mode=False,  # a method may differentiate inside `forward`
+        plugins=[
+            LightningEnvironment(),
+            *plugins,
+        ],  # no look for a cluster: asking MPI ends a process where it can't start
         **options,
     )
 

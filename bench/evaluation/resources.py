@@ -68,7 +68,7 @@ class Monitor:
 
 
 def gpu() -> dict[str, float]:
-    """Memory that PyTorch has allocated on the GPU of this process, and its busy share where known."""
+    """Memory that PyTorch has allocated on the GPU, and the GPU's busy share where its driver's library tells."""
     if not torch.cuda.is_initialized():
         return {}
     values = {"gpu_memory_bytes": float(torch.cuda.memory_allocated())}

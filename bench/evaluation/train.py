@@ -1,14 +1,20 @@
-"""Training by a track's declared budget, with the checkpoint chosen on the validation split."""
+"""Training by a track's declared budget, with the checkpoint chosen on the validation split.
+
+A training that was interrupted goes on from its last checkpoint (`bench.evaluation.partial`) to the same weights.
+"""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 from pytorch_lightning import Callback, LightningDataModule, LightningModule, Trainer
+from pytorch_lightning import __version__ as LIGHTNING
 from torch import Tensor
 from torch.utils.data import DataLoader, Subset
 
@@ -18,34 +24,69 @@ from bench.data.measurements import Measured, TrainingStream, collate, to_device
 from bench.errors import BenchError
 from bench.evaluation.curves import CurvePoint
 from bench.evaluation.evaluate import mean_score
+from bench.evaluation.partial import Keeper, WholeFile
 from bench.evaluation.processes import trainer
 
-VALIDATIONS = 5  # times per training, at the least; the last is at its end
+LOOKS = 20  # at validation images per training, the last at its end; a short training has fewer
+FEWEST_LOOKS = 5
+STEPS_PER_LOOK = 200  # at the least, where there are more than the fewest looks
 CURVE_POINTS = 200  # of the training loss
 FINITE_EVERY = 10  # steps between looks at whether the loss is still finite: each waits for the device
+PACE = 50  # steps over which the pace of a training is taken
+
+Report = Callable[[str], None]
+
+
+def validation_interval(steps: int) -> int:
+    """Steps between two looks at the validation images.
+
+    The number of looks depends on the budget alone, so that a run chooses the same weights on every machine. Short
+    trainings look less often, or the looks would cost them more than a tenth of their time.
+    """
+    looks = min(LOOKS, max(FEWEST_LOOKS, steps // STEPS_PER_LOOK))
+    return max(1, steps // looks)
+
+
+class Batches:
+    """The batches of one process, from a step on. Lightning takes it for a loader that can go on in its middle."""
+
+    def __init__(self, stream: TrainingStream, start: int, steps: int, batch: int, rank: int, devices: int) -> None:
+        self.steps = steps
+        samples = range(start * batch * devices + rank, steps * batch * devices, devices)
+        self.loader = DataLoader(Subset(stream, samples), batch_size=batch, collate_fn=collate)
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.loader)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """The first step was given to the constructor."""
 
 
 class TrainingData(LightningDataModule):
-    """Feeds ``(x, y, physics)``; the batch of a step is the same on one process and on several."""
+    """Feeds ``(x, y, physics)`` from a step on; the batch of a step is the same on one process and on several."""
 
-    def __init__(self, track: Track, problem: Problem, seed: int, devices: int) -> None:
+    def __init__(self, track: Track, problem: Problem, seed: int, devices: int, start: int = 0) -> None:
         super().__init__()
         budget = track.budget
         if budget.batch % devices:
             raise BenchError(f"{track.id} trains on batches of {budget.batch}, which {devices} devices cannot share.")
-        self.problem = problem
-        self.devices = devices
+        self.problem, self.devices, self.start, self.steps = problem, devices, start, budget.steps
         self.batch = budget.batch // devices
         self.stream = TrainingStream(track, problem, seed, budget.steps * budget.batch)
 
-    def train_dataloader(self) -> DataLoader:
+    def train_dataloader(self) -> Batches:
         assert self.trainer is not None
         return self.share(self.trainer.global_rank)
 
-    def share(self, rank: int) -> DataLoader:
-        """What one process sees of the stream: every ``devices``-th sample. Lightning's sampler would shuffle it."""
-        indices = range(rank, len(self.stream), self.devices)
-        return DataLoader(Subset(self.stream, indices), batch_size=self.batch, collate_fn=collate)
+    def share(self, rank: int) -> Batches:
+        """The part of the stream that one process sees: every ``devices``-th sample."""
+        return Batches(self.stream, self.start, self.steps, self.batch, rank, self.devices)
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         _, x, y, params = batch
@@ -53,14 +94,27 @@ class TrainingData(LightningDataModule):
 
 
 class BestOnValidation(Callback):
-    """Scores the method on validation images as it learns, and keeps the weights of the best score."""
+    """Scores the method on validation images as it learns, and keeps the weights of the best score.
 
-    def __init__(self, track: Track, data: Measured, report: Callable[[str], None]) -> None:
-        self.track, self.data, self.report = track, data, report
+    Each point of a curve is also given to ``point`` when it is there.
+    """
+
+    def __init__(self, track: Track, data: Measured, report: Report, point: Callable[[CurvePoint], None]) -> None:
+        self.track, self.data, self.report, self.point = track, data, report, point
+        self.interval = validation_interval(track.budget.steps)
         self.curves: list[CurvePoint] = []
         self.best_score = -math.inf
         self.best_step = 0
         self.best_weights: dict[str, Tensor] = {}
+        self.ends: deque[float] = deque(maxlen=PACE + 1)  # of the last steps
+
+    def due(self, step: int) -> bool:
+        """Whether validation follows a step."""
+        return step % self.interval == 0 or step == self.track.budget.steps
+
+    def add(self, name: str, step: int, value: float) -> None:
+        self.curves.append(CurvePoint(name, step, time.time(), value))
+        self.point(self.curves[-1])
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -68,23 +122,52 @@ class BestOnValidation(Callback):
         step, steps = batch_idx + 1, self.track.budget.steps
         wanted = step % -(-steps // CURVE_POINTS) == 0
         if wanted or step % FINITE_EVERY == 0:
-            loss = float(outputs["loss"])
-            if not math.isfinite(loss):
-                raise BenchError(f"the training loss became {loss} at step {step}. Lower the `learning_rate`.")
-            if wanted:
-                self.curves.append(CurvePoint("train_loss", step, time.time(), loss))
-        if step % max(1, steps // VALIDATIONS) == 0 or step == steps:
+            self.look_at_losses(trainer, outputs, step, wanted)
+        if self.due(step):
             self.validate(trainer, pl_module, step)
-        self.report(f"training {step}/{steps}")
+        self.ends.append(time.monotonic())
+        self.report(f"training {step}/{steps}{pace(self.ends, steps - step)}")
+
+    def look_at_losses(self, trainer: Trainer, outputs: Any, step: int, wanted: bool) -> None:
+        """Keep the loss, and the values that the method logs by itself; a method of several losses may return none."""
+        logged = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        losses = {"train_loss": float(outputs["loss"])} if outputs and "loss" in outputs else {}
+        for name, value in {**logged, **losses}.items():
+            if not math.isfinite(value) and (name in losses or "loss" in name):
+                shown = name.replace("train_loss", "training loss")
+                raise BenchError(f"the {shown} became {value} at step {step}. Lower the `learning_rate`.")
+            if wanted and math.isfinite(value):
+                self.add(name, step, value)
 
     def validate(self, trainer: Trainer, method: Any, step: int) -> None:
         indices = range(trainer.global_rank, len(self.data), trainer.world_size)
         score = mean_score(method, self.track, self.data, indices, method.device)
-        self.curves.append(CurvePoint(f"val_{self.track.primary.name}", step, time.time(), score))
+        self.add(f"val_{self.track.primary.name}", step, score)
         gain = score if self.track.primary.higher_is_better else -score
         if gain > self.best_score:
             self.best_score, self.best_step = gain, step
             self.best_weights = {key: value.detach().clone() for key, value in method.state_dict().items()}
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "curves": [tuple(point) for point in self.curves],
+            "best_score": self.best_score,
+            "best_step": self.best_step,
+            "best_weights": self.best_weights,
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.curves = [CurvePoint(*point) for point in state_dict["curves"]]
+        self.best_score, self.best_step = state_dict["best_score"], state_dict["best_step"]
+        self.best_weights = state_dict["best_weights"]
+
+
+def pace(ends: Sequence[float], left: int) -> str:
+    """Steps a second by the ends of the last steps, and the seconds for ``left`` more; "" after the first step."""
+    if len(ends) < 2 or ends[-1] <= ends[0]:
+        return ""
+    rate = (len(ends) - 1) / (ends[-1] - ends[0])
+    return f", {rate:.3g} steps/s, {left / rate:.0f} s left"
 
 
 def train(
@@ -96,37 +179,47 @@ def train(
     accelerator: str = "cpu",
     devices: int = 1,
     checkpoint: Any = None,
-    report: Callable[[str], None] = lambda stage: None,
+    partial: Path | None = None,
+    report: Report = lambda stage: None,
+    point: Callable[[CurvePoint], None] = lambda point: None,
 ) -> tuple[dict[str, Any], Sequence[CurvePoint]]:
     """Train ``method`` in place and leave it with its best weights on validation; write them to ``checkpoint``.
 
-    Returns the record of the training and the learning curves.
+    With ``partial``, a folder that is named by the run's key, the training is written down there as it proceeds, and
+    goes on from there where it was interrupted. Returns the record of the training and the learning curves, of which
+    each new point is given to ``point``.
     """
     start = time.perf_counter()
     budget = track.budget
     if devices > 1 and not any(parameter.requires_grad for parameter in method.parameters()):
         raise BenchError(f"{type(method).__name__} learns without gradients, which devices cannot share: use one.")
     validation = Measured(track, problem, "val", budget.images, keep=True)
-    chooser = BestOnValidation(track, validation, report)
+    chooser = BestOnValidation(track, validation, report, point)
+    keeper = None if partial is None else Keeper(partial, chooser.due, report)
+    done = keeper.step() if keeper else 0
     run = trainer(
         accelerator,
         devices,
         max_epochs=1,  # the stream ends with the budget, whether its steps are an optimiser's or not
-        callbacks=[chooser],
-        gradient_clip_val=method.gradient_clip,
+        callbacks=[chooser, keeper] if keeper else [chooser],
+        plugins=[WholeFile()],
+        gradient_clip_val=method.gradient_clip if method.automatic_optimization else None,
         use_distributed_sampler=False,
     )
-    run.fit(method, datamodule=TrainingData(track, problem, seed, devices))
+    data = TrainingData(track, problem, seed, devices, done)
+    run.fit(method, datamodule=data, ckpt_path=keeper.path if keeper and done else None)
     method.load_state_dict(chooser.best_weights)
-    if checkpoint is not None:
-        run.save_checkpoint(checkpoint, weights_only=True)
+    if checkpoint is not None and run.is_global_zero:
+        torch.save({"state_dict": chooser.best_weights, "pytorch-lightning_version": LIGHTNING}, checkpoint)
     best = chooser.best_score if track.primary.higher_is_better else -chooser.best_score
-    record = {
+    record: dict[str, Any] = {
         "steps": budget.steps,
         "batch": budget.batch,
         "chosen_step": chooser.best_step,
         f"val_{track.primary.name}": best,
         "val_images": len(validation),
-        "seconds": round(time.perf_counter() - start, 3),
+        "seconds": round(keeper.spent() if keeper else time.perf_counter() - start, 3),
     }
+    if keeper and keeper.resumed_at:
+        record["resumed_at"] = keeper.resumed_at
     return record, chooser.curves

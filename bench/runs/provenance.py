@@ -69,8 +69,9 @@ def commit() -> tuple[str, str]:
     """
     if _git(ROOT, "rev-parse", "--show-toplevel") == str(ROOT):
         head = _git(ROOT, "rev-parse", "HEAD") or ""
-        changed = (_git(ROOT, "status", "--porcelain", "--", *TRACKED) or "").splitlines()
-        return head, in_words([line[3:] for line in changed if line.endswith((".py", ".toml", ".json"))])
+        status = _git(ROOT, "status", "--porcelain", "--untracked-files=all", "--", *TRACKED) or ""
+        changed = [line[3:].strip('"') for line in status.splitlines()]
+        return head, in_words([name for name in changed if name.endswith((".py", ".toml", ".json"))])
     stated, _, expected = os.environ.get("BENCH_COMMIT", "").partition(":")
     return stated, "" if expected == source_hash() else "code that BENCH_COMMIT does not name"
 

@@ -59,7 +59,8 @@ def first_fault(error: ValidationError) -> str:
     value = repr(fault.get("input"))
     shown = f" (it is {value[:60]})" if fault["type"] not in ("missing", "json_invalid") and len(value) < 200 else ""
     others = error.error_count() - 1
-    return f"{field}: {fault['msg']}{shown}" + (f", and {others} more" if others else "")
+    message = fault["msg"].removeprefix("Value error, ")
+    return f"{field}: {message}{shown}" + (f", and {others} more" if others else "")
 
 
 class MetricInfo(Record):

@@ -28,7 +28,7 @@ from bench.evaluation.inside import curve_and_atoms
 from bench.evaluation.resources import Monitor
 from bench.evaluation.train import train
 from bench.evaluation.tune import Trial, best, tune
-from bench.places import runs
+from bench.places import partial, runs
 from bench.runs import checkpoints, key, provenance
 from bench.runs.outcomes import Outcome, track_of
 from bench.runs.privacy import without_folders
@@ -134,9 +134,17 @@ def tune_train_evaluate(
             if is_first_process():
                 shutil.copyfile(runs() / spec.checkpoint / checkpoints.CHECKPOINT, weights)
         elif isinstance(method, LearnedMethod):
-            options: dict[str, Any] = {"accelerator": spec.accelerator, "devices": spec.devices}
             outcome.training, curves = train(
-                method, track, problem, seed=spec.seed, checkpoint=weights, report=report, **options
+                method,
+                track,
+                problem,
+                seed=spec.seed,
+                accelerator=spec.accelerator,
+                devices=spec.devices,
+                checkpoint=weights,
+                partial=partial(spec.key),
+                report=report,
+                point=point,
             )
             outcome.curves += curves
         outcome.parameters = sum(p.numel() for p in method.parameters() if p.requires_grad)

@@ -80,7 +80,7 @@ class Wish(Record):
     seeds: list[int]
     limit: int | None = None
     steps: int | None = None
-    label: Label = ""
+    label: str = ""  # `board_label` checks it
     control: Literal["", "defaults", "oracle"] = ""
     checkpoint: str = ""
     devices: int = 1

@@ -105,14 +105,32 @@ class Claim:
 def take(path: Path) -> Claim | None:
     """A claim at ``path`` for this process, or None while another process holds it. A void claim is replaced."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    if held(path):
-        return None
-    path.unlink(missing_ok=True)
+    if not _create(path):
+        if held(path):
+            return None
+        aside = path.with_name(f".tmp-{secrets.token_hex(6)}-{CLAIM}")
+        try:
+            path.rename(aside)  # of several processes that find a claim void one alone moves it away
+        except FileNotFoundError:
+            return None
+        if held(aside):  # another process has replaced it in the meantime: the claim is theirs
+            with suppress(FileExistsError):
+                os.link(aside, path)
+            aside.unlink()
+            return None
+        aside.unlink()
+        if not _create(path):
+            return None
+    return Claim(path)
+
+
+def _create(path: Path) -> bool:
+    """Make an empty file; whether there was none."""
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
-    except FileExistsError:  # another process was faster
-        return None
-    return Claim(path)
+    except FileExistsError:
+        return False
+    return True
 
 
 def held(path: Path) -> bool:

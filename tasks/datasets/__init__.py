@@ -1,4 +1,4 @@
-"""Images read from files: what is in a split, and which images are one group. `manifests/` holds SHA-256 and origins.
+"""Images read from files, their splits and their groups. `manifests/` holds the SHA-256 and the origin of each file.
 
 Start at `reader` (one array of a file), then `photographs` (embedded), `natural` (photographs and BSD), `mri_sets`,
 `aapm` (CT) and `qsm2016`.

@@ -4,8 +4,8 @@ Their Hounsfield units are lost: a track multiplies them by a declared maximum o
 grid is the fine grid on which measurements are made; ``tasks.phantoms.shapes.coarsen`` averages it to the 256x256 grid
 of the reconstruction.
 
-The patients are not told. From the first file to the last the slices run from the heart to the pelvis, as those of one
-scan, so that all are one group.
+The patients are not told. From the first file to the last the slices run from the heart to the pelvis, like the slices
+of one scan, so all of them are one group.
 """
 
 from __future__ import annotations

@@ -1,12 +1,13 @@
 """Real MR images, 256x256, and the sampling masks published with them.
 
-Every mask is returned with the zero frequency at the **centre**, index (128, 128), whatever its file holds; apply
+Every mask is returned with the zero frequency at the **centre**, index (128, 128), also where its file has it at a
+corner; apply
 ``numpy.fft.ifftshift`` for a Fourier transform that is not shifted.
 
-No subject is told, so that the groups follow what the images show; a test looks at them:
+Nobody tells the subjects, so the groups follow the look of the images; a test checks them:
 
 - ``brain-istanet``: a stack of neighbouring axial slices (1 to 24), then one of sagittal slices (25 to 50). Slices of a
-  stack are of one subject, so that there are two groups, of one subject or two.
+  stack show one subject, so there are two groups; both stacks may even show the same subject.
 - ``siat31``: two axial, two coronal and two sagittal views take turns, and each six of them look like one subject. So
   files 1 to 6, 7 to 12, 13 to 18 and 19 to 21 are four groups.
 """

@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.contract.task import Images
+from bench.data.cache import cached, code_hash
+from tasks.phantoms import dead_leaves as phantoms
 from tasks.phantoms.dead_leaves import dead_leaves
 
 Image = NDArray[np.float64]
@@ -137,4 +139,10 @@ def _crop(name: str, corner: Corner, side: int = CROP) -> Image:
 
 @lru_cache(maxsize=TRAINING_IMAGES)
 def _leaves(index: int) -> Image:
-    return dead_leaves(LEAVES_SEED, index, CROP)
+    key = f"{_leaves_version()}-{LEAVES_SEED}-{index}-{CROP}"
+    return cached("dead_leaves", key, lambda: {"image": dead_leaves(LEAVES_SEED, index, CROP)})["image"]
+
+
+@cache
+def _leaves_version() -> str:
+    return code_hash(phantoms)

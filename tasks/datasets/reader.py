@@ -1,4 +1,4 @@
-"""Reads one array of a data set, whatever its format. A file that cannot be read is one line for the user."""
+"""Reads one array of a data set from a file of any format in use. An unreadable file is one line for the user."""
 
 from __future__ import annotations
 

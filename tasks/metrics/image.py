@@ -38,8 +38,8 @@ def psnr(
 def psnr_of_best_shift(x_hat: Tensor, x: Tensor, params: Params, *, data_range: float, reach: int) -> float:
     """The best PSNR of ``x_hat`` moved by up to ``reach`` pixels along each axis, on x without a border of that width.
 
-    As the error ratios of A. Levin, Y. Weiss, F. Durand, W. Freeman, Understanding and evaluating blind deconvolution
-    algorithms, CVPR 2009, are those of the best shift.
+    A. Levin, Y. Weiss, F. Durand, W. Freeman, Understanding and evaluating blind deconvolution algorithms, CVPR 2009,
+    compare images in the same way, at their best shift.
     """
     axes = tuple(range(2, x.ndim))
     border = [-reach] * 2 * len(axes)

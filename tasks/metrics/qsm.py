@@ -50,7 +50,7 @@ def hfen(
 
     As in the QSM reconstruction challenge (Langkammer et al., MRM 79(3), 2018): maps set to zero outside the mask, a
     15-voxel kernel with sigma 1.5 voxels and zero sum, zeros beyond the border, norms over the whole volume. The
-    kernel is that of Ravishankar and Bresler, IEEE TMI 30(5), 2011.
+    kernel follows Ravishankar and Bresler, IEEE TMI 30(5), 2011.
     """
     x_hat, x, inside = region(x_hat, x, params, on, mask, demean)
     reference = _laplacian_of_gaussian(x * inside)
@@ -94,7 +94,7 @@ def _gaussian(sigma: float, window: int) -> NDArray[np.float64]:
 
 
 def _laplacian_of_gaussian(image: Tensor) -> Tensor:
-    """Filtered by a Laplacian of a Gaussian, its kernel shifted to zero sum as MATLAB's `fspecial` does."""
+    """``image`` filtered by a Laplacian of a Gaussian, its kernel shifted to zero sum as MATLAB's `fspecial` does."""
     dims = image.ndim - 2
     g = _gaussian(LOG_SIGMA, LOG_WINDOW)
     r = np.arange(LOG_WINDOW) - (LOG_WINDOW - 1) / 2
@@ -106,7 +106,7 @@ def _laplacian_of_gaussian(image: Tensor) -> Tensor:
 
 
 def _separable(image: Tensor, kernels: list[NDArray[np.float64]]) -> Tensor:
-    """Convolved along each spatial axis with an odd, symmetric kernel; zeros beyond the border, same size."""
+    """``image`` convolved along each spatial axis with an odd, symmetric kernel; zeros beyond the border, same size."""
     out = image.numpy()
     for axis, kernel in enumerate(kernels, start=2):
         out = correlate1d(out, kernel, axis, mode="constant")

@@ -1,8 +1,9 @@
 """Dead leaves: random images with the statistics of photographs, made of shapes that hide one another.
 
 Lee, Mumford and Huang, Occlusion Models for Natural Images, IJCV 41(1), 2001: leaves of random position, grey value
-and size, with a density of sizes proportional to r^-3, fall until they cover the plane. Front to back, a leaf fills
-what is still bare. Each leaf also carries a smooth shading and a texture, without which total variation is unbeatable.
+and size, with a density of sizes proportional to r^-3, fall until they cover the plane. Front to back, a leaf covers
+the pixels that are still bare. Each leaf also carries a smooth shading and a texture, without which total variation is
+unbeatable.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ def coverage(distance: Array, width: float) -> Array:
 
 
 def paint(image: Array, value: Array | float, cover: Array) -> None:
-    """Replace what lies under a shape, in place."""
+    """Blend ``value`` into the image where a shape covers it, in place."""
     image += cover * (value - image)
 
 
@@ -77,7 +77,7 @@ def stroke(cover: Array, start: Array, end: Array, radii: tuple[float, float]) -
     distance = np.sqrt(sum((x - a - t * d) ** 2 for x, a, d in zip(points, start, along, strict=True)))
     radius = radii[0] + t * (radii[1] - radii[0])
     width = pixel.max()
-    # What a pixel shares with a band as wide as the tube, for each direction across it.
+    # The share of a pixel inside a band as wide as the tube, for each direction across it.
     inside = np.clip(
         (np.minimum(distance + width / 2, radius) - np.maximum(distance - width / 2, -radius)) / width, 0, 1
     )

@@ -14,7 +14,7 @@ SINGULAR = 1e-5  # |H| below which the pseudo-inverse takes a frequency as lost
 
 
 class CircularConvolution(LinearPhysics):
-    """On any grid, on every device and in float32 or float64 as ``x`` is; a subclass says what ``H`` is."""
+    """A convolution on any grid and device, in float32 or float64 as ``x`` is; a subclass defines ``H``."""
 
     def transfer(self, x: Tensor) -> Tensor:
         """``H`` on the half spectrum of a grid like ``x``'s, on its device and in its precision."""

@@ -57,7 +57,7 @@ def angular_weights(angles: tuple[float, ...]) -> np.ndarray:
     """The angle (radians) that each view stands for: half the way to its neighbours, modulo π.
 
     Next to a missing wedge the usual gap takes the place of the wedge, so that a limited arc is not scaled up to cover
-    what was not measured.
+    angles that were not measured.
     """
     order = np.argsort(np.mod(angles, math.pi))
     ordered = np.mod(angles, math.pi)[order]

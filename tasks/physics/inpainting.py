@@ -50,7 +50,7 @@ def harmonic(y: Tensor, mask: Tensor) -> Tensor:
         if not active.any():
             break
         applied = torch.where(known, 0, -_laplacian(direction))
-        # An image that has converged is left alone, so that a batch gives what its images give alone.
+        # An image that has converged is left alone, so that its result does not depend on the rest of the batch.
         step = torch.where(active, square / _dot(direction, applied), 0)
         x = x + step * direction
         residual = residual - step * applied

@@ -5,8 +5,8 @@ columns and ``q`` against the rows of the image, both from its centre. It is fol
 column by column where it is flat; each step adds the linear interpolation between the two nearest pixels times the
 length of the step. The image is zero outside its pixels.
 
-P. M. Joseph, An Improved Algorithm for Reprojecting Rays through Pixel Images, IEEE TMI 1(3), 1982. The weights are
-those of ASTRA's `linear` projector.
+P. M. Joseph, An Improved Algorithm for Reprojecting Rays through Pixel Images, IEEE TMI 1(3), 1982. ASTRA's
+`linear` projector has the same weights.
 """
 
 from __future__ import annotations

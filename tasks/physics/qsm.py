@@ -57,7 +57,7 @@ class Dipole(CircularConvolution):
         x = self.image(self.spectrum(y) / torch.where(kernel.abs() < threshold, truncated, kernel), y)
         return x if self.mask is None else x * self.mask
 
-    def closed_form_l2(self, y: Tensor, regularization: float = 0.1) -> Tensor:
+    def closed_form_tikhonov(self, y: Tensor, regularization: float = 0.1) -> Tensor:
         """``argmin_x |A x - y|^2 + λ |∇ x|^2`` with forward differences per mm, λ = ``regularization`` in mm^2.
 
         B. Bilgic et al., Fast Quantitative Susceptibility Mapping with L1-Regularization and Automatic Parameter

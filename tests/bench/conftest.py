@@ -2,13 +2,28 @@
 
 import os
 import signal
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import toy
 
-from bench.tracking import mlflow as tracking
+from bench.engines.freeze import freeze
+from bench.engines.grid import run_grid
+from bench.engines.local import LocalEngine
+from bench.runs.spec import Spec, Wish
+
+
+@pytest.fixture(autouse=True)
+def _imports(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The next test sees nothing of the method files that a test imports, of their neighbours or of their folders."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    yield
+    made = str(tmp_path_factory.getbasetemp())
+    for name, module in list(sys.modules.items()):
+        if (getattr(module, "__file__", None) or "").startswith(made):
+            del sys.modules[name]
 
 
 @pytest.fixture
@@ -29,8 +44,8 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def untracked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if MLflow were not installed."""
-    monkeypatch.setattr(tracking, "available", lambda: False)
+    """Without MLflow, here and in processes started from here."""
+    monkeypatch.setenv("BENCH_TRACKING", "off")
 
 
 @pytest.fixture
@@ -39,3 +54,36 @@ def signals() -> Iterator[None]:
     before = signal.getsignal(signal.SIGTERM)
     yield
     signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture
+def shrink(tmp_path: Path) -> str:
+    return toy.method_file(tmp_path, "shrink", toy.SHRINK)
+
+
+@pytest.fixture
+def lines() -> list[str]:
+    """What a grid has reported."""
+    return []
+
+
+@pytest.fixture
+def plan(toys: None, store: Path, untracked: None, lines: list[str]) -> Callable[..., tuple[list[Spec], int]]:
+    """``plan(*methods, tracks=["toy"], **wish)``: the frozen specs, and the number of methods left out."""
+
+    def plan(*methods: str, tracks: tuple[str, ...] = ("toy",), **wish: object) -> tuple[list[Spec], int]:
+        asked = Wish(**({"seeds": [0]} | wish))
+        return freeze(tracks, methods, asked, LocalEngine(2), lines.append, explicit_cpu=True)
+
+    return plan
+
+
+@pytest.fixture
+def go(plan: Callable[..., tuple[list[Spec], int]], lines: list[str]) -> Callable[..., int]:
+    """`plan`, and the runs of its specs; returns the number of failures."""
+
+    def go(*methods: str, size: int = 2, force: bool = False, **options: object) -> int:
+        specs, failures = plan(*methods, **options)
+        return failures + run_grid(specs, LocalEngine(size), force=force, report=lines.append)
+
+    return go

@@ -15,8 +15,7 @@ import toy
 from bench.cli import EPILOG, main, parser
 from bench.contract import registry
 from bench.engines import grid
-from bench.runs.run import run as run_here
-from bench.runs.spec import Request
+from bench.runs import provenance
 
 
 def refused(capsys, words) -> str:
@@ -43,7 +42,7 @@ def refused(capsys, words) -> str:
         (["list", "ct:minni"], "Did you mean mini"),
         (["list", "tv", "--json"], "there are tasks and methods, not 'tv'"),
         (["run", "ct", "-m", "tv", "-m", "tv:lam"], "Write METHOD:name=value"),
-        (["run", "ct", "-m", "unet", "--learned", "abc"], "'abc' is the key of no finished run"),
+        (["run", "ct", "-m", "unet", "--checkpoint", "abc"], "'abc' is the key of no finished run"),
         (["data", "check", "bsd86"], "Did you mean bsd68"),
         (["board", "--runs", "no/folder"], "no folder no/folder."),
         (["import", "no/archive.tar.gz"], "no/archive.tar.gz"),
@@ -65,10 +64,15 @@ def test_a_wrong_name_is_one_line(capsys, store, words, hint):
         ("ksvd:iterations=2.5", "ksvd:iterations=2.5 is not a whole number"),
         ("ksvd:iterations=many", "ksvd:iterations=many is not a finite number"),
         ("tv:lam", "Write METHOD:name=value"),
+        ("tv --label Müller", "the label 'Müller' cannot name a file"),
+        ("tv --label a/b", "the label 'a/b' cannot name a file"),
+        (f"tv --label {'x' * 300}", "cannot name a file: it takes up to 120 letters"),
     ],
 )
-def test_a_wrong_hyperparameter_is_one_line_before_anything_runs(capsys, store, untracked, signals, method, hint):
-    assert hint in refused(capsys, ["run", "denoising", "-m", "direct", "-m", method, "--cpu"])
+def test_a_wrong_hyperparameter_or_label_is_one_line_before_anything_runs(
+    capsys, store, untracked, signals, method, hint
+):
+    assert hint in refused(capsys, ["run", "denoising", "-m", "direct", "-m", *method.split(), "--cpu"])
     assert not list((store / "runs").glob("*"))
 
 
@@ -83,6 +87,7 @@ def test_a_wrong_hyperparameter_is_one_line_before_anything_runs(capsys, store, 
         ["run", "ct", "-m", "tv", "--devices", "-1"],
         ["run", "ct", "-m", "tv", "--seed", "one"],
         ["run", "ct", "-m", "tv", "--seed", "-1"],
+        ["run", "ct", "-m", "tv", "--defaults", "--oracle"],
     ],
 )
 def test_a_wrong_command_exits_with_two(capsys, words):
@@ -158,7 +163,7 @@ def test_a_data_set_that_is_missing_is_told_and_no_run_of_a_method(
 def test_what_mlflow_does_not_hold_is_on_the_board(capsys, toys, store, tmp_path, monkeypatch):
     """Where logging failed, the run directory is the only record."""
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    run_here(Request("toy:mini", toy.method_file(tmp_path, "shrink", toy.SHRINK)))
+    toy.perform_here(toy.spec(toy.method_file(tmp_path, "shrink", toy.SHRINK)))
     assert main(["board", "--boards", str(tmp_path / "boards")]) == 0
     assert "shrink" in capsys.readouterr().out
 
@@ -189,8 +194,6 @@ def test_the_examples_can_be_typed(line):
 
 
 def test_the_version_says_what_a_machine_without_git_must_state(capsys):
-    from bench.runs import provenance
-
     with pytest.raises(SystemExit):
         main(["--version"])
     assert f":{provenance.source_hash()}\n" in capsys.readouterr().out
@@ -210,7 +213,7 @@ def test_a_run_that_fails_makes_the_exit_status_one(ready, tmp_path, capsys):
     assert run(tmp_path, body="return y[0]") == 1
 
 
-def test_missing_data_is_a_row_that_tells_the_remedy(ready, tmp_path, capsys):
+def test_a_task_that_cannot_be_opened_is_a_row_that_tells_the_remedy(ready, tmp_path, capsys):
     path = toy.method_file(tmp_path, "mine", "return y")
     assert main(["run", "toy:absent", "toy", "-m", path, "--cpu", "--jobs", "1"]) == 1
     shown = capsys.readouterr().out.splitlines()
@@ -241,6 +244,16 @@ def test_options_reach_the_run(ready, tmp_path, capsys):
     result = json.loads(path.read_text())
     assert (result["limit"], result["label"], result["seed"], len(result["per_image"])) == (2, "few", 3, 2)
     assert "mine@few  seed 3" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("control", ["defaults", "oracle"])
+def test_a_control_is_asked_for_by_an_option_and_is_no_protocol_run(ready, tmp_path, capsys, shrink, control):
+    assert main(["run", "toy", "-m", shrink, "--cpu", f"--{control}"]) == 0
+    (path,) = (ready / "runs").glob("*/result.json")
+    result = json.loads(path.read_text())
+    assert (result["control"], result["label"], result["protocol"]) == (control, control, False)
+    assert f"--{control}" in result["command"]
+    assert f"shrink@{control}  seed 0" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.EROFS])
@@ -282,3 +295,40 @@ def test_a_reader_that_left_is_no_error():
 def test_the_command_is_installed():
     (point,) = entry_points(group="console_scripts", name="bench")
     assert point.load() is main
+
+
+HOSTILE = {  # what a shell may hold, none of which decides anything
+    "SLURM_NTASKS": "4",
+    "SLURM_JOB_ID": "1",
+    "LOCAL_RANK": "1",
+    "RANK": "1",
+    "WORLD_SIZE": "2",
+    "MASTER_ADDR": "nowhere",
+    "OMP_NUM_THREADS": "7",
+}
+
+
+def test_the_surroundings_decide_nothing_and_the_command_itself_imports_nothing_heavy(ready, tmp_path, shrink):
+    """A shell on a cluster, inside of another repository, with packages of our names first on every path."""
+    here = tmp_path / "here"
+    for name in ("tasks", "baselines"):
+        (here / name).mkdir(parents=True)
+        (here / name / "__init__.py").write_text("raise RuntimeError('another package')\n")
+    subprocess.run(["git", "init"], cwd=here, check=True, capture_output=True)
+    surroundings = HOSTILE | {"GIT_DIR": str(here / ".git"), "GIT_WORK_TREE": str(here)}
+    path = os.pathsep.join([str(here), os.environ["PYTHONPATH"]])
+    code = (
+        "import sys\nfrom bench.cli import main\n"
+        f"status = main(['run', 'toy', 'denoising', '-m', {shrink!r}, '-m', 'direct', '--limit', '1', '--cpu'])\n"
+        "print('LOADED', *sys.modules)\nsys.exit(status)"
+    )
+    environment = dict(os.environ) | surroundings | {"PYTHONPATH": path}
+    done = subprocess.run([sys.executable, "-c", code], cwd=here, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    shown, _, loaded = done.stdout.partition("LOADED")
+    assert not {"torch", "deepinv", "pytorch_lightning", "mlflow", "optuna"} & set(loaded.split())
+    assert shown.count("psnr") == 4
+    found = [json.loads(path.read_text()) for path in (ready / "runs").glob("*/result.json")]
+    assert {result["status"] for result in found} == {"ok"}
+    head, _ = provenance.commit()
+    assert {(result["commit"], result["threads"]) for result in found} == {(head, 1)}

@@ -1,10 +1,16 @@
 """A task of tiny random images, found as one of another distribution is: by the entry point `reconbench.tasks`."""
 
+import os
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.contract.task import Budget, Images, Metric, Problem, Task, Track
 from bench.errors import BenchError
+
+if TYPE_CHECKING:
+    from bench.runs.spec import Spec
 
 SIZE = 16
 HOME = Path(__file__).parent
@@ -117,9 +123,72 @@ def method_file(folder: Path, name: str, body: str, base: str = "Method") -> str
     return str(path)
 
 
-def install(folder: Path) -> None:
-    """Write what makes Python see this module as an installed distribution, if ``folder`` is on the path."""
-    info = folder / "reconbench_toys-1.dist-info"
+def chore(code: str, report: Callable[[str], None]) -> Any:
+    """A piece of work for an engine: run ``code`` and return its ``value``."""
+    scope: dict[str, Any] = {"report": report}
+    exec(code, scope)
+    return scope.get("value")
+
+
+def typed(words: list[str], environment: Mapping[str, str]) -> None:
+    """The life of a process that is `bench` itself, in a session of its own as a terminal gives it.
+
+    It has imported the heavy libraries, so that its runs are forked from it and need no server that imports them again.
+    """
+    from bench.cli import main
+    from bench.engines import processes
+
+    os.setsid()
+    os.environ.clear()
+    os.environ.update(environment)
+    processes.START_METHOD = "fork"
+    raise SystemExit(main(words))
+
+
+def until(condition: Callable[[], Any], patience: float = 60.0) -> None:
+    end = time.monotonic() + patience
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.005)
+
+
+def alive(pid: int) -> bool:
+    import psutil
+
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def install(folder: Path, name: str = "toy") -> None:
+    """Write what makes Python see the task of a module as an installed distribution, if ``folder`` is on the path."""
+    info = folder / f"reconbench_{name}s-1.dist-info"
     info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: reconbench-toys\nVersion: 1\n")
-    (info / "entry_points.txt").write_text("[reconbench.tasks]\ntoy = toy:TASK\n")
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: reconbench-{name}s\nVersion: 1\n")
+    (info / "entry_points.txt").write_text(f"[reconbench.tasks]\n{name} = {name}:TASK\n")
+
+
+def spec(
+    method: str, track: str = "toy:mini", hyperparameters: Mapping[str, Any] = {}, seed: int = 0, **wish: Any
+) -> "Spec":
+    """The frozen spec of a run; its method is imported here, in the process of the test."""
+    from bench.contract import registry
+    from bench.engines.describe import describe
+    from bench.engines.freeze import specs_of
+    from bench.runs.spec import MethodDescription, Wish
+
+    found = describe(registry.absolute(method), [track], hyperparameters, None)[track]
+    asked = Wish(**({"seeds": [seed]} | wish))
+    return specs_of(registry.track(track), MethodDescription(**found), hyperparameters, asked, True)[0]
+
+
+def perform_here(spec: "Spec", report: Callable[[str], None] = lambda stage: None) -> Path:
+    """Do a run in the process of the test; returns its directory."""
+    from bench.places import runs
+    from bench.runs.outcomes import outcome_directory
+    from bench.runs.run import perform
+
+    with outcome_directory(runs() / spec.key) as directory:
+        perform(spec, directory, report)
+    return runs() / spec.key

@@ -98,13 +98,6 @@ def test_the_fingerprint_follows_what_is_declared(track):
     assert len({one.fingerprint() for one in (track, *others)}) == 4
 
 
-def test_titles_citations_and_units_are_not_scored(track):
-    metrics = tuple(replace(metric, unit="furlongs") for metric in track.metrics)
-    other = replace(track, title="Other", citation="Nobody, Nowhere, 1900", split_unit="moon", metrics=metrics)
-    assert other.scored() == track.scored()
-    assert replace(track, budget=replace(track.budget, seconds=1.0)).scored() != track.scored()
-
-
 def test_fingerprints_are_the_same_in_another_process():
     code = (
         "from bench.contract import registry\nfor track in registry.all_tracks(): print(track.id, track.fingerprint())"

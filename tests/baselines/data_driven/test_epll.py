@@ -21,7 +21,7 @@ def small():
     """With random Gaussians, in double precision."""
     method = EPLL(components=3).double()
     root = torch.randn(3, SIDE**2, 20, dtype=torch.float64)
-    method.mixture.become(torch.tensor([0.2, 0.3, 0.5]), 0.05 * root @ root.mT)
+    method.mixture.set_components(torch.tensor([0.2, 0.3, 0.5]), 0.05 * root @ root.mT)
     return method
 
 

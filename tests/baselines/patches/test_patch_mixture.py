@@ -21,7 +21,7 @@ def mixture(components=3, decay=0.0):
     vectors = torch.linalg.qr(torch.randn(components, SIZE, SIZE, dtype=torch.float64))[0]
     values = (0.5 + torch.rand(components, SIZE)) * torch.exp(-decay * torch.arange(SIZE))
     weights = torch.rand(components, dtype=torch.float64) + 0.5
-    found.become(weights / weights.sum(), (vectors * values[:, None]) @ vectors.mT)
+    found.set_components(weights / weights.sum(), (vectors * values[:, None]) @ vectors.mT)
     return found
 
 
@@ -162,7 +162,7 @@ def test_each_patch_is_restored_by_its_likeliest_component():
 def test_a_dead_component_comes_back_beside_that_of_a_patch():
     source = mixture(components=4, decay=1.0)
     covariances = source.covariances
-    source.become(torch.tensor([0.5, 0.3, 0.2 - 1e-6, 1e-6], dtype=torch.float64), covariances)
+    source.set_components(torch.tensor([0.5, 0.3, 0.2 - 1e-6, 1e-6], dtype=torch.float64), covariances)
     patch = draw(source, 1)
     donor = int(source.gaussians(FLOOR).likeliest(patch))
     source.revive(patch)
@@ -178,7 +178,7 @@ def test_the_dead_share_the_weight_of_the_living():
     source = mixture(components=4, decay=1.0)
     covariances = source.covariances
     covariances[3] *= 100
-    source.become(torch.tensor([0.5, 0.3, 0.2 - 1e-6, 1e-6], dtype=torch.float64), covariances)
+    source.set_components(torch.tensor([0.5, 0.3, 0.2 - 1e-6, 1e-6], dtype=torch.float64), covariances)
     patch = 10 * draw(source, 1)
     assert int(source.gaussians(FLOOR).likeliest(patch)) == 3
     source.revive(patch)

@@ -9,10 +9,12 @@ import pytest
 import torch
 from deepinv.physics import Denoising
 
-from bench.contract.checks import LEARNED_CHECKS, TOY_CHECKS, Tried, attempt, check
+from bench.cli import main
+from bench.contract.checks import LEARNED_CHECKS, TOY_CHECKS, attempt, check
 from bench.contract.method import LearnedMethod, Method
 from bench.contract.space import Float
 from bench.contract.toy_operators import toys
+from bench.contract.tried import Tried
 
 
 class Level(LearnedMethod):
@@ -80,6 +82,53 @@ def test_a_parameter_without_a_gradient_is_a_breach():
 
 def test_what_is_learned_stands_in_the_state():
     assert "doesn't restore it" in outcomes(Forgetful)["state_dict round trip"].message
+
+
+class Adversarial(LearnedMethod):
+    """A toy GAN: a generator and a critic, each moved by an optimiser of its own."""
+
+    forgotten = ()
+
+    def __init__(self):
+        super().__init__()
+        self.automatic_optimization = False
+        self.gain, self.critic = (torch.nn.Parameter(torch.ones(())) for _ in range(2))
+
+    def configure_optimizers(self):
+        return [
+            torch.optim.SGD([getattr(self, name)], lr=0.1) for name in ("gain", "critic") if name not in self.forgotten
+        ]
+
+    def forward(self, y, physics):
+        return self.gain * physics.A_adjoint(y)
+
+    def training_step(self, batch, index):
+        x, y, physics = batch
+        optimisers = self.optimizers()
+        for optimiser in optimisers if isinstance(optimisers, list) else [optimisers]:
+            x_hat = self(y, physics)
+            optimiser.zero_grad()
+            self.manual_backward((x_hat - x).square().mean() + (self.critic * x_hat).mean())
+            optimiser.step()
+            optimiser.zero_grad()
+
+
+class Careless(Adversarial):
+    forgotten = ("critic",)
+
+
+class Exploding(Adversarial):
+    def configure_optimizers(self):
+        return [torch.optim.SGD([parameter], lr=torch.inf) for parameter in (self.gain, self.critic)]
+
+
+def test_a_method_of_several_optimisers_keeps_the_contract():
+    assert [outcome.message for outcome in check(Adversarial) if ": " in outcome.check and not outcome.passed] == []
+
+
+def test_every_parameter_has_an_optimiser_and_stays_finite():
+    assert "holds 'critic'" in outcomes(Careless)["learns from a step"].message
+    assert "'gain' is not finite" in outcomes(Exploding)["learns from a step"].message
 
 
 class Fickle(LearnedMethod):
@@ -176,3 +225,9 @@ def test_the_search_starts_inside_of_its_ranges(method, message):
     outcome = next(outcome for outcome in check(method) if outcome.check == "search space")
     assert not outcome.passed
     assert message in outcome.message
+
+
+def test_a_device_that_is_not_there_is_one_line(monkeypatch, capsys):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert main(["check", "direct", "--device", "cuda"]) == 2
+    assert capsys.readouterr().err.startswith("bench: --device cuda: PyTorch finds no GPU on this machine.")

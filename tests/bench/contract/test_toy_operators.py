@@ -21,3 +21,15 @@ def test_the_noise_is_the_one_declared(toy):
 
 def test_both_kinds_of_data_are_there():
     assert {toy.track.noise for toy in toys()} == {"gaussian", "none"}
+
+
+def test_its_operator_is_made_on_its_device():
+    for toy in toys():
+        moved = toy.on(torch.device("meta"))  # which refuses tensors of another device
+        physics = moved.physics(moved.params)
+        y = physics.A(moved.x)
+        assert y.shape == toy.y.shape
+        assert {tensor.device.type for tensor in (y, physics.A_adjoint(y), *physics.buffers())} == {"meta"}
+        if toy.track.blind:
+            blur = physics.with_kernel(torch.ones(3, 3, device="meta"))
+            assert blur.A(moved.x).shape == toy.x.shape

@@ -1,5 +1,7 @@
 """Test measurements are drawn once and for all, training samples by their place in the stream."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -78,6 +80,16 @@ def test_an_image_is_loaded_once(problem):
     for index in range(9):
         stream[index]
     assert sorted(loaded) == ["a", "b"]
+
+
+def test_a_sample_names_its_group(problem):
+    images = {
+        split: replace(problem.images[split], group=lambda name: name.partition("-")[0]) for split in ("test", "train")
+    }
+    grouped = Problem(images, problem.measure, problem.physics)
+    assert Measured(toy.MINI, grouped, "test")[3].group == "test"
+    assert TrainingStream(toy.MINI, grouped, 0, 9)[3].group == "train"
+    assert Measured(toy.MINI, problem, "test")[3].group == "test-3"
 
 
 def test_generators_depend_on_every_part():

@@ -1,35 +1,20 @@
 """Killed at any moment and typed again, `bench run` says how much is done, does the rest, and repeats nothing."""
 
-import multiprocessing
 import os
 import signal
-import time
 from pathlib import Path
 
-import psutil
 import pytest
+import torch
 import toy
 
 from bench.cli import main
-from bench.engines import grid
+from bench.engines.processes import context
+from bench.places import partial
 from bench.runs.records import Result
 
 pytestmark = pytest.mark.usefixtures("toys", "store", "untracked", "signals")
 PATIENCE = 30  # seconds until a test gives up waiting
-
-
-def until(condition):
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.005)
-
-
-def alive(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def finished(store: Path) -> dict[str, tuple[int, bytes]]:
@@ -40,23 +25,17 @@ def finished(store: Path) -> dict[str, tuple[int, bytes]]:
 
 @pytest.fixture
 def typed():
-    """Starts a command line in a session of its own, as a terminal would."""
-    grid.prepare(cpu=True)
-    processes = []
-
-    def command(words):
-        os.setsid()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        raise SystemExit(main(words))
+    """Starts a command line in a process of its own."""
+    started = []
 
     def start(words):
-        process = multiprocessing.get_context("fork").Process(target=command, args=(words,))
+        process = context().Process(target=toy.typed, args=(words, dict(os.environ)))
         process.start()
-        processes.append(process)
+        started.append(process)
         return process
 
     yield start
-    for process in processes:
+    for process in started:
         process.kill()
         process.join()
 
@@ -95,10 +74,10 @@ def command(tmp_path, store, typed):
 def test_a_command_that_was_killed_goes_on_where_it_was(command, store, capsys, number, before):
     done = lambda: len(list((store / "runs").glob("[!.]*/result.json")))  # noqa: E731
     process = command(before)
-    until(lambda: done() >= before and len(command.pids()) > before)
+    toy.until(lambda: done() >= before and len(command.pids()) > before)
     os.kill(process.pid, number)
     process.join()
-    until(lambda: not any(map(alive, command.pids())))
+    toy.until(lambda: not any(map(toy.alive, command.pids())))
     kept, count = finished(store), done()
     assert before <= count < 6
 
@@ -124,10 +103,53 @@ def test_a_method_that_hangs_holds_up_no_other_and_ends_with_the_command(tmp_pat
     good = toy.method_file(tmp_path, "good", "return y")
     words = ["run", "toy", "-m", hangs, "-m", good, "--seed", "0", "1", "--jobs", "3", "--cpu"]
     process = typed(words)
-    until(lambda: len(list((store / "runs").glob("[!.]*/result.json"))) == 2 and pid.exists() and pid.read_text())
-    assert alive(int(pid.read_text()))
+    toy.until(lambda: len(list((store / "runs").glob("[!.]*/result.json"))) == 2 and pid.exists() and pid.read_text())
+    assert toy.alive(int(pid.read_text()))
     os.kill(process.pid, number)
     process.join(PATIENCE)
     assert process.exitcode == status
-    until(lambda: not alive(int(pid.read_text())))
+    toy.until(lambda: not toy.alive(int(pid.read_text())))
     assert number == signal.SIGKILL or not list((store / "runs").glob(".tmp-*"))
+
+
+TRAINED = (
+    toy.TINY_NETWORK
+    + """
+    def training_step(self, batch, index):
+        while index == 5 and not os.path.exists({0!r}):
+            time.sleep(0.005)
+        return super().training_step(batch, index)
+"""
+)
+
+
+def outcome(store):
+    """What one finished run has learned, and its result."""
+    (folder,) = (store / "runs").glob("[!.]*")
+    weights = torch.load(folder / "checkpoint.ckpt", weights_only=True)["state_dict"]
+    return weights, Result.read(folder / "result.json")
+
+
+def test_a_training_that_was_killed_goes_on_to_the_weights_of_one_that_was_not(tmp_path, store, typed, monkeypatch):
+    go_on = tmp_path / "go_on"
+    method = toy.method_file(tmp_path, "net", TRAINED.format(str(go_on)), "LearnedMethod")
+    words = ["run", "toy", "-m", method, "--cpu"]
+    process = typed(words)
+    toy.until(lambda: list(store.glob("partial/*/last.ckpt")))
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    assert not list((store / "runs").glob("[!.]*"))
+
+    go_on.touch()
+    assert main(words) == 0
+    weights, result = outcome(store)
+    assert result.training["resumed_at"][0] in (2, 4)
+    assert not partial(result.key).exists()
+
+    monkeypatch.setenv("BENCH_STORE", str(tmp_path / "other"))
+    assert main(words) == 0
+    uninterrupted, other = outcome(tmp_path / "other")
+    assert "resumed_at" not in other.training
+    assert weights.keys() == uninterrupted.keys()
+    assert all(torch.equal(weights[name], uninterrupted[name]) for name in weights)
+    assert result.per_image == other.per_image

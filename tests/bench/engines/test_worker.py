@@ -1,49 +1,35 @@
 """Two processes give what one gives: equal scores for fixed weights, one run directory, one line where it breaks."""
 
-import multiprocessing
-import os
 import socket
 from pathlib import Path
 
 import pytest
-import torch
 import toy
 
 from bench.cli import main
+from bench.engines.local import LocalEngine, Task
 from bench.runs.records import Result
-from bench.runs.run import perform
-from bench.runs.spec import Request
 
 pytestmark = pytest.mark.usefixtures("toys", "store", "untracked", "signals")
 
-PATIENCE = 60  # seconds until a test gives up waiting
+PATIENCE = 60.0  # seconds until a test gives up waiting
 FIXED = toy.TINY_NETWORK.replace("super().__init__()", "super().__init__()\n        torch.manual_seed(5)")
 
 
-def share(request: Request, folder: Path, environment: dict[str, str]) -> None:
-    os.environ.update(environment)
-    torch.set_num_threads(1)
-    perform(request, folder, lambda stage: None)
-
-
 def together(method: str, folder: Path, processes: int) -> Result:
-    """A run in forked processes, each told its part as `bench.engines.worker` is."""
+    """A run in several processes, each told its part as `bench.engines.worker` is."""
     folder.mkdir()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     surroundings = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": str(processes), "NODE_RANK": "0"}
-    request = Request("toy:mini", method, devices=processes)
-    context = multiprocessing.get_context("fork")
-    ranks = [
-        context.Process(target=share, args=(request, folder, {**surroundings, "LOCAL_RANK": str(rank)}))
-        for rank in range(processes)
-    ]
-    for rank in ranks:
-        rank.start()
-    for rank in ranks:
-        rank.join(PATIENCE)
-        rank.kill()
+    spec = toy.spec(method, devices=processes).to_json()
+    code = (
+        "import os\nfrom pathlib import Path\nfrom bench.runs.run import perform\nfrom bench.runs.spec import Spec\n"
+        f"os.environ.update({surroundings!r}, LOCAL_RANK=%r)\nperform(Spec.from_json({spec!r}), Path({str(folder)!r}))"
+    )
+    tasks = [Task(str(rank), toy.chore, (code % str(rank),), PATIENCE) for rank in range(processes)]
+    assert len(list(LocalEngine(processes).work(tasks))) == processes
     return Result.read(folder / "result.json")
 
 
@@ -55,6 +41,12 @@ def test_fixed_weights_have_the_same_scores_bit_for_bit(tmp_path):
     assert one.per_image == two.per_image == three.per_image
     assert one.data_hash == two.data_hash == three.data_hash
     assert not (tmp_path / "2" / "failure.json").exists()
+
+
+def test_random_numbers_belong_to_an_image_whichever_process_draws_them(tmp_path):
+    sampler = toy.method_file(tmp_path, "sampler", "return y + 0.05 * torch.randn(y.shape)")
+    one, two = (together(sampler, tmp_path / f"{n}", n) for n in (1, 2))
+    assert one.per_image == two.per_image
 
 
 def test_what_breaks_in_the_second_process_is_told_by_the_first(tmp_path):
@@ -84,7 +76,7 @@ def test_training_on_two_devices_is_one_run_with_the_same_batches(tmp_path, stor
     assert two.training["val_psnr"] == pytest.approx(one.training["val_psnr"], abs=1e-4)
     assert two.mean("psnr") == pytest.approx(one.mean("psnr"), abs=1e-4)
     assert sorted(path.name for path in (store / "runs" / two.key).iterdir()) == [
-        "checkpoint.ckpt", "config.json", "curves.csv", "data.json", "environment.json", "log.txt", "per_image.csv",
-        "pictures", "result.json", "system.csv", "trials.json",
+        "checkpoint.ckpt", "config.json", "curves.csv", "data.json", "log.txt", "per_image.csv", "pictures",
+        "result.json", "source", "system.csv", "trials.json",
     ]  # fmt: skip
     assert not list((store / "runs").glob(".tmp-*"))

@@ -1,7 +1,10 @@
 """Training spends the track's budget on a stream that devices share, and keeps the best weights on validation."""
 
 import math
+import random
+import re
 
+import numpy as np
 import pytest
 import torch
 import toy
@@ -11,8 +14,10 @@ from bench.contract.method import LearnedMethod
 from bench.contract.task import Budget
 from bench.data.measurements import Measured, collate
 from bench.errors import BenchError
+from bench.evaluation import partial
 from bench.evaluation.evaluate import mean_score
-from bench.evaluation.train import VALIDATIONS, TrainingData, fit
+from bench.evaluation.train import FEWEST_LOOKS, TrainingData, pace, validation_interval
+from bench.evaluation.train import train as fit
 
 
 @pytest.fixture
@@ -50,7 +55,7 @@ def test_the_weights_of_the_best_validation_are_left_and_written(network, tmp_pa
     method = network()
     record, curves = train(method, checkpoint=tmp_path / "weights.ckpt")
     scores = {point.step: point.value for point in curves if point.name == "val_psnr"}
-    assert len(scores) == VALIDATIONS
+    assert len(scores) == FEWEST_LOOKS
     assert record["chosen_step"] == max(scores, key=scores.get) == 2
     assert validation(method) == max(scores.values()) == record["val_psnr"]
     written = torch.load(tmp_path / "weights.ckpt", weights_only=True)["state_dict"]
@@ -95,14 +100,33 @@ def test_a_batch_that_devices_cannot_share_is_told():
 
 def test_a_loss_that_is_not_finite_ends_the_training_with_a_remedy(network):
     network.loss = lambda self, x_hat, x: (x_hat - x).square().mean() * math.nan
-    with pytest.raises(BenchError, match=r"the training loss became nan at step 1\. Lower the step size"):
+    with pytest.raises(BenchError, match=r"the training loss became nan at step 1\. Lower the `learning_rate`"):
         train(network())
 
 
 def test_a_training_tells_its_stage(network):
     stages = []
     train(network(), report=stages.append)
-    assert stages[-1] == "training 10/10"
+    assert re.fullmatch(r"training 5/10, [\d.e+]+ steps/s, \d+ s left", stages[4])
+    assert stages[-1].startswith("training 10/10, ")
+
+
+def test_the_pace_is_that_of_the_last_steps():
+    assert pace([7.0], 10) == ""
+    assert pace([10.0, 10.5, 11.0], 9) == ", 2 steps/s, 4 s left"
+
+
+@pytest.mark.parametrize(("steps", "looks"), [(1, 1), (10, 5), (350, 5), (4_000, 20), (10_000, 20), (20_000, 20)])
+def test_long_trainings_look_twenty_times_at_validation_images_and_short_ones_five_times(steps, looks):
+    interval = validation_interval(steps)
+    assert len([step for step in range(1, steps + 1) if step % interval == 0 or step == steps]) == looks
+
+
+def test_every_point_of_a_curve_is_given_when_it_is_there(network):
+    points = []
+    _, curves = train(network(), point=points.append)
+    assert points == list(curves)
+    assert [point.step for point in points if point.name == "val_psnr"] == [2, 4, 6, 8, 10]
 
 
 class Average(LearnedMethod):
@@ -147,3 +171,158 @@ def test_a_method_may_learn_without_gradients(tmp_path):
 def test_learning_without_gradients_takes_one_device():
     with pytest.raises(BenchError, match="Average learns without gradients, which devices cannot share: use one"):
         train(Average(), devices=2)
+
+
+class Killed(Exception):
+    pass
+
+
+class Drawing(LearnedMethod):
+    """A network whose training draws from every global generator."""
+
+    def __init__(self):
+        super().__init__()
+        self.network = torch.nn.Conv2d(1, 1, 3, padding=1)
+
+    def forward(self, y, physics):
+        return y + self.network(y)
+
+    def loss(self, x_hat, x):
+        drawn = torch.rand(()) + np.random.random() + random.random()  # noqa: NPY002
+        return drawn.float() * (x_hat - x).square().mean()
+
+
+class Adversarial(LearnedMethod):
+    """A toy GAN: two networks with an optimiser each, which takes its own steps; the training returns no loss."""
+
+    def __init__(self):
+        super().__init__()
+        self.automatic_optimization = False
+        self.generator = torch.nn.Conv2d(1, 1, 3, padding=1)
+        self.critic = torch.nn.Sequential(torch.nn.Conv2d(1, 4, 3, 2), torch.nn.ReLU(), torch.nn.Conv2d(4, 1, 3))
+
+    def configure_optimizers(self):
+        networks = self.generator, self.critic
+        optimisers = [torch.optim.Adam(network.parameters(), lr=1e-2) for network in networks]
+        return optimisers, [torch.optim.lr_scheduler.StepLR(one, 3, 0.9) for one in optimisers]
+
+    def forward(self, y, physics):
+        return y + self.generator(y)
+
+    def training_step(self, batch, index):
+        x, y, physics = batch
+        softplus = torch.nn.functional.softplus
+        generate, criticise = self.optimizers()
+        x_hat = self(y, physics)
+        losses = {"critic_loss": softplus(self.critic(x_hat.detach())).mean() + softplus(-self.critic(x)).mean()}
+        criticise.zero_grad()
+        self.manual_backward(losses["critic_loss"])
+        criticise.step()
+        losses["generator_loss"] = softplus(-self.critic(x_hat)).mean() + 10 * (x_hat - x).square().mean()
+        generate.zero_grad()
+        self.manual_backward(losses["generator_loss"])
+        generate.step()
+        for scheduler in self.lr_schedulers():
+            scheduler.step()
+        self.log_dict(losses)
+
+
+def seeded(method):
+    for seed in (torch.manual_seed, np.random.seed, random.seed):
+        seed(3)
+    return method()
+
+
+def killed_after(step, method, folder, **options):
+    """Start a training that ends without warning after ``step`` steps."""
+
+    def report(stage):
+        if stage.startswith(f"training {step + 1}/"):
+            raise Killed
+
+    with pytest.raises(Killed):
+        train(seeded(method), partial=folder, report=report, **options)
+
+
+def training_of(method, **options):
+    made = seeded(method)
+    record, curves = train(made, **options)
+    return made.state_dict(), record, [(point.name, point.step, point.value) for point in curves]
+
+
+@pytest.mark.parametrize("step", [1, 5, 6])
+@pytest.mark.parametrize("method", [Drawing, Adversarial, Average])
+def test_an_interrupted_training_goes_on_to_the_same_weights_bit_for_bit(method, step, tmp_path, monkeypatch):
+    monkeypatch.setattr(partial, "EVERY", -1.0)  # after every step
+    track = toy.track("mini", budget=Budget(images=3, steps=10, batch=4))
+    weights, record, curves = training_of(method, track=track)
+    killed_after(step, method, tmp_path / "0a1b", track=track)
+    killed_after(8, method, tmp_path / "0a1b", track=track)
+    again, resumed, curves_again = training_of(method, track=track, partial=tmp_path / "0a1b")
+    assert resumed.pop("resumed_at") == [step, 8]
+    assert curves_again == curves
+    assert weights.keys() == again.keys()
+    assert all(torch.equal(weights[name], again[name]) for name in weights)
+    assert {**resumed, "seconds": 0} == {**record, "seconds": 0}
+    assert resumed["seconds"] > 0
+
+
+def test_a_training_is_written_down_at_every_look_and_when_time_has_passed(network, tmp_path, monkeypatch):
+    killed_after(5, network, tmp_path / "0a1b")
+    assert partial.Keeper(tmp_path / "0a1b", None, None).step() == 4  # the last look
+    monkeypatch.setattr(partial, "EVERY", -1.0)
+    killed_after(5, network, tmp_path / "1b2c")
+    assert partial.Keeper(tmp_path / "1b2c", None, None).step() == 5
+    assert [path.name for path in (tmp_path / "0a1b").iterdir()] == ["last.ckpt"]
+
+
+def test_a_training_that_had_ended_is_not_repeated(network, tmp_path):
+    weights, _, _ = training_of(network, partial=tmp_path / "0a1b")
+    stages = []
+    again, record, _ = training_of(network, partial=tmp_path / "0a1b", report=stages.append)
+    assert not stages
+    assert record["resumed_at"] == [10]
+    assert all(torch.equal(weights[name], again[name]) for name in weights)
+
+
+def damage(file, found):
+    content = bytearray(file.read_bytes())
+    if found == "altered":
+        content[len(content) // 2] ^= 1
+    file.write_bytes(content[: {"cut": 500, "empty": 0}.get(found, len(content))])
+
+
+@pytest.mark.parametrize("found", ["altered", "cut", "empty", "foreign"])
+def test_a_damaged_or_foreign_checkpoint_is_not_believed(network, tmp_path, found):
+    weights, _, _ = training_of(network)
+    killed_after(5, network, tmp_path / "0a1b")
+    (tmp_path / "0a1b").rename(tmp_path / "5e6f" if found == "foreign" else tmp_path / "0a1b")
+    folder = next(tmp_path.glob("*[a-f]"))
+    damage(folder / "last.ckpt", found)
+    reason = "it is of the run 0a1b" if found == "foreign" else "it is damaged"
+    with pytest.warns(UserWarning, match=rf"of the run {folder.name} is not used: {reason}\. The training starts anew"):
+        again, record, _ = training_of(network, partial=folder)
+    assert "resumed_at" not in record
+    assert all(torch.equal(weights[name], again[name]) for name in weights)
+
+
+def test_a_method_of_several_optimisers_learns_and_its_losses_become_curves():
+    track = toy.track("mini", budget=Budget(images=3, steps=60, batch=4))
+    torch.manual_seed(0)
+    method = Adversarial()
+    before = validation(method, track)
+    critic = method.critic[0].weight.detach().clone()
+    record, curves = train(method, track)
+    assert record["val_psnr"] > before + 0.5
+    assert not torch.equal(method.critic[0].weight, critic)
+    steps = {name: [point.step for point in curves if point.name == name] for name in ("critic_loss", "generator_loss")}
+    assert steps == {name: list(range(1, 61)) for name in steps}
+
+
+def test_a_loss_of_several_that_is_not_finite_ends_the_training():
+    class Diverging(Adversarial):
+        def training_step(self, batch, index):
+            self.log("critic_loss", torch.tensor(math.inf))
+
+    with pytest.raises(BenchError, match="the critic_loss became inf at step 1"):
+        train(Diverging())

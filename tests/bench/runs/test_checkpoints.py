@@ -33,11 +33,11 @@ def others(store, first):
 
 def test_a_learned_object_is_used_on_another_track_and_kept_with_that_run(trained, store):
     path, first = trained
-    assert main(["run", "toy:exact", "-m", path, "--learned", first.key[:8], "--cpu"]) == 0
+    assert main(["run", "toy:exact", "-m", path, "--checkpoint", first.key[:8], "--cpu"]) == 0
     (second,) = others(store, first)
     assert second.training == {**first.training, "learned_by": first.key, "learned_on": "toy:mini"}
-    assert (second.protocol, second.label) == (False, f"learned={first.key[:8]}")
-    assert f"--learned {first.key}" in second.command
+    assert (second.protocol, second.label) == (False, f"checkpoint={first.key[:8]}")
+    assert f"--checkpoint {first.key}" in second.command
     weights = [
         torch.load(store / "runs" / result.key / "checkpoint.ckpt", weights_only=True)["state_dict"]
         for result in (first, second)
@@ -47,7 +47,7 @@ def test_a_learned_object_is_used_on_another_track_and_kept_with_that_run(traine
 
 def test_on_its_own_track_it_scores_as_it_did(trained, store):
     path, first = trained
-    assert main(["run", "toy", "-m", path, "--learned", first.key, "--cpu"]) == 0
+    assert main(["run", "toy", "-m", path, "--checkpoint", first.key, "--cpu"]) == 0
     (second,) = others(store, first)
     assert second.per_image == first.per_image
 
@@ -57,7 +57,7 @@ def test_so_is_what_was_learned_without_gradients(method, store):
     assert main(["run", "toy", "-m", method, "--cpu"]) == 0
     (folder,) = (store / "runs").glob("*/result.json")
     first = Result.read(folder)
-    assert main(["run", "toy", "-m", method, "--learned", first.key, "--cpu"]) == 0
+    assert main(["run", "toy", "-m", method, "--checkpoint", first.key, "--cpu"]) == 0
     (second,) = others(store, first)
     assert second.per_image == first.per_image
     kept = [
@@ -94,17 +94,17 @@ def test_a_key_that_fits_nothing_is_one_line(trained, tmp_path, store, capsys):
         (shrink, plain.key, f"the run {plain.key} of shrink keeps nothing learned: it has no checkpoint.ckpt."),
     ]:
         capsys.readouterr()
-        assert main(["run", "toy", "-m", method, "--learned", key, "--cpu"]) == 2
+        assert main(["run", "toy", "-m", method, "--checkpoint", key, "--cpu"]) == 2
         assert hint in capsys.readouterr().err
 
 
 def test_what_does_not_fit_fails_in_one_line_with_the_remedy(trained, store, capsys):
     path, first = trained
-    assert main(["run", "toy", "-m", f"{path}:width=7", "--learned", first.key, "--cpu"]) == 1
+    assert main(["run", "toy", "-m", f"{path}:width=7", "--checkpoint", first.key, "--cpu"]) == 1
     (second,) = others(store, first)
     assert second.status == "failed"
     assert f"what the run {first.key} learned on toy:mini does not fit: " in second.reason
     assert "ask for the same, on a track of such images." in second.reason
     (store / "runs" / first.key / "checkpoint.ckpt").write_bytes(b"damaged")
-    assert main(["run", "toy", "-m", path, "--learned", first.key, "--cpu"]) == 1
+    assert main(["run", "toy", "-m", path, "--checkpoint", first.key, "--cpu"]) == 1
     assert f"what the run {first.key} learned on toy:mini does not fit: " in capsys.readouterr().out

@@ -6,10 +6,10 @@ import pytest
 from fabricate import failed, result
 
 from bench.errors import BenchError
-from bench.runs.records import Result
+from bench.runs.records import Result, finished
 
 
-@pytest.mark.parametrize("outcome", [result(), failed(), result(limit=2, label="few")])
+@pytest.mark.parametrize("outcome", [result(), failed(), result(limit=6, label="few")])
 def test_a_result_comes_back_as_it_was(outcome, tmp_path):
     (tmp_path / "result.json").write_text(outcome.to_json())
     assert Result.read(tmp_path / "result.json") == outcome
@@ -19,27 +19,51 @@ def test_numbers_stay_numbers_to_the_last_bit():
     third = 1 / 3
     outcome = result(per_image={"a": {"psnr": third, "ssim": 1.0}})
     assert Result.from_json(outcome.to_json()).per_image["a"]["psnr"] == third
-    assert isinstance(json.loads(outcome.to_json())["peak_memory_bytes"], int)
-
-
-def test_what_a_newer_version_added_is_left_aside():
-    values = json.loads(result().to_json()) | {"invented": 1}
-    assert Result.from_json(json.dumps(values)) == result()
+    assert isinstance(json.loads(outcome.to_json())["parameters"], int)
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
-def test_only_finite_numbers_are_written(bad):
+def test_only_finite_numbers_are_taken(bad):
+    with pytest.raises(ValueError, match="finite"):
+        result(seconds_per_image=bad)
     with pytest.raises(ValueError, match="not JSON compliant"):
-        result(seconds_per_image=bad).to_json()
+        result(training={"seconds": bad}).to_json()
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", "null", "{}", '{"key": "a"}'])
 def test_text_that_holds_no_result_is_one_line(text, tmp_path):
     path = tmp_path / "result.json"
     path.write_text(text)
-    with pytest.raises(BenchError, match="holds no result") as caught:
+    with pytest.raises(BenchError, match="is no valid result") as caught:
         Result.read(path)
     assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not finished(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"invented": 1}, "invented"),
+        ({"format": 1}, "format"),
+        ({"status": "fine"}, "status"),
+        ({"method": "../tv"}, "method"),
+        ({"track": "/etc/passwd"}, "track"),
+        ({"label": "a/b"}, "label"),
+        ({"key": "zz"}, "key"),
+        ({"per_image": {"image-0": {"psnr": 1.0, "ssim": 1.0}}}, "1 of 6 test images have scores"),
+        ({"limit": 4}, "6 of 4 test images have scores"),
+        ({"primary": "nrmse"}, "primary metric 'nrmse'"),
+        ({"groups": {}}, "groups and per_image name different images"),
+    ],
+)
+def test_a_record_of_another_form_is_one_line_that_names_the_field(change, field, tmp_path):
+    path = tmp_path / "result.json"
+    path.write_text(json.dumps(json.loads(result().to_json()) | change))
+    with pytest.raises(BenchError) as caught:
+        Result.read(path)
+    assert str(path) in str(caught.value)
+    assert field in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
@@ -50,6 +74,15 @@ def test_a_file_that_cannot_be_read_is_one_line(content, tmp_path):
         path.write_bytes(content)
     with pytest.raises(BenchError, match="cannot read"):
         Result.read(path)
+
+
+@pytest.mark.parametrize(("outcome", "expected"), [(result(), True), (failed(), False)])
+def test_failed_is_not_finished(outcome, expected, tmp_path):
+    (tmp_path / "result.json").write_text(outcome.to_json())
+    assert finished(tmp_path) is expected
+    unsupported = failed(status="unsupported")
+    (tmp_path / "result.json").write_text(unsupported.to_json())
+    assert finished(tmp_path)
 
 
 def test_the_mean_is_over_images():

@@ -2,8 +2,11 @@
 
 import csv
 import errno
+import hashlib
 import json
 import os
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +15,13 @@ import torch
 import toy
 from PIL import Image
 
+from bench.contract import registry
+from bench.contract.task import Budget
+from bench.data.measurements import Measured
 from bench.errors import BenchError
 from bench.runs import run as running
+from bench.runs.outcomes import Outcome
 from bench.runs.records import Result
-from bench.runs.run import run
-from bench.runs.run_directory import Outcome
-from bench.runs.spec import Request
 
 pytestmark = pytest.mark.usefixtures("toys", "store", "sandbox")
 
@@ -29,11 +33,6 @@ def sandbox(monkeypatch):
     monkeypatch.setenv("PL_SEED_WORKERS", "1")
     yield
     torch.use_deterministic_algorithms(False)
-
-
-@pytest.fixture
-def shrink(tmp_path):
-    return toy.method_file(tmp_path, "shrink", toy.SHRINK)
 
 
 @pytest.fixture
@@ -50,7 +49,7 @@ def read(folder: Path, name: str):
 
 
 def do(method: str, track: str = "toy:mini", **options) -> tuple[Path, Result]:
-    folder = run(Request(track, method, **options))
+    folder = toy.perform_here(toy.spec(method, track, **options))
     return folder, outcome(folder)
 
 
@@ -58,8 +57,8 @@ def test_a_run_directory_is_named_by_its_key_and_holds_everything(network, store
     folder, result = do(network)
     assert folder == store / "runs" / result.key
     assert sorted(path.name for path in folder.iterdir()) == [
-        "checkpoint.ckpt", "config.json", "curves.csv", "data.json", "environment.json", "per_image.csv", "pictures",
-        "result.json", "system.csv", "trials.json",
+        "checkpoint.ckpt", "config.json", "curves.csv", "data.json", "per_image.csv", "pictures", "result.json",
+        "source", "system.csv", "trials.json",
     ]  # fmt: skip
     assert [path.name for path in (store / "runs").iterdir()] == [result.key]
     assert (result.status, result.reason, result.method, result.family) == ("ok", "", "net", "external")
@@ -67,7 +66,6 @@ def test_a_run_directory_is_named_by_its_key_and_holds_everything(network, store
     assert result.training["steps"] == 10
     assert result.parameters == sum(p.numel() for p in toy_network(folder).values())
     assert result.seconds_per_image > 0
-    assert result.peak_memory_bytes >= 0
     assert len(result.data_hash) == 16
     assert result.environment["torch"] == torch.__version__.partition("+")[0]
 
@@ -81,6 +79,7 @@ def test_per_image_scores_are_kept_in_the_result_and_as_a_table(shrink):
     assert list(result.per_image) == [f"test-{i}" for i in range(5)]
     with (folder / "per_image.csv").open() as file:
         rows = {row.pop("id"): row for row in csv.DictReader(file)}
+    assert {name: row.pop("group") for name, row in rows.items()} == result.groups
     assert {name: {metric: float(v) for metric, v in row.items()} for name, row in rows.items()} == result.per_image
 
 
@@ -94,7 +93,7 @@ def test_pictures_curves_and_documents_can_be_read(network):
     with (folder / "system.csv").open() as file:
         assert "system/memory_bytes" in {row["name"] for row in csv.DictReader(file)}
     assert read(folder, "data.json")["splits"] == {"train": 5, "val": 3, "test": 5}
-    assert read(folder, "config.json")["sources"].keys() == {"net.py"}
+    assert read(folder, "config.json")["method"]["sources"].keys() == {"net.py"}
 
 
 def test_the_objective_of_a_method_that_minimises_is_a_curve(tmp_path):
@@ -121,7 +120,7 @@ def test_learned_weights_are_pictures_too(tmp_path):
 def test_atoms_whose_name_is_no_file_s_cost_no_scores(tmp_path, name):
     stages = []
     path = toy.method_file(tmp_path, "named", toy.ATOMS.replace("dictionary", name))
-    folder = run(Request("toy:mini", path), stages.append)
+    folder = toy.perform_here(toy.spec(path), stages.append)
     assert Result.read(folder / "result.json").status == "ok"
     assert stages[-1].startswith(f"no look inside the method: the atoms {name!r} need a name of ")
 
@@ -130,7 +129,7 @@ def test_atoms_whose_name_is_no_file_s_cost_no_scores(tmp_path, name):
 def test_atoms_that_are_no_pictures_cost_no_scores(tmp_path, shape):
     tiles = toy.ATOMS.replace("torch.arange(12.0).reshape(3, 2, 2)", f"torch.ones({shape})")
     stages = []
-    folder = run(Request("toy:mini", toy.method_file(tmp_path, "flat", tiles)), stages.append)
+    folder = toy.perform_here(toy.spec(toy.method_file(tmp_path, "flat", tiles)), stages.append)
     assert Result.read(folder / "result.json").status == "ok"
     assert not (folder / "atoms.npz").exists()
     shown = f"the atoms 'dictionary' have the shape ({shape}), expected (N, h, w)."
@@ -168,11 +167,37 @@ def test_tuning_spends_the_budget_defaults_first_and_uses_the_best(shrink):
     assert chosen[0] != chosen[1]
 
 
-def test_a_method_that_learns_is_not_tuned(tmp_path):
-    body = "    search_space = {'width': Choice((2, 4))}\n" + toy.TINY_NETWORK
-    result = do(toy.method_file(tmp_path, "greedy", body, "LearnedMethod"))[1]
-    assert result.status == "failed"
-    assert "one declared recipe" in result.reason
+def test_defaults_are_run_as_they_are_on_request(shrink):
+    folder, result = do(shrink, control="defaults")
+    assert read(folder, "trials.json") == []
+    assert result.hyperparameters == {"factor": 0.9}
+    assert (result.protocol, result.label, result.control) == (False, "defaults", "defaults")
+    assert result.per_image == do(shrink, hyperparameters={"factor": 0.9})[1].per_image
+
+
+def test_an_oracle_is_tuned_on_the_test_split(tmp_path):
+    """A method that knows the images of the test split by their mean."""
+    body = toy.SHRINK.replace("return self.factor * y", "SEEN.add(round(float(y.mean()), 6))\n        return y")
+    path = Path(toy.method_file(tmp_path, "spy", body))
+    path.write_text(path.read_text().replace("class Toy", "SEEN = set()\n\n\nclass Toy"))
+    data = {
+        split: {round(float(sample.y.mean()), 6) for sample in Measured(toy.MINI, toy.open_track(toy.MINI), split)}
+        for split in ("val", "test")
+    }
+    seen = {}
+    for control in ("", "oracle"):
+        result = do(str(path), control=control)[1]
+        assert result.status == "ok"
+        seen[control] = sys.modules["reconbench_external_spy"].SEEN
+        assert (result.protocol, result.label, result.control) == (not control, control, control)
+        assert result.tuning["trials"] == 3
+    assert seen["oracle"] == data["test"]
+    assert seen[""] & data["val"]
+
+
+def test_an_oracle_scores_no_worse_than_what_validation_chose(shrink):
+    tuned, oracle = (do(shrink, control=control)[1].mean("psnr") for control in ("", "oracle"))
+    assert oracle >= tuned
 
 
 def test_what_is_asked_for_is_not_tuned_and_needs_a_label(shrink):
@@ -232,6 +257,88 @@ def test_missing_data_is_a_failed_row_with_the_remedy(shrink):
     assert (result.status, result.reason) == ("failed", "data set 'toys' lacks one.png: run `bench data get toys`.")
 
 
+def test_a_method_edited_after_the_spec_was_frozen_is_not_run(shrink):
+    spec = toy.spec(shrink)
+    path = Path(shrink)
+    path.write_text(path.read_text().replace("self.factor * y", "0.5 * self.factor * y"))
+    result = outcome(toy.perform_here(spec))
+    assert (result.status, result.per_image) == ("failed", {})
+    assert result.reason == "shrink.py was edited after the command had started. Type the command again."
+
+
+def test_a_comment_added_after_the_spec_was_frozen_is_no_edit(shrink):
+    spec = toy.spec(shrink)
+    path = Path(shrink)
+    path.write_text(path.read_text() + "# a word\n")
+    assert outcome(toy.perform_here(spec)).status == "ok"
+
+
+def test_a_track_edited_after_the_spec_was_frozen_is_not_run(shrink, monkeypatch):
+    spec = toy.spec(shrink)
+    changed = toy.track("mini", options={"sigma": 0.2})
+    monkeypatch.setattr(registry, "track", lambda name: changed)
+    result = outcome(toy.perform_here(spec))
+    assert result.status == "failed"
+    assert result.reason == "the track toy:mini was edited after the command had started. Type the command again."
+
+
+def test_a_run_has_a_time_for_its_trials_and_slow_ones_are_failed_trials(tmp_path, monkeypatch):
+    """Of a budget of two seconds a trial may take half a second. The defaults are slow, other values are not."""
+    track = toy.track("mini", budget=Budget(trials=4, images=2, seconds=2.0))
+    monkeypatch.setattr(registry, "track", lambda name: track)
+    body = toy.SHRINK.replace("return", "time.sleep(0.6 * (self.factor == 0.9))\n        return")
+    folder, result = do(toy.method_file(tmp_path, "slow", body))
+    trials = read(folder, "trials.json")
+    assert [trial["state"] for trial in trials] == ["failed", "ok", "ok", "ok"]
+    assert trials[0]["reason"] == "OverTime: the trial went over its time"
+    assert result.status == "ok"
+
+
+def test_tuning_that_goes_over_the_time_of_the_run_is_a_failed_run(tmp_path, monkeypatch):
+    track = toy.track("mini", budget=Budget(trials=9, images=2, seconds=0.5))
+    monkeypatch.setattr(registry, "track", lambda name: track)
+    body = toy.SHRINK.replace("return", "time.sleep(0.2)\n        return")
+    start = time.monotonic()
+    result = do(toy.method_file(tmp_path, "slow", body))[1]
+    assert (result.status, result.per_image) == ("failed", {})
+    assert "went over its time" in result.reason
+    assert time.monotonic() - start < 5
+
+
+def test_a_run_keeps_the_source_of_a_method_from_outside_and_names_it_in_its_command(tmp_path):
+    (tmp_path / "toy_part.py").write_text("GAIN = 1\n")
+    path = toy.method_file(tmp_path, "mine", "import toy_part\nreturn toy_part.GAIN * y")
+    folder, result = do(path)
+    for name in ("mine.py", "toy_part.py"):
+        assert (folder / "source" / name).read_text() == (tmp_path / name).read_text()
+    assert "-m mine.py " in result.command
+    assert result.dirty
+    assert result.dirty_reason.endswith("mine.py is in no git repository")
+
+
+def test_every_file_of_a_run_has_its_hash_in_the_result(network):
+    folder, result = do(network)
+    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    del files["result.json"]
+    assert result.files == {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()}
+
+
+@pytest.mark.parametrize("number", ["np.float64(0.5)", "torch.tensor(0.5)", "np.int64(1)"])
+def test_hyperparameters_may_be_numbers_of_numpy_or_torch(tmp_path, number):
+    body = toy.SHRINK.replace('search_space = {"factor": Float(0.1, 1.0)}', "import numpy as np")
+    _, result = do(toy.method_file(tmp_path, "scalar", body.replace("float = 0.9", f"float = {number}")))
+    assert result.status == "ok"
+    assert result.hyperparameters in ({"factor": 0.5}, {"factor": 1})
+
+
+def test_an_image_that_requires_grad_is_as_good_as_another(tmp_path):
+    """Also in the pictures, which need its numbers."""
+    body = "with torch.enable_grad():\n    return y * torch.ones(1, requires_grad=True)"
+    folder, result = do(toy.method_file(tmp_path, "graph", body))
+    assert (result.status, result.reason) == ("ok", "")
+    assert len(list((folder / "pictures").iterdir())) == 4
+
+
 def test_without_a_data_root_a_real_track_tells_what_to_do(monkeypatch):
     monkeypatch.delenv("BENCH_DATA", raising=False)
     result = do("direct", "denoising:bsd68-s25", limit=1)[1]
@@ -259,14 +366,13 @@ def test_a_flipped_byte_in_a_data_set_is_told(tmp_path, monkeypatch):
 
 def test_the_process_that_broke_tells_the_first_why(tmp_path, monkeypatch):
     lost = Outcome("failed", "RuntimeError: Connection closed by peer")
+    running.share_failure(tmp_path, lost, RuntimeError())
+    assert lost.reason == "RuntimeError: Connection closed by peer"
     monkeypatch.setenv("LOCAL_RANK", "1")
     running.share_failure(tmp_path, Outcome("failed", "on image b: NaN", traceback="..."), BenchError("NaN"))
     monkeypatch.setenv("LOCAL_RANK", "0")
     running.share_failure(tmp_path, lost, RuntimeError())
     assert (lost.reason, lost.traceback) == ("on image b: NaN", "...")
-    assert list(tmp_path.iterdir()) == []
-    running.share_failure(tmp_path, lost, RuntimeError())
-    assert lost.reason == "on image b: NaN"
 
 
 @pytest.mark.parametrize("where", ["pictures.save", "make_result"])

@@ -1,4 +1,4 @@
-"""Keys: what moves a score changes them, what does not leaves them alone; and the command line of a run."""
+"""A spec: read from the words of a command, labelled where it goes beyond the protocol, and repeated by its command."""
 
 import shlex
 
@@ -6,80 +6,8 @@ import pytest
 import toy
 
 from bench.cli import parser
-from bench.contract import registry
 from bench.errors import BenchError
-from bench.runs import provenance
-from bench.runs.spec import Request, build, check_hyperparameters, constructor_defaults, identity, keys, parse_method
-
-
-@pytest.fixture
-def shrink(tmp_path):
-    return toy.method_file(tmp_path, "shrink", toy.SHRINK)
-
-
-def keys_of(path, track=toy.MINI, **changes):
-    request = Request(track.id, path, **changes)
-    return keys(identity(request, registry.load_method(path), track))
-
-
-def test_the_same_request_has_the_same_key(shrink):
-    assert keys_of(shrink) == keys_of(shrink)
-
-
-def test_the_seed_changes_the_key_and_not_the_group(shrink):
-    (first, group), (second, same) = keys_of(shrink, seed=0), keys_of(shrink, seed=1)
-    assert first != second
-    assert group == same
-
-
-def test_which_seeds_were_asked_for_together_changes_nothing(shrink):
-    assert keys_of(shrink, seeds=(0,)) == keys_of(shrink, seeds=(0, 1, 2))
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"hyperparameters": {"factor": 0.5}},
-        {"limit": 2},
-        {"steps": 5},
-        {"label": "other"},
-        {"devices": 2},
-        {"accelerator": "cuda"},
-        {"track": toy.track("mini", version=2)},
-        {"track": toy.track("mini", options={"sigma": 0.2})},
-        {"track": toy.EXACT},
-    ],
-)
-def test_what_moves_scores_changes_key_and_group(shrink, changes):
-    assert not set(keys_of(shrink)) & set(keys_of(shrink, **changes))
-
-
-def test_a_changed_source_has_a_new_key(shrink, tmp_path):
-    before = keys_of(shrink)
-    toy.method_file(tmp_path, "shrink", toy.SHRINK.replace("* y", "* y + 0"))
-    assert not set(before) & set(keys_of(shrink))
-
-
-def test_a_changed_neighbour_has_a_new_key(tmp_path):
-    (tmp_path / "toy_gain.py").write_text("GAIN = 1\n")
-    path = toy.method_file(tmp_path, "mine", "import toy_gain\nreturn toy_gain.GAIN * y")
-    before = keys_of(path)
-    (tmp_path / "toy_gain.py").write_text("GAIN = 2\n")
-    assert not set(before) & set(keys_of(path))
-
-
-def test_a_changed_package_has_a_new_key(shrink, monkeypatch):
-    before = keys_of(shrink)
-    monkeypatch.setattr(provenance, "versions", lambda: {"torch": "99"})
-    assert keys_of(shrink) != before
-
-
-def test_the_recipe_of_a_learned_method_is_part_of_its_key(tmp_path, monkeypatch):
-    path = toy.method_file(tmp_path, "net", toy.TINY_NETWORK, "LearnedMethod")
-    method = registry.load_method(path)
-    before = keys(identity(Request("toy:mini", path), method, toy.MINI))
-    monkeypatch.setattr(method, "learning_rate", 5e-4)
-    assert keys(identity(Request("toy:mini", path), method, toy.MINI)) != before
+from bench.runs.spec import LONGEST_LABEL, Spec, Wish, board_label, citation_of, command, parse_method
 
 
 @pytest.mark.parametrize(
@@ -101,15 +29,20 @@ def test_unreadable_hyperparameters_are_told_how_to_be_written(text):
         parse_method(text)
 
 
-def test_the_command_repeats_the_run(shrink):
+def test_the_command_repeats_the_run():
     asked = {"factor": 0.5, "word": "two words"}
-    request = Request("toy:mini", shrink, asked, 1, (1, 2), limit=3, steps=4, label="my label", devices=2)
-    words = shlex.split(request.command)
+    wish = Wish(seeds=[1, 2], limit=3, steps=4, label="mine", devices=2, control="oracle", checkpoint="0123456789")
+    words = shlex.split(command("toy:mini", "shrink.py", asked, wish, True))
     assert words[0] == "bench"
     options = parser().parse_args(words[1:])
-    assert parse_method(options.method[0]) == (shrink, asked)
+    assert parse_method(options.method[0]) == ("shrink.py", asked)
     assert (options.tracks, options.seed, options.limit) == (["toy:mini"], [1, 2], 3)
-    assert (options.steps, options.label, options.devices) == (4, "my label", 2)
+    assert (options.steps, options.label, options.devices) == (4, "mine", 2)
+    assert (options.oracle, options.defaults, options.checkpoint, options.cpu) == (True, False, "0123456789", True)
+
+
+def test_a_plain_command_is_short():
+    assert command("ct:mini", "tv", {}, Wish(seeds=[0]), False) == "bench run ct:mini -m tv --seed 0"
 
 
 @pytest.mark.parametrize(
@@ -118,41 +51,44 @@ def test_the_command_repeats_the_run(shrink):
         ({}, True, ""),
         ({"label": "x"}, True, "x"),
         ({"limit": 2}, False, "limit=2"),
-        ({"steps": 9}, False, "steps=9"),
-        ({"hyperparameters": {"a": 1, "b": "u/v"}, "limit": 2}, False, "a=1,b=u-v,limit=2"),
+        ({"hyperparameters": {"factor": 0.5}, "limit": 2}, False, "factor=0.5,limit=2"),
         ({"limit": 2, "label": "x"}, False, "x"),
+        ({"control": "defaults"}, False, "defaults"),
+        ({"control": "oracle", "limit": 2}, False, "oracle,limit=2"),
     ],
 )
-def test_what_goes_beyond_the_protocol_is_labelled(changes, protocol, label):
-    request = Request("toy:mini", "tv", **changes)
-    assert (request.protocol, request.board_label) == (protocol, label)
+def test_what_goes_beyond_the_protocol_is_labelled(toys, shrink, changes, protocol, label):
+    spec = toy.spec(shrink, **changes)
+    assert (spec.protocol, spec.label) == (protocol, label)
+    assert spec.name == (f"shrink@{label}" if label else "shrink")
 
 
 @pytest.mark.parametrize(
-    ("asked", "reason"),
-    [
-        ({"facto": 1}, "no hyperparameter of shrink is called 'facto'. Did you mean factor?"),
-        ({"zzz": 1}, "Known: factor."),
-        ({"channels": 1}, "no hyperparameter of shrink is called 'channels'"),
-        ({"factor": "high"}, "shrink:factor=high is not a finite number, and its default is 0.9."),
-        ({"factor": True}, "is not a finite number"),
-        ({"factor": float("inf")}, "is not a finite number"),
-    ],
+    "label", ["Müller", "a/b", "a b", "../up", ".hidden", "-x", "a\n", "<b>", "x" * 300, "x" * (LONGEST_LABEL + 1)]
 )
-def test_wrong_hyperparameters_are_told(shrink, asked, reason):
-    with pytest.raises(BenchError) as caught:
-        check_hyperparameters("shrink", registry.load_method(shrink), toy.MINI, asked)
-    assert reason in str(caught.value)
+def test_a_label_that_cannot_name_a_file_is_refused(label):
+    with pytest.raises(BenchError, match=r"cannot name a file.*Give another by --label\.") as caught:
+        board_label(Wish(seeds=[0], label=label), {}, None)
+    assert "\n" not in str(caught.value)
 
 
-def test_what_the_track_declares_for_direct_may_be_asked_for():
-    direct = registry.load_method("direct")
-    check_hyperparameters("direct", direct, registry.track("ct"), {"window": "hann"})
-    with pytest.raises(BenchError, match="Did you mean window"):
-        check_hyperparameters("direct", direct, registry.track("ct"), {"windw": "hann"})
+def test_hyperparameters_that_cannot_name_a_file_need_a_label(shrink):
+    wish = Wish(seeds=[0])
+    with pytest.raises(BenchError, match=r"the label 'words=u/v' cannot name a file"):
+        board_label(wish, {"words": "u/v"}, None)
+    assert board_label(Wish(seeds=[0], label="uv"), {"words": "u/v"}, None) == "uv"
 
 
-def test_the_track_fills_in_what_the_constructor_asks_for():
-    built = build(registry.load_method("unet"), registry.track("qsm"), {"width": 2, "levels": 1})
-    assert any(parameter.ndim == 5 for parameter in built.parameters())
-    assert set(constructor_defaults(registry.load_method("unet"))) == {"width", "levels"}
+def test_the_longest_label_is_taken():
+    assert board_label(Wish(seeds=[0], label="x" * LONGEST_LABEL), {}, None) == "x" * LONGEST_LABEL
+
+
+def test_a_spec_is_carried_as_text(toys, shrink):
+    spec = toy.spec(shrink, hyperparameters={"factor": 0.5}, limit=2)
+    assert Spec.from_json(spec.to_json()) == spec
+
+
+def test_the_citation_is_the_second_paragraph():
+    docstring = "x = y\n\nA. Uthor, *Title*,\nJournal 3, 2026.\n\nPlain words."
+    assert citation_of(docstring) == "A. Uthor, *Title*, Journal 3, 2026."
+    assert citation_of("x = y") == ""

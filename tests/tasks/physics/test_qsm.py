@@ -43,7 +43,7 @@ def test_is_the_real_part_of_the_full_transform(shape: tuple[int, int, int]) -> 
     np.testing.assert_allclose(field, expected, atol=1e-12)
 
 
-def test_closed_form_l2_is_the_dense_solution() -> None:
+def test_closed_form_tikhonov_is_the_dense_solution() -> None:
     shape, weight = (4, 3, 4), 0.07
     physics = Dipole(VOXEL, (0.0, 0.6, 0.8))
     units = torch.eye(int(np.prod(shape)), dtype=torch.float64).reshape(-1, 1, *shape)
@@ -52,7 +52,7 @@ def test_closed_form_l2_is_the_dense_solution() -> None:
     left = matrix.T @ matrix + weight * sum(d.T @ d for d in differences)
     y = np.random.default_rng(0).standard_normal(shape)
     expected = np.linalg.pinv(left) @ matrix.T @ y.ravel()
-    x_hat = physics.closed_form_l2(torch.from_numpy(y)[None, None], weight)
+    x_hat = physics.closed_form_tikhonov(torch.from_numpy(y)[None, None], weight)
     np.testing.assert_allclose(x_hat.numpy().ravel(), expected, atol=1e-10)
 
 

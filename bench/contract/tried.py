@@ -1,0 +1,123 @@
+"""A method that is tried on a toy operator, as evaluation and training would use it."""
+
+from __future__ import annotations
+
+import random
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+
+import numpy as np
+import torch
+from deepinv.physics import LinearPhysics
+from pytorch_lightning import Trainer
+from pytorch_lightning.plugins.environments import LightningEnvironment
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from bench.contract.construct import build
+from bench.contract.method import Estimate, Method
+from bench.contract.precision import exact
+from bench.contract.toy_operators import Toy
+
+
+class Breach(Exception):
+    """A method does something that the contract forbids."""
+
+
+class Tried:
+    """A method on a toy operator, and its first reconstruction, which all checks use."""
+
+    def __init__(self, method: type[Method], toy: Toy) -> None:
+        self.method = method
+        self.toy = toy
+        self.y, self.physics = toy.y.clone(), toy.physics(toy.params)
+        self.buffers = {name: buffer.clone() for name, buffer in self.physics.named_buffers()}
+
+    @property
+    def device(self) -> torch.device:
+        return self.y.device
+
+    @cached_property
+    def instance(self) -> Method:
+        return make(self.method, self.toy)
+
+    @cached_property
+    def image(self) -> Tensor:
+        return run(self.instance, self.y, self.physics)
+
+    @cached_property
+    def draws(self) -> bool:
+        """Whether the method draws random numbers: another seed gives another image."""
+        other = run(self.instance, self.toy.y, self.toy.physics(self.toy.params), seed=1)
+        return not torch.equal(other, self.image)
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Seeds the global generators of torch, NumPy and Python; afterwards they go on as if nothing had happened."""
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
+    try:
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            np.random.seed(seed)  # noqa: NPY002
+            random.seed(seed)
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)  # noqa: NPY002
+
+
+def make(method: type[Method], toy: Toy) -> Method:
+    """An instance with default hyperparameters on the device of the toy; the same weights every time and everywhere."""
+    with seeded(0):
+        return build(method, toy.track, {}).eval().to(toy.y.device)
+
+
+def run(method: Method, y: Tensor, physics: LinearPhysics, seed: int = 0) -> Tensor:
+    """The image, made as evaluation makes it: without gradients, after the generators are seeded, in full precision."""
+    with torch.no_grad(), seeded(seed), exact():
+        estimate = method(y, physics)
+    image = estimate.image if isinstance(estimate, Estimate) else estimate
+    if not isinstance(image, Tensor):
+        raise Breach(f"returned {type(image).__name__}, expected a tensor")
+    return image
+
+
+def step(method: Method, toy: Toy) -> list[Tensor]:
+    """One training step as Lightning would run it; the parameters that optimisers of the method's own hold."""
+    if not method.automatic_optimization and any(parameter.requires_grad for parameter in method.parameters()):
+        return step_by_itself(method, toy)
+    method.train()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*self.log.*")
+        loss = method.training_step((toy.x, toy.y, toy.physics(toy.params)), 0)
+    loss = loss["loss"] if isinstance(loss, Mapping) else loss
+    if not isinstance(loss, Tensor):
+        raise Breach(f"training_step returned {type(loss).__name__}, expected a loss")
+    if method.automatic_optimization:
+        loss.backward()
+    method.eval()
+    return []
+
+
+def step_by_itself(method: Method, toy: Toy) -> list[Tensor]:
+    """One step of a method that moves its optimisers itself (several of them, say), for which it needs a trainer."""
+    trainer = Trainer(
+        accelerator=toy.x.device.type,
+        devices=1,
+        max_epochs=1,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        plugins=[LightningEnvironment()],
+    )
+    method.train()
+    batch = DataLoader([(toy.x, toy.y, toy.physics(toy.params))], collate_fn=lambda items: items[0])  # type: ignore
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*does not have many workers")
+        trainer.fit(method, batch)
+    method.eval()
+    return [one for optimiser in trainer.optimizers for group in optimiser.param_groups for one in group["params"]]

@@ -1,0 +1,44 @@
+"""The fields of a contract: groups of images, parts of an estimate, and the scored fields of a track."""
+
+from dataclasses import replace
+
+import pytest
+import toy
+
+from bench.contract.task import Images, Metric
+
+
+def test_an_image_is_a_group_of_its_own_unless_the_split_says_more():
+    ids = ("cup-0", "cup-1", "cat-0")
+    assert [Images(ids, str).group_of(name) for name in ids] == list(ids)
+    grouped = Images(ids, str, lambda name: name.partition("-")[0])
+    assert [grouped.group_of(name) for name in ids] == ["cup", "cup", "cat"]
+
+
+def test_a_metric_is_of_a_part_of_an_estimate():
+    assert Metric("psnr", "", True).of == "image"
+    with pytest.raises(ValueError, match="metric 'dice' is of 'label': expected one of image, finding, std"):
+        Metric("dice", "", True, of="label")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"version": 2},
+        {"options": {"sigma": 0.2}},
+        {"metrics": toy.MINI.metrics[::-1]},
+        {"metrics": (replace(toy.MINI.metrics[0], version=2), *toy.MINI.metrics[1:])},
+        {"budget": replace(toy.MINI.budget, seconds=1.0)},
+        {"direct_defaults": {"cutoff": 1.0}},
+        {"denoising": True},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_fields_that_move_a_score_are_scored(change):
+    assert replace(toy.MINI, **change).scored() != toy.MINI.scored()
+
+
+def test_words_are_not_scored():
+    metrics = tuple(replace(metric, unit="furlongs") for metric in toy.MINI.metrics)
+    other = replace(toy.MINI, title="Other", citation="Nobody, 1900", split_unit="moon", metrics=metrics)
+    assert other.scored() == toy.MINI.scored()

@@ -1,0 +1,135 @@
+"""Training alone on the device: steps per second and the share of the time in which the card works.
+
+Each learned method trains on a mini track that it supports, and one of them on a real track of every task and data set
+at hand. Steps are counted from near the start of a training: data that are made on first use are part of it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from bench.contract import registry
+from bench.data import manifest
+from bench.engines.local import LocalEngine, Task
+from bench.errors import BenchError
+from tests.gpu_check.busy import Busy
+from tests.gpu_check.plan import OutOfTime, Plan
+from tests.gpu_check.report import FAILED, NOTE, OK, SHORT, Row
+
+HOME = ("mri:mini", "ct:mini", "denoising:mini", "qsm:mini")  # in this order of preference
+ON_REAL = ("unet", "varnet", "learned_primal_dual")  # the first that a real track supports: the fastest, for the data
+ONLY = ("unet",)  # in short
+WARM_UP, WARM_STEPS = 1.5, 5  # seconds, or steps, before the count begins
+COUNTED, COUNTED_SHORT = 3.0, 2.0  # seconds
+LIMIT = 60.0  # seconds of one training, its data and its imports
+BUSY = 90.0  # percent of the time, on real tracks
+ENDLESS = 10**6  # steps
+
+
+class Enough(Exception):
+    """The count is over."""
+
+
+def rows(plan: Plan) -> Iterator[Row]:
+    engine = LocalEngine(1, plan.visible)
+    answer = engine.call(pairs, plan.short, seconds=LIMIT)
+    if answer.error:
+        yield Row(FAILED, "methods and tracks", answer.error)
+        return
+    chosen, missing = answer.value
+    counted = COUNTED_SHORT if plan.short else COUNTED
+    tasks = [
+        Task(f"{method} on {track}", train_for, (method, track, plan.device, counted), LIMIT)
+        for method, track in chosen
+    ]
+    waiting = {task.name: task for task in tasks}
+    try:
+        for ended in engine.work(tasks):
+            del waiting[ended.task.name]
+            yield row_of(ended.task.name, ended.value, ended.error, plan.device)
+    except OutOfTime:
+        for name in waiting:
+            yield Row(FAILED, name, f"not trained within the {plan.seconds:.0f} s of this part")
+    if missing:
+        yield Row(NOTE, "real data that are not here", ", ".join(missing))
+
+
+def pairs(short: bool, report: Callable[[str], None]) -> tuple[list[tuple[str, str]], list[str]]:
+    """Methods with their tracks, real tracks first, since their goals matter most; and the data that are missing."""
+    learned = {name: method for name in registry.methods() if (method := registry.load_method(name)).learned}
+    mini = sorted(registry.select_tracks(["*:mini*"]), key=lambda one: HOME.index(one.id) if one.id in HOME else 99)
+    real = {(one.task, one.data): one for one in reversed(registry.all_tracks()) if one.data}  # the first of each
+    missing = sorted({name for one in real.values() for name in one.data if not present(name)})
+    chosen = []
+    for track in reversed(real.values()):
+        if not short and not set(track.data) & set(missing):
+            chosen += [(name, track.id) for name in ON_REAL if learned[name].supports(track) is None][:1]
+    for name in ONLY if short else learned:
+        chosen += [(name, track.id) for track in mini if learned[name].supports(track) is None][:1]
+    return chosen, [] if short else missing
+
+
+def present(name: str) -> bool:
+    try:
+        manifest.need(name)
+    except BenchError:
+        return False
+    return True
+
+
+def train_for(method_name: str, track_name: str, device: str, seconds: float, report: Callable[[str], None]) -> Any:
+    """Train without end, and stop ``seconds`` after the warm-up: (steps, seconds, busy share or None)."""
+    import torch
+    from pytorch_lightning import seed_everything
+
+    from bench.contract.construct import build
+    from bench.evaluation.train import train
+
+    seed_everything(0, verbose=False)
+    track = registry.track(track_name)
+    track = replace(track, budget=replace(track.budget, steps=ENDLESS))
+    problem = registry.load_task(track.task).open(track)
+    method: Any = build(registry.load_method(method_name), track, {})
+    count: dict[str, float] = {}
+    busy = Busy(device)
+
+    def synchronised() -> float:
+        if device == "cuda":
+            torch.cuda.synchronize()
+        return time.monotonic()
+
+    def at_step(batch: Any, step: int) -> None:
+        now = time.monotonic()
+        count.setdefault("begun", now)
+        if "from" not in count:
+            if step >= WARM_STEPS or (step and now - count["begun"] > WARM_UP):
+                busy.__enter__()
+                count.update({"from": synchronised(), "step": step})
+        elif now - count["from"] >= seconds:
+            count.update({"to": synchronised(), "steps": step - count["step"]})
+            raise Enough
+
+    method.on_train_batch_start = at_step
+    try:
+        train(method, track, problem, seed=0, accelerator=device, report=report)
+    except Enough:
+        busy.__exit__()
+        return count["steps"], count["to"] - count["from"], busy.share
+    raise BenchError(f"the training ended after {ENDLESS} steps")
+
+
+def row_of(what: str, value: Any, error: str, device: str) -> Row:
+    real = ":mini" not in what
+    if error:
+        slow = real and "went over its time" in error
+        return Row(SHORT if slow else FAILED, what, error)
+    steps, seconds, share = value
+    seen = f"card busy {share:.0f} %" if share is not None else "card's busy share not seen"
+    found = f"{steps / seconds:.3g} steps/s, {seen}"
+    details = {"steps_per_second": steps / seconds, "busy_percent": share}
+    if not real or share is None:
+        return Row(OK, what, found, details=details)
+    return Row(OK if share >= BUSY else SHORT, what, found, f"busy at least {BUSY:.0f} %", details=details)
