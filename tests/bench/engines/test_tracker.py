@@ -80,6 +80,7 @@ def test_a_run_is_seen_while_it_works_and_closed_after_a_kill(environment, tmp_p
     assert [path.name for path in (environment / "live").iterdir()] == [".lock"]
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_nothing_running(environment, tmp_path):
     path = toy.method_file(tmp_path, "sleeps", "import time\ntime.sleep(600)")
     process = command("-m", str(path), "--limit", "1")
