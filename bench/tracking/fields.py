@@ -12,6 +12,7 @@ from typing import Any
 from bench.evaluation.curves import CurvePoint
 from bench.runs.records import Result
 
+DIGITS = 4  # of a number in a table; the result holds it whole
 LONGEST = 500  # characters of a parameter; the whole configuration is a file of its own
 
 
@@ -34,7 +35,7 @@ def numbers(result: Result) -> dict[str, float]:
     for name in ("seconds_per_image", "parameters", "seconds"):
         values[name] = getattr(result, name)
     values |= {"training_seconds": result.training.get("seconds"), "tuning_seconds": result.tuning.get("seconds")}
-    return {name: float(value) for name, value in values.items() if value is not None}
+    return {name: float(f"{value:.{DIGITS}g}") for name, value in values.items() if value is not None}
 
 
 def tags(result: Result) -> dict[str, str]:
@@ -61,6 +62,11 @@ def per_image(result: Result) -> dict[str, list[Any]]:
     metrics = [result.primary, *sorted(set(result.metrics) - {result.primary})]
     rows = [[image, *(scores.get(metric) for metric in metrics)] for image, scores in result.per_image.items()]
     return {"columns": ["id", *metrics], "data": rows}
+
+
+def shown(point: CurvePoint) -> CurvePoint:
+    """A point by the name that the dashboard shows: the part before a slash is a section of charts, in this order."""
+    return point if "/" in point.name else point._replace(name=f"curves/{point.name}")
 
 
 def curves(run_dir: Path) -> list[CurvePoint]:

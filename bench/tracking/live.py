@@ -88,7 +88,7 @@ class Follower:
                 if not one.run_id:
                     self.start(server, one)
                 if points:
-                    server.metrics(one.run_id, points)
+                    server.metrics(one.run_id, map(fields.shown, points))
                 if trials:
                     start = time.time() - sum(trial["seconds"] for trial in trials)
                     fresh = trials[max(0, one.trials - trials[0]["number"]) :]

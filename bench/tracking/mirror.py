@@ -57,7 +57,7 @@ def log(server: Server, result: Result, run_dir: Path, digest: str, comparison: 
 def fill(server: Server, run_id: str, result: Result, run_dir: Path, end: float) -> None:
     server.params(run_id, fields.parameters(result))
     scores = [CurvePoint(name, 0, end, value) for name, value in fields.numbers(result).items()]
-    server.metrics(run_id, [*scores, *fields.curves(run_dir)])
+    server.metrics(run_id, [*scores, *map(fields.shown, fields.curves(run_dir))])
     fingerprint, images = fields.splits(result, run_dir)
     track = f"{result.task}:{result.track}"
     source = json.dumps({"track": track, "version": result.task_version})
@@ -67,7 +67,7 @@ def fill(server: Server, run_id: str, result: Result, run_dir: Path, end: float)
             folder = path.parent.relative_to(run_dir).as_posix()
             server.file(run_id, path, None if folder == "." else folder)
     for path in sorted((run_dir / "pictures").glob("*.png")):
-        server.picture(run_id, path, re.sub(r"[^\w\-. ]", "_", path.stem, flags=re.ASCII))
+        server.picture(run_id, path, "pictures/" + re.sub(r"[^\w\-. ]", "_", path.stem, flags=re.ASCII))
     if result.per_image:
         server.table(run_id, fields.per_image(result), TABLE)
 

@@ -24,7 +24,7 @@ from bench.errors import BenchError
 from bench.evaluation.curves import CurvePoint
 from bench.places import store
 from bench.runs.records import Result
-from bench.tracking import database, mirror
+from bench.tracking import database, mirror, views
 from bench.tracking.address import (
     Away,
     available,
@@ -241,7 +241,7 @@ class Server:
         from PIL import Image
 
         with Image.open(path) as picture:
-            self.client.log_image(run_id, picture, key=key, step=0)
+            self.client.log_image(run_id, views.folded(picture), key=key, step=0)
 
     def table(self, run_id: str, values: dict[str, Any], name: str) -> None:
         self.client.log_dict(run_id, values, name)

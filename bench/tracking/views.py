@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.runs.records import Result
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
 VIEW = "mlflow.sharedViewState.bench"  # the columns that the dashboard shows at the links of `bench.tracking.dashboard`
+WIDE = 3.0  # a picture of more times its height is shown in two rows: the dashboard's cells are square
 PART = ", part of the test set"
 
 
@@ -51,3 +55,14 @@ def view(metrics: Sequence[str], *, ascending: bool) -> dict[str, Any]:
         "selectedColumns": columns,
         "columnOrder": columns,
     }
+
+
+def folded(sheet: Image) -> Image:
+    """A picture for a square cell: four panels in a row become two by two."""
+    if sheet.width < WIDE * sheet.height:
+        return sheet
+    half = sheet.width // 2
+    square = sheet.resize((half, 2 * sheet.height))
+    square.paste(sheet.crop((0, 0, half, sheet.height)), (0, 0))
+    square.paste(sheet.crop((half, 0, 2 * half, sheet.height)), (0, sheet.height))
+    return square

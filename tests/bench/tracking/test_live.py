@@ -52,7 +52,7 @@ def test_a_run_appears_grows_and_becomes_whole(store, client, runs_of, follower,
     journal.append(path, {"points": POINTS[:7] + LOADS[:3], "trials": [TRIAL]})
     assert follower.look()
     assert not follower.look()
-    assert [p.step for p in client.get_metric_history(run.info.run_id, "train_loss")] == list(range(7))
+    assert [p.step for p in client.get_metric_history(run.info.run_id, "curves/train_loss")] == list(range(7))
     assert [p.step for p in client.get_metric_history(run.info.run_id, "system/cpu_percent")] == [0, 1, 2]
     (trial,) = runs_of(f"tags.`mlflow.parentRunId` = '{run.info.run_id}'")
     assert (trial.info.run_name, trial.data.metrics["score"], trial.data.params) == ("trial 0", 27.5, {"lam": "0.1"})
@@ -64,8 +64,8 @@ def test_a_run_appears_grows_and_becomes_whole(store, client, runs_of, follower,
     (whole,) = runs_of("tags.`bench.kind` = 'run'")
     assert whole.info.run_id == run.info.run_id
     assert whole.info.status == "FINISHED"
-    assert whole.data.metrics["psnr"] == outcome.mean("psnr")
-    assert [p.value for p in client.get_metric_history(run.info.run_id, "train_loss")] == [p[3] for p in POINTS]
+    assert whole.data.metrics["psnr"] == round(outcome.mean("psnr"), 2)
+    assert [p.value for p in client.get_metric_history(run.info.run_id, "curves/train_loss")] == [p[3] for p in POINTS]
     trials = runs_of(f"tags.`bench.trial_of` = '{outcome.key}'")
     assert {(one.info.run_name, one.info.status) for one in trials} == {("trial 0", "FINISHED"), ("trial 1", "FAILED")}
     assert tracking.results() == [outcome]
@@ -81,7 +81,7 @@ def test_another_tracker_goes_on_with_the_same_run(client, runs_of, follower, wo
     Follower(print).look()
     claim.__exit__()
     (run,) = runs_of("tags.`bench.kind` = 'run'")
-    assert [p.step for p in client.get_metric_history(run.info.run_id, "train_loss")] == list(range(9))
+    assert [p.step for p in client.get_metric_history(run.info.run_id, "curves/train_loss")] == list(range(9))
     assert sorted(one.info.run_name for one in runs_of("tags.`bench.kind` = 'trial'")) == ["trial 0", "trial 1"]
 
 
@@ -184,7 +184,7 @@ def test_what_was_missed_while_mlflow_was_away_is_handed_in_once(
     follower.look()
     claim.__exit__()
     (run,) = runs_of("tags.`bench.kind` = 'run'")
-    assert [p.step for p in client.get_metric_history(run.info.run_id, "train_loss")] == list(range(6))
+    assert [p.step for p in client.get_metric_history(run.info.run_id, "curves/train_loss")] == list(range(6))
     assert len(runs_of("tags.`bench.kind` = 'trial'")) == 1
 
 
