@@ -24,7 +24,7 @@ def list_all(options: argparse.Namespace) -> int:
 
 
 def run(options: argparse.Namespace) -> int:
-    from bench.engines import grid, tracker
+    from bench.engines import pending_runs
     from bench.engines.freeze import freeze
     from bench.engines.local import LocalEngine
     from bench.engines.processes import threads
@@ -40,8 +40,8 @@ def run(options: argparse.Namespace) -> int:
     select(options.tracks)
     open_runs()
     stop_on_signals()
-    machine = grid.look_around(cpu=options.cpu)
-    grid.check_devices(options.devices, machine)
+    machine = pending_runs.look_around(cpu=options.cpu)
+    pending_runs.check_devices(options.devices, machine)
     wish = Wish(
         seeds=list(dict.fromkeys(options.seed)),
         limit=options.limit,
@@ -55,19 +55,19 @@ def run(options: argparse.Namespace) -> int:
     )
     engine = LocalEngine(options.jobs or machine.jobs(options.devices), machine.visible)
     specs, failures = freeze(options.tracks, options.method, wish, engine, print, explicit_cpu=options.cpu)
-    with tracker.track(specs, force=options.force):
-        failures += grid.run_grid(specs, engine, force=options.force)
+    with pending_runs.track(specs, force=options.force):
+        failures += pending_runs.run_grid(specs, engine, force=options.force)
     return 1 if failures else 0
 
 
 def time_(options: argparse.Namespace) -> int:
-    from bench.engines.timing import time_runs
+    from bench.engines.time_runs import time_runs
 
     return time_runs(select(options.tracks), options.method or [], again=options.force)
 
 
 def verify(options: argparse.Namespace) -> int:
-    from bench.engines.verify import verify_entries
+    from bench.engines.rerun import verify_entries
 
     return verify_entries(options.entries, images=options.images, renew=options.renew)
 
@@ -93,7 +93,7 @@ def stop_on_signals() -> None:
 
 
 def board(options: argparse.Namespace) -> int:
-    from bench.leaderboard import currency, publish, terminal
+    from bench.leaderboard import publish, staleness, terminal
     from bench.places import runs
     from bench.tracking import mlflow as tracking
 
@@ -101,7 +101,7 @@ def board(options: argparse.Namespace) -> int:
         raise BenchError(f"no folder {options.runs}. Give --runs a folder of run directories.")
     folder = options.boards or publish.DEFAULT
     mirror = tracking.results if options.runs is None and tracking.available() else None
-    outcome = publish.publish(options.runs or runs(), folder, currency.here(), mirror)
+    outcome = publish.publish(options.runs or runs(), folder, staleness.here(), mirror)
     print(terminal.table(outcome.boards))
     print(f"\n{len(outcome.entries)} entries in {folder}, page: {folder / 'README.md'}", flush=True)
     for line in (*outcome.remarks, *outcome.problems):

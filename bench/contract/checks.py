@@ -17,7 +17,7 @@ from bench.contract.devices import DEVICE_TOLERANCE, agrees_with_the_processor, 
 from bench.contract.method import Method
 from bench.contract.space import contains
 from bench.contract.toy_operators import toys
-from bench.contract.tried import Breach, Tried, make, run, step
+from bench.contract.toy_trial import Breach, Tried, make, run, step
 
 BATCH_TOLERANCE = 1e-4  # of an image's largest value: single precision sums in another order
 NONDETERMINISTIC = re.compile(r"(\S+) does not have a deterministic implementation")

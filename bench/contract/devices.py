@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from bench.contract.tried import Breach, Tried, run
+from bench.contract.toy_trial import Breach, Tried, run
 
 # Between devices, as the root of the mean square over an image's largest value. Sums in another order change the last
 # digit; iterations carry it, and a threshold or a choice of atoms may turn it into another choice. So an image may also

@@ -6,8 +6,6 @@ returns its `Problem`: the images, the measurement and the physics.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -103,13 +101,6 @@ class Track:
         fields = {name: value for name, value in asdict(self).items() if name not in UNSCORED}
         fields["metrics"] = [{k: v for k, v in metric.items() if k != "unit"} for metric in fields["metrics"]]
         return fields
-
-    def fingerprint(self) -> str:
-        """Hash of the scored fields and of the manifests of the data sets that the track reads."""
-        from bench.data.manifest import manifest
-
-        declared = {"track": self.scored(), "files": {name: dict(manifest(name).files) for name in self.data}}
-        return hashlib.sha256(json.dumps(declared, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
 class Sample(NamedTuple):

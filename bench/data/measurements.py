@@ -11,8 +11,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from bench.contract import registry
 from bench.contract.task import Problem, Sample, Track
 
+KEPT = 2**30  # bytes of training images in the memory of one process
 SINGLE = {torch.float64: torch.float32, torch.complex128: torch.complex64}
 
 
@@ -66,11 +68,19 @@ class Measured(Dataset):
 
 
 class TrainingStream(Dataset):
-    """``length`` training samples: item ``i`` is the same image, crop and noise for one seed, wherever it is drawn."""
+    """``length`` training samples: item ``i`` is the same image, crop and noise for one seed, wherever it is drawn.
+
+    Another process opens the track anew: a problem is made of functions, which cannot be sent. A process keeps the
+    images that it has loaded, up to `KEPT` bytes.
+    """
 
     def __init__(self, track: Track, problem: Problem, seed: int, length: int) -> None:
         self.track, self.problem, self.seed, self.length = track, problem, seed, length
         self.loaded: dict[str, Any] = {}
+        self.room = KEPT
+
+    def __reduce__(self) -> Any:
+        return _opened_anew, (self.track, self.seed, self.length)
 
     def __len__(self) -> int:
         return self.length
@@ -80,13 +90,26 @@ class TrainingStream(Dataset):
         epoch, position = divmod(index, len(images))
         order = generator("order", self.seed, epoch).permutation(len(images))
         name = images.ids[order[position]]
-        if name not in self.loaded:
-            self.loaded[name] = images.load(name)
         rng = generator("train", self.track.id, self.seed, index)
-        x, y, params = self.problem.measure(self.problem.augment(self.loaded[name], rng), rng)
+        x, y, params = self.problem.measure(self.problem.augment(self.load(name), rng), rng)
         return Sample(
             name, images.group_of(name), single(x), single(y), {key: single(value) for key, value in params.items()}
         )
+
+    def load(self, name: str) -> Any:
+        if name in self.loaded:
+            return self.loaded[name]
+        image = self.problem.images["train"].load(name)
+        arrays = image.values() if isinstance(image, Mapping) else [image]
+        size = sum(getattr(array, "nbytes", 0) for array in arrays)
+        if size <= self.room:
+            self.loaded[name] = image
+            self.room -= size
+        return image
+
+
+def _opened_anew(track: Track, seed: int, length: int) -> TrainingStream:
+    return TrainingStream(track, registry.load_task(track.task).open(track), seed, length)
 
 
 def collate(samples: Sequence[Sample]) -> tuple[list[str], Tensor, Tensor, dict[str, Tensor]]:

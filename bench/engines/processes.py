@@ -23,7 +23,7 @@ from bench.errors import BenchError
 from bench.places import ROOT
 
 START_METHOD = "forkserver" if sys.platform == "linux" else "spawn"
-PRELOADED = ["bench.engines.preload"]
+PRELOADED = ["bench.engines.server_imports"]
 # The server sees no GPU, and asks the driver's library, not CUDA, whether there is one.
 BLIND = {"CUDA_VISIBLE_DEVICES": "", "PYTORCH_NVML_BASED_CUDA_CHECK": "1"}
 # Variables of clusters and launchers by which Lightning would take a lone process for a part of a larger run.

@@ -1,5 +1,5 @@
 """What happens inside one run. `tune` or `train`, then `evaluate`, which scores every test image.
 
-`timing` measures costs in a pass of its own; `inside` looks into a method; `pictures`, `curves` and `resources` record;
-`processes` sets up one or several devices.
+`timing` measures costs in a pass of its own; `objective_and_atoms` looks into a method; `pictures`, `curves` and
+`resources` record; `trainer` sets up one or several devices.
 """

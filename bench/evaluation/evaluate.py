@@ -26,7 +26,7 @@ from bench.contract.task import Problem, Track
 from bench.data.measurements import Measured, collate, digest, generator
 from bench.errors import BenchError, OverTime
 from bench.evaluation.pictures import Picture
-from bench.evaluation.processes import gather, trainer
+from bench.evaluation.trainer import gather, trainer
 
 Report = Callable[[str], None]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +16,17 @@ import torch
 from pytorch_lightning import Callback, LightningDataModule, LightningModule, Trainer
 from pytorch_lightning import __version__ as LIGHTNING
 from torch import Tensor
-from torch.utils.data import DataLoader, Subset
+from torch.utils.data import Subset
 
 from bench.contract.method import LearnedMethod
 from bench.contract.task import Problem, Track
-from bench.data.measurements import Measured, TrainingStream, collate, to_device
+from bench.data.measurements import Measured, TrainingStream
 from bench.errors import BenchError
+from bench.evaluation.batches import Batches, spare_workers
 from bench.evaluation.curves import CurvePoint
 from bench.evaluation.evaluate import mean_score
 from bench.evaluation.partial import Keeper, WholeFile
-from bench.evaluation.processes import trainer
+from bench.evaluation.trainer import trainer
 
 LOOKS = 20  # at validation images per training, the last at its end; a short training has fewer
 FEWEST_LOOKS = 5
@@ -47,37 +48,21 @@ def validation_interval(steps: int) -> int:
     return max(1, steps // looks)
 
 
-class Batches:
-    """The batches of one process, from a step on. Lightning takes it for a loader that can go on in its middle."""
-
-    def __init__(self, stream: TrainingStream, start: int, steps: int, batch: int, rank: int, devices: int) -> None:
-        self.steps = steps
-        samples = range(start * batch * devices + rank, steps * batch * devices, devices)
-        self.loader = DataLoader(Subset(stream, samples), batch_size=batch, collate_fn=collate)
-
-    def __len__(self) -> int:
-        return self.steps
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self.loader)
-
-    def state_dict(self) -> dict[str, Any]:
-        return {}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """The first step was given to the constructor."""
-
-
 class TrainingData(LightningDataModule):
-    """Feeds ``(x, y, physics)`` from a step on; the batch of a step is the same on one process and on several."""
+    """Feeds ``(x, y, physics)`` from a step on; the batch of a step is the same on one process and on several.
 
-    def __init__(self, track: Track, problem: Problem, seed: int, devices: int, start: int = 0) -> None:
+    Samples are drawn by ``workers`` processes, or by this one. They are the same for any number of workers.
+    """
+
+    def __init__(
+        self, track: Track, problem: Problem, seed: int, devices: int, start: int = 0, workers: int = 0
+    ) -> None:
         super().__init__()
         budget = track.budget
         if budget.batch % devices:
             raise BenchError(f"{track.id} trains on batches of {budget.batch}, which {devices} devices cannot share.")
-        self.problem, self.devices, self.start, self.steps = problem, devices, start, budget.steps
-        self.batch = budget.batch // devices
+        self.problem, self.devices, self.workers = problem, devices, workers
+        self.start, self.steps, self.batch = start, budget.steps, budget.batch
         self.stream = TrainingStream(track, problem, seed, budget.steps * budget.batch)
 
     def train_dataloader(self) -> Batches:
@@ -86,11 +71,13 @@ class TrainingData(LightningDataModule):
 
     def share(self, rank: int) -> Batches:
         """The part of the stream that one process sees: every ``devices``-th sample."""
-        return Batches(self.stream, self.start, self.steps, self.batch, rank, self.devices)
+        samples = range(self.start * self.batch + rank, self.steps * self.batch, self.devices)
+        return Batches(Subset(self.stream, samples), self.batch // self.devices, self.steps, self.workers)
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         _, x, y, params = batch
-        return x.to(device), y.to(device), self.problem.physics(to_device(params, device), device)
+        params = {name: value.to(device, non_blocking=True) for name, value in params.items()}
+        return x.to(device, non_blocking=True), y.to(device, non_blocking=True), self.problem.physics(params, device)
 
 
 class BestOnValidation(Callback):
@@ -206,7 +193,7 @@ def train(
         gradient_clip_val=method.gradient_clip if method.automatic_optimization else None,
         use_distributed_sampler=False,
     )
-    data = TrainingData(track, problem, seed, devices, done)
+    data = TrainingData(track, problem, seed, devices, done, spare_workers(accelerator, devices))
     run.fit(method, datamodule=data, ckpt_path=keeper.path if keeper and done else None)
     method.load_state_dict(chooser.best_weights)
     if checkpoint is not None and run.is_global_zero:

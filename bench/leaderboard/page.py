@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.leaderboard import cells
+from bench.leaderboard.board_rows import Board
 from bench.leaderboard.cells import one_line
-from bench.leaderboard.standing import Board
 from bench.leaderboard.statistics import CONFIDENCE, FEWEST_GROUPS, FEWEST_SEEDS
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from bench.errors import BenchError
+from bench.leaderboard import board_rows, page, selection
 from bench.leaderboard import entries as kept
-from bench.leaderboard import page, selection, standing
-from bench.leaderboard.currency import Now
 from bench.leaderboard.entries import Entry, Published
+from bench.leaderboard.staleness import Now
 from bench.places import ROOT
 from bench.runs.records import FORMAT, Name, Record, Result, Timing
 
@@ -54,7 +54,7 @@ class Outcome:
     """What a board was made of: its entries and boards, what is wrong with files, and what else a user should know."""
 
     entries: list[Entry]
-    boards: list[standing.Board]
+    boards: list[board_rows.Board]
     problems: list[str]
     remarks: list[str]
 
@@ -84,7 +84,7 @@ def publish(
             "Change to the repository, or name the folder by --boards."
         )
     reading = write(made, folder, now, figures)
-    boards = standing.boards(reading.entries, now)
+    boards = board_rows.boards(reading.entries, now)
     pages = page.pages(boards)
     for path, text in pages.items():
         kept.write_text(folder / path, text)

@@ -12,8 +12,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from bench.leaderboard.currency import Now, staleness
 from bench.leaderboard.entries import Entry, Published, means_of
+from bench.leaderboard.staleness import Now, staleness
 from bench.leaderboard.statistics import FEWEST_SEEDS
 from bench.runs.privacy import without_folders
 from bench.runs.records import Result, Timing, first_fault

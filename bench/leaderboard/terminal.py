@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bench.leaderboard import cells
-from bench.leaderboard.standing import Board, Row
+from bench.leaderboard.board_rows import Board, Row
 
 WIDTH = 100  # characters of a line
 SHOWN_METRICS = 3

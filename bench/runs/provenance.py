@@ -64,16 +64,18 @@ def _git(folder: Path, *arguments: str) -> str | None:
 def commit() -> tuple[str, str]:
     """The commit of this code, and which of its files differ from it in words; "" where none does.
 
-    Without git the commit is taken from ``BENCH_COMMIT=<commit>:<source hash>`` (`bench --version` prints it), and the
-    code counts as changed where its hash differs.
+    ``BENCH_COMMIT=<commit>:<source hash>`` (`bench --version` prints it) names the commit of a copied tree. It counts
+    where its hash is the hash of this code. Elsewhere git is asked.
     """
+    stated, _, expected = os.environ.get("BENCH_COMMIT", "").partition(":")
+    if stated and expected == source_hash():
+        return stated, ""
     if _git(ROOT, "rev-parse", "--show-toplevel") == str(ROOT):
         head = _git(ROOT, "rev-parse", "HEAD") or ""
         status = _git(ROOT, "status", "--porcelain", "--untracked-files=all", "--", *TRACKED) or ""
         changed = [line[3:].strip('"') for line in status.splitlines()]
         return head, in_words([name for name in changed if name.endswith((".py", ".toml", ".json"))])
-    stated, _, expected = os.environ.get("BENCH_COMMIT", "").partition(":")
-    return stated, "" if expected == source_hash() else "code that BENCH_COMMIT does not name"
+    return stated, "code that BENCH_COMMIT does not name"
 
 
 def uncommitted(path: Path) -> str:
@@ -90,14 +92,29 @@ def in_words(files: list[str]) -> str:
 
 
 def code_hash(text: bytes) -> str:
-    """Hash of Python code without its comments, layout and docstrings: words move nothing."""
+    """Hash of Python code without its comments, layout and docstrings: words move nothing.
+
+    Every version of Python gives the same hash: fields of the syntax tree that are empty, such as the ones that newer
+    versions add, do not count.
+    """
     tree = ast.parse(text)
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             first = node.body[0] if node.body else None
             if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and type(first.value.value) is str:
                 node.body = node.body[1:]
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+    return hashlib.sha256(_plain(tree).encode()).hexdigest()
+
+
+def _plain(node: object) -> str:
+    """A syntax tree as text, without places in the file and empty fields."""
+    if isinstance(node, ast.AST):
+        fields = ((name, getattr(node, name, None)) for name in node._fields)
+        filled = (f"{name}={_plain(value)}" for name, value in fields if value is not None and value != [])
+        return f"{type(node).__name__}({', '.join(filled)})"
+    if isinstance(node, list):
+        return f"[{', '.join(map(_plain, node))}]"
+    return repr(node)
 
 
 def code_of(sources: Mapping[str, str]) -> str:

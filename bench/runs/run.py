@@ -24,7 +24,7 @@ from bench.data.measurements import Measured
 from bench.errors import BenchError
 from bench.evaluation.curves import CurvePoint
 from bench.evaluation.evaluate import evaluate, mean_score
-from bench.evaluation.inside import curve_and_atoms
+from bench.evaluation.objective_and_atoms import curve_and_atoms
 from bench.evaluation.resources import Monitor
 from bench.evaluation.train import train
 from bench.evaluation.tune import Trial, best, tune

@@ -45,7 +45,9 @@ def uri() -> str:
 
 
 def prepare() -> None:
-    """Set up what MLflow reads when it is imported. Raises `BenchError` where it is missing."""
+    """Set up what MLflow reads when it is imported. Raises `BenchError` where it is missing or switched off."""
+    if os.environ.get("BENCH_TRACKING", "") == "off":
+        raise BenchError("MLflow is switched off: BENCH_TRACKING=off. Unset it.")
     if not available():
         raise BenchError("MLflow is not installed: pip install 'reconbench[tracking]'.")
     for name, value in SETTINGS.items():

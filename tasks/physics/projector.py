@@ -20,7 +20,7 @@ import numpy as np
 import scipy.sparse
 
 from bench.data.cache import cached
-from tasks.physics.sparse import SparseMatrix
+from tasks.physics.sparse_matrix import SparseMatrix
 
 VERSION = 1  # of the weights: part of the name under which a matrix is kept
 

@@ -10,8 +10,8 @@ import pytest
 import toy
 
 from bench.engines.freeze import freeze
-from bench.engines.grid import run_grid
 from bench.engines.local import LocalEngine
+from bench.engines.pending_runs import run_grid
 from bench.runs.spec import Spec, Wish
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from bench.engines.grid import run_grid
 from bench.engines.local import LocalEngine
+from bench.engines.pending_runs import run_grid
 from tests.gpu_check import scores
 from tests.gpu_check.plan import OutOfTime, Plan
 from tests.gpu_check.report import FAILED, OK, Row

@@ -19,6 +19,7 @@ from bench.contract.task import SPLITS, Problem, Sample, Track
 from bench.data.manifest import check
 from bench.data.measurements import Measured, TrainingStream, collate, digest
 from bench.evaluation.evaluate import scorer
+from bench.runs import key
 
 TRACKS = {track.id: track for track in registry.all_tracks()}
 EXACT = 1e-4  # relative, of single precision sums
@@ -88,22 +89,23 @@ def test_a_track_is_plain_data(track):
     assert track.budget.seconds > 0
 
 
-def test_the_fingerprint_follows_what_is_declared(track):
+def test_the_hash_of_scored_fields_follows_what_is_declared(track):
     metric = replace(track.primary, options={**track.primary.options, "invented": 1})
     others = [
         replace(track, version=track.version + 1),
         replace(track, options={**track.options, "invented": 1}),
         replace(track, metrics=(metric, *track.metrics[1:])),
     ]
-    assert len({one.fingerprint() for one in (track, *others)}) == 4
+    assert len({key.scored(one) for one in (track, *others)}) == 4
 
 
-def test_fingerprints_are_the_same_in_another_process():
+def test_hashes_of_scored_fields_are_the_same_in_another_process():
     code = (
-        "from bench.contract import registry\nfor track in registry.all_tracks(): print(track.id, track.fingerprint())"
+        "from bench.contract import registry\nfrom bench.runs.key import scored\n"
+        "for track in registry.all_tracks(): print(track.id, scored(track))"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert dict(line.split() for line in shown.splitlines()) == {n: track.fingerprint() for n, track in TRACKS.items()}
+    assert dict(line.split() for line in shown.splitlines()) == {n: key.scored(track) for n, track in TRACKS.items()}
 
 
 def test_splits_share_no_image(open_track):

@@ -14,7 +14,7 @@ from bench.contract.checks import LEARNED_CHECKS, TOY_CHECKS, attempt, check
 from bench.contract.method import LearnedMethod, Method
 from bench.contract.space import Float
 from bench.contract.toy_operators import toys
-from bench.contract.tried import Tried
+from bench.contract.toy_trial import Tried
 
 
 class Level(LearnedMethod):

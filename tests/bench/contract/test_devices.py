@@ -6,7 +6,7 @@ import torch
 from bench.contract.devices import DEVICE_TOLERANCE, agrees_with_the_processor
 from bench.contract.method import Method
 from bench.contract.toy_operators import toys
-from bench.contract.tried import Breach, Tried
+from bench.contract.toy_trial import Breach, Tried
 
 
 class Drifting(Method):

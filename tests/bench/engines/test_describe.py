@@ -7,7 +7,7 @@ import pytest
 import toy
 
 from bench.contract import registry
-from bench.engines import grid
+from bench.engines import describe as describing
 from bench.engines.describe import describe
 from bench.errors import BenchError
 
@@ -52,7 +52,7 @@ UNIMPORTABLE = {
 
 
 def test_every_broken_declaration_is_one_line_and_the_others_run(go, tmp_path, store, lines, shrink, monkeypatch):
-    monkeypatch.setattr(grid, "TIME", 2.0)
+    monkeypatch.setattr(describing, "TIME", 2.0)
     paths = []
     for name, (text, _) in UNIMPORTABLE.items():
         path = tmp_path / f"{name}.py"

@@ -1,6 +1,8 @@
 """A piece of work has a process of its own: however that one ends, it costs its own task alone."""
 
 import time
+from multiprocessing import Pipe
+from types import SimpleNamespace
 
 import pytest
 import toy
@@ -170,9 +172,8 @@ def test_runs_share_the_gpus(monkeypatch, size, visible, devices, expected):
             pass
 
     monkeypatch.setattr(local, "end", lambda process: None)
-    engine = LocalEngine(size, visible)
-    monkeypatch.setattr(engine.context, "Process", Process, raising=False)
-    list(engine.work([chore("", name=str(index), devices=devices) for index in range(size)]))
+    monkeypatch.setattr(local, "context", lambda: SimpleNamespace(Pipe=Pipe, Process=Process))
+    list(LocalEngine(size, visible).work([chore("", name=str(index), devices=devices) for index in range(size)]))
     assert len(seen) == size
     assert set(seen) == expected
 

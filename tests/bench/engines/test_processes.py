@@ -51,7 +51,7 @@ MACHINE_WITH_A_GPU = "torch.cuda.is_available, torch.cuda.device_count = lambda:
 def import_preload(code: str) -> subprocess.CompletedProcess[str]:
     """The imports of the server, in a fresh interpreter with its environment."""
     environment = clean(os.environ) | BLIND | {"PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1", "BENCH_TRACKING": "off"}
-    words = [sys.executable, "-c", TRAP + code + "import bench.engines.preload\nprint('touches', len(touches))"]
+    words = [sys.executable, "-c", TRAP + code + "import bench.engines.server_imports\nprint('touches', len(touches))"]
     return subprocess.run(words, env=environment, capture_output=True, text=True)
 
 

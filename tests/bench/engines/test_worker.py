@@ -77,6 +77,6 @@ def test_training_on_two_devices_is_one_run_with_the_same_batches(tmp_path, stor
     assert two.mean("psnr") == pytest.approx(one.mean("psnr"), abs=1e-4)
     assert sorted(path.name for path in (store / "runs" / two.key).iterdir()) == [
         "checkpoint.ckpt", "config.json", "curves.csv", "data.json", "log.txt", "per_image.csv", "pictures",
-        "result.json", "source", "system.csv", "trials.json",
+        "result.json", "source", "system.csv", "trials.json", "warnings.txt",
     ]  # fmt: skip
     assert not list((store / "runs").glob(".tmp-*"))

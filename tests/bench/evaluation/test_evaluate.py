@@ -1,15 +1,19 @@
 """The referee feeds y, scores every image, and answers a breach of the contract with one line that names the image."""
 
 import math
+import random
+import time
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 import toy
 
 from bench.contract.method import Estimate, Method
-from bench.data.measurements import Measured, digest
-from bench.errors import BenchError
-from bench.evaluation.evaluate import Row, evaluate, mean_score, summary
+from bench.data.measurements import Measured
+from bench.errors import BenchError, OverTime
+from bench.evaluation.evaluate import Row, evaluate, mean_score, seeded, summary
 
 
 class Call(Method):
@@ -103,13 +107,95 @@ def test_a_method_that_writes_into_y_changes_neither_the_data_hash_nor_the_pictu
     assert torch.equal(spoilt[0].direct, pictures[0].direct)
 
 
-def test_the_first_image_is_done_twice_where_it_is_the_only_one():
-    """Its first pass is the warm-up, and must leave the second the same y."""
-    calls = []
-    outcome, _ = judge(lambda y, physics: calls.append(digest(y)) or y.add_(1), limit=1)
-    assert len(calls) == 2
-    assert len(set(calls)) == 1
-    assert list(outcome.per_image) == ["test-0"]
+def masked(track=toy.MINI):
+    """The toy problem with a mask among the parameters of its physics, by which its score weighs the errors."""
+    problem = toy.open_track(track)
+
+    def measure(image, rng):
+        x, y, _ = problem.measure(image, rng)
+        return x, y, {"mask": (x > 0.5).double()}
+
+    def physics(params, device):
+        operator = problem.physics({}, device)
+        operator.mask = params["mask"]
+        return operator
+
+    return replace(problem, measure=measure, physics=physics)
+
+
+def masked_error(x_hat, x, params):
+    return float(((x_hat - x) * params["mask"]).abs().mean())
+
+
+def test_a_method_that_writes_into_its_physics_moves_no_score(monkeypatch):
+    monkeypatch.setattr(toy, "mae", masked_error)
+
+    def cheat(y, physics):
+        physics.mask.zero_()
+        return 0.5 * y
+
+    honest, _ = evaluate(Call(lambda y, physics: 0.5 * y), toy.MINI, masked())
+    cheating, _ = evaluate(Call(cheat), toy.MINI, masked())
+    assert cheating.per_image == honest.per_image
+    assert min(scores["mae"] for scores in honest.per_image.values()) > 0
+    data = Measured(toy.MINI, masked(), "val", keep=True)
+    track = toy.track("mini", metrics=toy.MINI.metrics[::-1])
+    for _ in range(2):  # tuning looks at the same images again and again
+        scores = [
+            mean_score(Call(f), track, data, range(3), torch.device("cpu")) for f in (lambda y, physics: 0.5 * y, cheat)
+        ]
+        assert scores[0] == scores[1] > 0
+
+
+def test_an_image_that_requires_grad_is_as_good_as_another():
+    weight = torch.nn.Parameter(torch.tensor(0.5))
+
+    def graph(y, physics):
+        with torch.enable_grad():
+            return weight * y
+
+    outcome, pictures = judge(graph)
+    assert outcome.per_image == judge(lambda y, physics: 0.5 * y)[0].per_image
+    assert not any(picture.x_hat.requires_grad for picture in pictures)
+
+
+def test_random_numbers_are_seeded_per_image():
+    """Alone, in another order, after other draws: an image has the numbers of the seed and its name."""
+
+    def sample(y, physics):
+        return y + 0.1 * torch.randn(y.shape) + 0.1 * float(np.random.rand()) + 0.1 * random.random()  # noqa: NPY002
+
+    whole, part = judge(sample)[0], judge(sample, limit=2)[0]
+    assert part.per_image == {name: whole.per_image[name] for name in ("test-0", "test-1")}
+    torch.randn(7), np.random.rand(7), random.random()  # noqa: NPY002
+    assert judge(sample)[0].per_image == whole.per_image
+    assert judge(sample, seed=1)[0].per_image != whole.per_image
+    errors = [scores["mae"] for scores in whole.per_image.values()]
+    assert len(set(errors)) == len(errors)
+    track = toy.MINI
+    data = Measured(track, toy.open_track(track), "val")
+    forth, back = (
+        [mean_score(Call(sample), track, data, [i], torch.device("cpu")) for i in order] for order in ((0, 1), (1, 0))
+    )
+    assert forth == back[::-1]
+
+
+def test_seeding_leaves_the_generators_as_they_were():
+    def state():
+        return torch.get_rng_state().tolist(), random.getstate(), np.random.get_state()[1].tolist()  # noqa: NPY002
+
+    before = state()
+    with seeded(1, "a"):
+        first = float(torch.rand(1)), random.random(), float(np.random.rand())  # noqa: NPY002
+    assert state() == before
+    with seeded(1, "a"):
+        assert first == (float(torch.rand(1)), random.random(), float(np.random.rand()))  # noqa: NPY002
+
+
+def test_a_deadline_ends_a_trial():
+    data = Measured(toy.MINI, toy.open_track(toy.MINI), "val")
+    with pytest.raises(OverTime, match="the trial went over its time"):
+        mean_score(Call(lambda y, physics: y), toy.MINI, data, [0], torch.device("cpu"), deadline=time.monotonic() - 1)
 
 
 def test_the_first_images_are_kept_as_pictures():
@@ -126,15 +212,17 @@ def test_a_limit_takes_the_first_images():
 
 
 def test_rows_make_the_same_evaluation_in_whatever_order_processes_bring_them():
-    rows = [Row(i, f"image-{i}", {"psnr": 20.0 + i}, 1.0, f"{i:064}") for i in range(5)]
+    rows = [Row(i, f"image-{i}", f"scene-{i // 2}", {"psnr": 20.0 + i}, 1.0, f"{i:064}") for i in range(5)]
     one, two = summary(rows, 1), summary([*rows[1::2], *rows[0::2]], 2)
     assert one.data_hash == two.data_hash
     assert list(one.per_image.items()) == list(two.per_image.items())
+    assert one.groups == two.groups == {f"image-{i}": f"scene-{i // 2}" for i in range(5)}
+    assert list(one.image_hashes) == list(two.image_hashes) == list(one.per_image)
 
 
 def test_the_first_image_of_every_process_is_a_warm_up_and_not_timed():
     seconds = [9.0, 8.0, 1.0, 2.0]
-    rows = [Row(i, f"image-{i}", {}, seconds[i], "") for i in range(4)]
+    rows = [Row(i, f"image-{i}", "", {}, seconds[i], "") for i in range(4)]
     assert summary(rows, 2).seconds_per_image == 1.5
     assert summary(rows, 1).seconds_per_image == pytest.approx(11 / 3)
     assert summary(rows[:1], 1).seconds_per_image == 9.0

@@ -1,9 +1,11 @@
 """Every method gets the same number of trials, its defaults first; what fails is kept with its reason."""
 
+import time
+
 import pytest
 
 from bench.contract.space import Choice, Float, Int
-from bench.errors import BenchError
+from bench.errors import BenchError, OverTime
 from bench.evaluation.tune import Trial, best, suggest, tune
 
 SPACE = {"a": Float(0.0, 1.0), "n": Int(1, 9), "word": Choice(("left", "right"))}
@@ -84,6 +86,18 @@ def test_when_all_trials_fail_the_first_reason_is_told():
 
     with pytest.raises(BenchError, match=r"all 6 tuning trials failed; the first: .*on image val-0"):
         best(search(objective), maximise=True)
+
+
+def test_a_slow_trial_has_failed_and_a_search_past_its_time_ends():
+    def slow(chosen):
+        raise OverTime("the trial went over its time")
+
+    ended = tune(slow, SPACE, {}, trials=3, maximise=True, seed=0, deadline=time.monotonic() + 60)
+    assert [(trial.state, trial.reason) for trial in ended] == [
+        ("failed", "OverTime: the trial went over its time")
+    ] * 3
+    with pytest.raises(OverTime, match="it went over its time in trial 1 of 3"):
+        tune(slow, SPACE, {}, trials=3, maximise=True, seed=0, deadline=time.monotonic() - 1)
 
 
 def test_among_equals_the_earliest_is_best():

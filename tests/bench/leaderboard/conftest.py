@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 from fabricate import PROTOCOL, SCORED, code, sources
 
-from bench.leaderboard.currency import Now
+from bench.leaderboard.staleness import Now
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.leaderboard import currency, page, publish, standing
+from bench.leaderboard import board_rows, page, publish, staleness
 from bench.leaderboard import entries as kept
 
 BOARDS = publish.ROOT / publish.DEFAULT
@@ -23,7 +23,7 @@ def test_every_entry_is_valid(reading):
 def test_pages_show_what_the_code_here_stands_behind(reading):
     """A method whose code has changed since is no longer ranked: render the pages again by `bench board`, or make the
     row again, or renew its hash by `bench verify --renew`."""
-    for path, text in page.pages(standing.boards(reading.entries, currency.here())).items():
+    for path, text in page.pages(board_rows.boards(reading.entries, staleness.here())).items():
         assert tables((BOARDS / path).read_text(encoding="utf-8")) == tables(text), f"{path}: run `bench board`"
 
 

@@ -6,7 +6,7 @@ import re
 import pytest
 from fabricate import failed, result, timing
 
-from bench.leaderboard import cells, page, publish, selection, standing, terminal
+from bench.leaderboard import board_rows, cells, page, publish, selection, terminal
 from bench.leaderboard.entries import Published
 from bench.leaderboard.ranking import Place
 
@@ -16,7 +16,7 @@ EVIL = "a | b\n\n# Head\n```\n<script>alert(1)</script> [x](javascript:y) **bold
 def boards(results, now, timings=None, published=None):
     made, problems = selection.entries(results, now, timings, published)
     assert not problems
-    return standing.boards(made, now)
+    return board_rows.boards(made, now)
 
 
 def pages(*arguments, **others):

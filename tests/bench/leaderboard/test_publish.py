@@ -9,8 +9,8 @@ from fabricate import failed, result, run_directory, timing
 
 from bench.cli import main
 from bench.errors import BenchError
+from bench.leaderboard import agreement, publish, selection
 from bench.leaderboard import entries as kept
-from bench.leaderboard import publish, selection, verify
 from bench.tracking import mlflow as tracking
 
 OLD, NEW = "2026-01-01T00:00:00+00:00", "2026-02-01T00:00:00+00:00"
@@ -181,8 +181,8 @@ def test_what_was_verified_stays_so_for_the_same_runs(runs, tmp_path, now):
     boards = tmp_path / "boards"
     publish.publish(runs, boards, now)
     entry = kept.read(boards / "denoising/mini/tv.json")
-    seen = verify.compare(entry, {0: {"image-0": entry.per_seed["0"]["image-0"]}}, entry.image_hashes)
-    seen = verify.verified(entry, seen, NEW, "c", "cpu")
+    seen = agreement.compare(entry, {0: {"image-0": entry.per_seed["0"]["image-0"]}}, entry.image_hashes)
+    seen = agreement.verified(entry, seen, NEW, "c", "cpu")
     kept.write_text(boards / entry.file, seen.to_json())
     publish.publish(runs, boards, now)
     assert kept.read(boards / entry.file).verified == seen.verified
@@ -217,6 +217,8 @@ def test_a_bad_published_figure_is_one_line(runs, tmp_path, now, changes, field)
 
 
 def test_importing_the_board_is_light():
-    code = "import sys, bench.leaderboard.publish, bench.leaderboard.verify, bench.tracking.mlflow; print(*sys.modules)"
+    code = (
+        "import sys, bench.leaderboard.publish, bench.leaderboard.agreement, bench.tracking.mlflow; print(*sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"torch", "mlflow", "scipy", "numpy"} & set(done.stdout.split())

@@ -58,7 +58,7 @@ def test_a_run_directory_is_named_by_its_key_and_holds_everything(network, store
     assert folder == store / "runs" / result.key
     assert sorted(path.name for path in folder.iterdir()) == [
         "checkpoint.ckpt", "config.json", "curves.csv", "data.json", "per_image.csv", "pictures", "result.json",
-        "source", "system.csv", "trials.json",
+        "source", "system.csv", "trials.json", "warnings.txt",
     ]  # fmt: skip
     assert [path.name for path in (store / "runs").iterdir()] == [result.key]
     assert (result.status, result.reason, result.method, result.family) == ("ok", "", "net", "external")

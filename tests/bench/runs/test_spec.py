@@ -88,7 +88,8 @@ def test_a_spec_is_carried_as_text(toys, shrink):
     assert Spec.from_json(spec.to_json()) == spec
 
 
-def test_the_citation_is_the_second_paragraph():
+def test_the_citation_names_an_author_and_a_year():
     docstring = "x = y\n\nA. Uthor, *Title*,\nJournal 3, 2026.\n\nPlain words."
     assert citation_of(docstring) == "A. Uthor, *Title*, Journal 3, 2026."
+    assert citation_of("x = y\n\nPlain words in 2026.") == ""
     assert citation_of("x = y") == ""

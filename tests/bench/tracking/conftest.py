@@ -53,8 +53,9 @@ def store(empty, template):
 
 @pytest.fixture
 def remade(template, monkeypatch):
-    """Databases are made from the template from here on."""
-    monkeypatch.setattr(tracking, "_make", lambda path: shutil.copy(template, path))
+    """New databases are made from the template from here on."""
+    make = tracking._make
+    monkeypatch.setattr(tracking, "_make", lambda path: make(path) if path.exists() else shutil.copy(template, path))
 
 
 @pytest.fixture

@@ -18,7 +18,8 @@ from bench.errors import BenchError
 from bench.tracking import address, database, mirror
 from bench.tracking import mlflow as tracking
 
-MAKE = "from bench.tracking import mlflow\nwith mlflow.session(): pass"
+MAKE = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # also below a shell that ignores it
+MAKE += "from bench.tracking import mlflow\nwith mlflow.session(): pass"
 
 
 def held():

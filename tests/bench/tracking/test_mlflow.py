@@ -218,6 +218,14 @@ def test_without_mlflow_the_remedy_is_told(store, monkeypatch):
             call()
 
 
+def test_mlflow_is_switched_off_by_the_environment(store, monkeypatch):
+    assert tracking.available()
+    monkeypatch.setenv("BENCH_TRACKING", "off")
+    assert not tracking.available()
+    with pytest.raises(BenchError, match="switched off"):
+        tracking.results()
+
+
 def test_no_database_means_no_results(monkeypatch, tmp_path):
     monkeypatch.setenv("BENCH_STORE", str(tmp_path / "none"))
     assert tracking.results() == []

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import toy
 
-from bench.engines import grid
-from bench.engines.grid import Machine, claim_path, run_grid
+from bench.engines import pending_runs
 from bench.engines.local import LocalEngine
+from bench.engines.pending_runs import Machine, claim_path, run_grid
 from bench.errors import BenchError
 from bench.places import runs
 from bench.runs import store as storing
@@ -166,34 +166,6 @@ def test_what_was_asked_twice_is_run_once(go, lines, shrink):
     assert len(lines) == 1
 
 
-def test_specs_are_the_product_of_what_was_asked(plan, tmp_path, shrink):
-    other = toy.method_file(tmp_path, "other", "return y")
-    specs, failures = plan(shrink, other, tracks=("toy", "toy:exact"), seeds=[3, 4], limit=2, label="x")
-    assert failures == 0
-    assert {(spec.track, spec.method.name, spec.seed) for spec in specs} == {
-        (track, name, seed) for track in ("toy:mini", "toy:exact") for name in ("shrink", "other") for seed in (3, 4)
-    }
-    assert len({spec.key for spec in specs}) == 8
-    assert len({spec.group for spec in specs}) == 4
-    assert {(tuple(spec.seeds), spec.limit, spec.label) for spec in specs} == {((3, 4), 2, "x")}
-
-
-def test_a_track_without_its_data_is_told_once_and_its_runs_are_left_out(plan, lines, tmp_path, monkeypatch, shrink):
-    monkeypatch.setenv("BENCH_DATA", str(tmp_path))
-    specs, failures = plan(shrink, "tv", tracks=("denoising:bsd68-s25", "toy"))
-    assert failures == 1
-    assert {spec.track for spec in specs} == {"toy:mini"}
-    (line,) = lines
-    assert line.startswith("failed  denoising:bsd68-s25: data set 'bsd")
-
-
-@pytest.mark.parametrize("label", ["Müller", "a/b", "a b", "x" * 300])
-def test_a_label_that_cannot_name_a_file_is_refused_before_anything_runs(plan, store, shrink, label):
-    with pytest.raises(BenchError, match="cannot name a file"):
-        plan(shrink, label=label)
-    assert not list((store / "runs").glob("*"))
-
-
 # Isolation: a run depends on nothing but its own spec.
 
 
@@ -211,15 +183,6 @@ def test_two_methods_each_have_their_own_neighbour_of_one_name(go, tmp_path, sto
     assert go(alone) == 0
     assert found["second"].per_image == results(store)["half"].per_image
     assert found["first"].per_image != found["second"].per_image
-
-
-def test_two_files_of_one_name_are_refused_in_one_command(plan, tmp_path, store):
-    paths = []
-    for name in ("a", "b"):
-        (tmp_path / name).mkdir()
-        paths.append(toy.method_file(tmp_path / name, "mine", "return y"))
-    with pytest.raises(BenchError, match=r"would both be the method 'mine'\. Rename one file\."):
-        plan(*paths)
 
 
 MEDDLERS = {
@@ -268,7 +231,7 @@ def hasty(tmp_path, monkeypatch, toys):
     text = "from toy import *\nhasty = track('mini', task='hasty', budget=Budget(3, 2, 10, 2, seconds=1.0))\n"
     (site / "hasty.py").write_text(text + "TASK = Task('hasty', 'Hasty toys', (hasty,), open_track)\n")
     monkeypatch.syspath_prepend(str(site))
-    monkeypatch.setattr(grid, "GRACE", 0.5)
+    monkeypatch.setattr(pending_runs, "GRACE", 0.5)
 
 
 def test_a_method_that_hangs_is_a_row_and_ends_with_what_it_has_started(go, hasty, tmp_path, store, lines, shrink):
@@ -316,7 +279,7 @@ def test_a_full_disk_is_one_line_a_run_and_leaves_nothing(plan, store, lines, sh
         raise OSError(28, os.strerror(28))
 
     specs, _ = plan(toy.method_file(Path(shrink).parent, "dies", "os._exit(3)"))
-    monkeypatch.setattr("bench.engines.run_process.failed_result", full)
+    monkeypatch.setattr("bench.engines.execute.failed_result", full)
     assert run_grid(specs, LocalEngine(1), report=lines.append) == 1
     (line,) = lines
     assert line.endswith("FAILED: the process ended with exit status 3")
@@ -339,7 +302,7 @@ def spec(plan, shrink):
 
 
 def test_a_run_claimed_by_another_machine_is_waited_for(spec, store, lines, monkeypatch):
-    monkeypatch.setattr(grid, "POLL", 0.01)
+    monkeypatch.setattr(pending_runs, "POLL", 0.01)
     claimed(claim_path(spec), 1.0, machine="another", pid=1)
     waited = threading.Thread(target=run_grid, args=([spec], LocalEngine(1)), kwargs={"report": lines.append})
     waited.start()
@@ -361,15 +324,15 @@ def test_a_void_claim_is_taken_over(spec, store, lines):
 
 def test_a_run_that_ended_between_the_look_and_the_claim_is_not_done_again(spec, lines, monkeypatch):
     """Another command was faster by a moment."""
-    real = grid.take
+    real = pending_runs.take
 
     def late(path):
         if not finished(runs() / spec.key):
             toy.perform_here(spec)
         return real(path)
 
-    monkeypatch.setattr(grid, "take", late)
-    monkeypatch.setattr(grid, "POLL", 0.01)
+    monkeypatch.setattr(pending_runs, "take", late)
+    monkeypatch.setattr(pending_runs, "POLL", 0.01)
     assert run_grid([spec], LocalEngine(1), report=lines.append) == 0
     assert lines == ["[1/1] toy:mini  shrink  seed 0  done by another command"]
 
@@ -408,7 +371,7 @@ def test_what_stopped_a_command_releases_its_claims(plan, store, tmp_path, lines
 
 
 def test_jobs_share_processors_and_devices(monkeypatch):
-    monkeypatch.setattr(grid, "processors", lambda: 8)
+    monkeypatch.setattr(pending_runs, "processors", lambda: 8)
     assert [Machine("cpu", ()).jobs(devices) for devices in (1, 2, 3, 9)] == [8, 4, 2, 1]
     monkeypatch.setenv("BENCH_THREADS", "4")
     assert Machine("cpu", ()).jobs(1) == 2
@@ -416,8 +379,8 @@ def test_jobs_share_processors_and_devices(monkeypatch):
 
 
 def test_more_devices_than_there_are_is_refused(monkeypatch):
-    monkeypatch.setattr(grid, "processors", lambda: 2)
-    grid.check_devices(2, Machine("cpu", ()))
+    monkeypatch.setattr(pending_runs, "processors", lambda: 2)
+    pending_runs.check_devices(2, Machine("cpu", ()))
     for machine, kind in ((Machine("cpu", ()), "2 processors"), (Machine("cuda", ("0",)), "1 GPUs")):
         with pytest.raises(BenchError, match=f"--devices 3: this machine has {kind}"):
-            grid.check_devices(3, machine)
+            pending_runs.check_devices(3, machine)

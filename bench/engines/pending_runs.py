@@ -1,10 +1,15 @@
-"""Many runs: skip the finished ones, claim the others, and fan out over an engine."""
+"""Many runs: skip the finished ones, claim the others, and fan out over an engine, while a tracker follows them."""
 
 from __future__ import annotations
 
+import os
+import shlex
+import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Literal
 
@@ -12,17 +17,19 @@ from bench.engines.console import Console, Report
 from bench.engines.describe import TIME
 from bench.engines.describe import devices as find_devices
 from bench.engines.engine import Engine
+from bench.engines.execute import conclude, execute
 from bench.engines.local import LocalEngine, Task
-from bench.engines.processes import processors, threads
-from bench.engines.run_process import conclude, execute
+from bench.engines.processes import clean, context, end, processors, threads, work
 from bench.errors import BenchError
 from bench.places import open_runs, runs, store
 from bench.runs.records import finished
 from bench.runs.spec import Spec
 from bench.runs.store import Claim, clear_scratch, held, take
+from bench.tracking import address, journal, mirror, tracker
 
 GRACE = 60.0  # seconds beyond the time of a run, to write and to log it
 GPU_NODES = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")  # of NVIDIA, of Windows' Linux, of AMD: without, no GPU
+PATIENCE = 15.0  # seconds that a command waits at its end while nothing is handed in to MLflow
 POLL = 1.0  # seconds between looks at the runs of another command
 
 
@@ -126,3 +133,44 @@ class Claimed(Iterable[Task]):
 
 def claim_path(spec: Spec) -> Path:
     return store() / "claims" / spec.key
+
+
+@contextmanager
+def track(specs: Sequence[Spec], *, force: bool = False, report: Report = print) -> Iterator[None]:
+    """In the block runs are followed; at its end the command waits until MLflow has them, or does not answer."""
+    to_do = force or any(not finished(runs() / spec.key) for spec in specs)
+    if not address.available() or not (to_do or mirror.untracked() or journal.journals()):
+        yield
+        return
+    multiprocessing = context()
+    told, sender = multiprocessing.Pipe(duplex=False)
+    receiver, stop = multiprocessing.Pipe(duplex=False)
+    arguments = (tracker.serve, (receiver,), clean(os.environ), sender, 0)
+    process = multiprocessing.Process(target=work, args=arguments)
+    process.start()
+    sender.close()
+    receiver.close()
+    try:
+        with journal.comparison(shlex.join(["bench", *sys.argv[1:]])):
+            yield
+    finally:
+        try:
+            wait_for(told, stop, report)
+        finally:
+            end(process)
+            stop.close()
+            told.close()
+
+
+def wait_for(told: Connection, stop: Connection, report: Report) -> None:
+    """Ask a tracker to end and wait while it makes progress."""
+    with suppress(OSError, EOFError):
+        stop.send(None)
+        while told.poll(PATIENCE):
+            kind, content = told.recv()
+            if kind == "value":
+                return
+            if kind == "error":
+                report(f"not tracked: {content}. The runs are kept and sent later.")
+                return
+        report("not tracked: MLflow does not answer. The runs are kept and sent later.")

@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 from fabricate import PROTOCOL, result, sources
 
-from bench.leaderboard import currency
-from bench.leaderboard.currency import staleness
+from bench.leaderboard import staleness as module
+from bench.leaderboard.staleness import staleness
 
 
 def test_a_score_of_the_code_that_is_here_is_current(now):
@@ -33,14 +33,14 @@ def test_a_method_of_the_suite_that_is_gone_is_stale(now):
 
 
 def test_a_track_that_is_gone_is_stale(now):
-    gone = dataclasses.replace(now, track=lambda name: currency.GONE)
+    gone = dataclasses.replace(now, track=lambda name: module.GONE)
     assert "track is no longer here" in staleness(result("tv"), gone)
 
 
 def test_a_method_from_elsewhere_stands_by_its_kept_hash(now):
     gone = dataclasses.replace(now, sources=lambda method: None)
     mine = result("mine", sources={"mine.py": "0" * 16, "baselines/solvers/admm.py": "1" * 16})
-    assert currency.is_external(mine)
+    assert module.is_external(mine)
     assert staleness(mine, gone) == ""
 
 
@@ -49,12 +49,12 @@ def test_a_track_from_elsewhere_is_not_checked(now):
 
 
 def test_the_code_of_this_installation_is_its_own():
-    here = currency.here()
+    here = module.here()
     found = here.sources("tv")
     assert "baselines/handcrafted/tv.py" in found
     assert here.sources("no_such_method") is None
     version, scored = here.track("denoising:mini")
-    assert here.track("denoising:none") == currency.GONE
+    assert here.track("denoising:none") == module.GONE
     assert here.track("no_such_task:mini") is None
     assert "tv" in here.methods()
     row = result("tv", sources=dict(found), code=here.code(found), protocol_version=here.protocol)

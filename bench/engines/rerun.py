@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from bench.contract import registry
-from bench.engines import grid
+from bench.engines import pending_runs
 from bench.engines.describe import TIME, describe
 from bench.engines.freeze import specs_of
 from bench.engines.local import LocalEngine
 from bench.errors import BenchError
-from bench.leaderboard import verify
-from bench.leaderboard.currency import is_external
+from bench.leaderboard import agreement
 from bench.leaderboard.entries import Entry, read, write_text
+from bench.leaderboard.staleness import is_external
 from bench.places import partial, runs
 from bench.runs import provenance
 from bench.runs.checkpoints import CHECKPOINT
@@ -29,7 +29,7 @@ def verify_entries(
     paths: Sequence[Path], *, images: int | None, renew: bool, report: Callable[[str], None] = print
 ) -> int:
     """Verify entries one after another; 1 if one of them does not agree or cannot be run, else 0."""
-    engine = LocalEngine(1, grid.look_around(cpu=False).visible)
+    engine = LocalEngine(1, pending_runs.look_around(cpu=False).visible)
     failures = 0
     for path in paths:
         try:
@@ -66,7 +66,7 @@ def verify_entry(
     result: Result | None = None
     for seed in entry.seeds:
         spec = spec_again(entry, seed, method, images)
-        ended = engine.call(recompute, spec.to_json(), seconds=float(spec.budget["seconds"]) + grid.GRACE)
+        ended = engine.call(recompute, spec.to_json(), seconds=float(spec.budget["seconds"]) + pending_runs.GRACE)
         if ended.error:
             raise BenchError(f"seed {seed}: {ended.error}")
         result = Result.from_json(ended.value)
@@ -75,20 +75,20 @@ def verify_entry(
         computed[seed] = result.per_image
         hashes |= result.image_hashes
     assert result is not None
-    comparisons = verify.compare(entry, computed, hashes)
-    for line in verify.lines(entry, comparisons):
+    comparisons = agreement.compare(entry, computed, hashes)
+    for line in agreement.lines(entry, comparisons):
         report(line)
-    if not verify.agreement(comparisons):
+    if not agreement.agreement(comparisons):
         return False
     now = datetime.now(UTC).isoformat(timespec="seconds")
     head, changed = provenance.commit()
     if renew and method.code != entry.code:
         search = spec_again(entry, entry.seeds[0], method, None).search
         commit = head + (" with changes" if changed else "")
-        entry = verify.renewed(entry, comparisons, method.sources, method.code, search, now, commit, result.device)
+        entry = agreement.renewed(entry, comparisons, method.sources, method.code, search, now, commit, result.device)
         report(f"  renewed: its source hash is now {method.code}")
     if not changed:
-        entry = verify.verified(entry, comparisons, now, head, result.device)
+        entry = agreement.verified(entry, comparisons, now, head, result.device)
     write_text(path, entry.to_json())
     return True
 

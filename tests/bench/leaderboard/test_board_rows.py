@@ -6,7 +6,7 @@ import random
 import pytest
 from fabricate import PROTOCOL, failed, result, sources
 
-from bench.leaderboard import selection, standing
+from bench.leaderboard import board_rows, selection
 from bench.leaderboard.entries import Renewed
 
 CHANGED = {"baselines/handcrafted/tv.py": "0123456789abcdef"}
@@ -26,7 +26,7 @@ def trained(method="unet", level=25.0, over=(0, 1, 2), **changes):
 def board(results, now):
     made, problems = selection.entries(results, now)
     assert not problems
-    (found,) = standing.boards(made, now)
+    (found,) = board_rows.boards(made, now)
     return found
 
 
@@ -157,7 +157,7 @@ def test_values_at_the_edge_and_other_bits_and_renewed_hashes_are_noted(now):
     made, _ = selection.entries(runs, now)
     seen = Renewed(date="2026-05-01T00:00:00", commit="c", device="cpu", images=3, code_before="0" * 16)
     made[2] = made[2].model_copy(update={"renewed": seen})
-    (found,) = standing.boards(made, now)
+    (found,) = board_rows.boards(made, now)
     notes = next(row.notes for row in found.rows if row.entry.name == "tv")
     assert notes[0] == "tuned to the edge of its range: lam"
     assert "differ in bits" in notes[1]

@@ -6,7 +6,7 @@ import pytest
 from fabricate import digest, result
 
 from bench.errors import BenchError
-from bench.leaderboard import selection, verify
+from bench.leaderboard import agreement, selection
 from bench.leaderboard.entries import Entry, means_of
 
 NOTE = ("2026-05-01T00:00:00+00:00", "c" * 40, "cpu")
@@ -29,15 +29,15 @@ def again(entry, images=3, shift=0.0, metric="psnr"):
 
 
 def compared(entry, computed=None, hashes=None):
-    return verify.compare(entry, computed or again(entry), entry.image_hashes if hashes is None else hashes)
+    return agreement.compare(entry, computed or again(entry), entry.image_hashes if hashes is None else hashes)
 
 
 def test_equal_bits_agree(entry):
     found = compared(entry)
     assert len(found) == 6
-    assert verify.agreement(found) == "bits"
-    assert verify.status(found) == 0
-    assert verify.lines(entry, found)[-1] == "  agrees to the bit: 6 of 6 images"
+    assert agreement.agreement(found) == "bits"
+    assert agreement.status(found) == 0
+    assert agreement.lines(entry, found)[-1] == "  agrees to the bit: 6 of 6 images"
 
 
 @pytest.mark.parametrize(
@@ -53,9 +53,9 @@ def test_equal_bits_agree(entry):
 def test_the_tolerance_is_the_last_digit_that_a_board_shows(entry, metric, shift, verdict):
     found = compared(entry, again(entry, shift=shift, metric=metric))
     assert [one.verdict for one in found if one.verdict != "equal bits"] == [verdict]
-    assert verify.agreement(found) == ("tolerance" if verdict == "within tolerance" else "")
-    assert verify.status(found) == (verdict == "differs")
-    line = next(line for line in verify.lines(entry, found) if verdict in line)
+    assert agreement.agreement(found) == ("tolerance" if verdict == "within tolerance" else "")
+    assert agreement.status(found) == (verdict == "differs")
+    line = next(line for line in agreement.lines(entry, found) if verdict in line)
     assert "seed 1" in line
     assert "image-1" in line
     assert f"{metric} " in line
@@ -69,10 +69,10 @@ def test_an_entry_altered_by_hand_does_not_agree(entry):
     values["scores"] = means_of(values["per_seed"])
     altered = Entry.model_validate(values)
     found = compared(altered, again(entry))
-    assert verify.status(found) == 1
-    assert "does NOT agree: 4 of 6 images" in verify.lines(altered, found)[-1]
+    assert agreement.status(found) == 1
+    assert "does NOT agree: 4 of 6 images" in agreement.lines(altered, found)[-1]
     with pytest.raises(BenchError, match="not marked as verified"):
-        verify.verified(altered, found, *NOTE)
+        agreement.verified(altered, found, *NOTE)
 
 
 def test_images_and_metrics_that_the_entry_lacks_do_not_agree(entry):
@@ -87,24 +87,24 @@ def test_images_and_metrics_that_the_entry_lacks_do_not_agree(entry):
 
 def test_a_measurement_of_other_bits_is_told_and_keeps_scores_from_agreeing_to_the_bit(entry):
     found = compared(entry, hashes=entry.image_hashes | {"image-0": digest("other")})
-    assert verify.agreement(found) == "tolerance"
-    assert "its measurement differs in bits" in verify.lines(entry, found)[1]
+    assert agreement.agreement(found) == "tolerance"
+    assert "its measurement differs in bits" in agreement.lines(entry, found)[1]
 
 
 def test_nothing_computed_verifies_nothing(entry):
     with pytest.raises(BenchError, match="nothing is verified"):
-        verify.compare(entry, {0: {}}, {})
+        agreement.compare(entry, {0: {}}, {})
 
 
 def test_a_verified_entry_says_when_and_how(entry):
-    seen = verify.verified(entry, compared(entry), *NOTE)
+    seen = agreement.verified(entry, compared(entry), *NOTE)
     assert (seen.verified.images, seen.verified.agreement, seen.verified.device) == (6, "bits", "cpu")
     assert Entry.from_json(seen.to_json()) == seen
 
 
 def test_equal_bits_renew_the_hash_of_the_code(entry):
     sources = {"baselines/handcrafted/tv.py": "1" * 16}
-    seen = verify.renewed(entry, compared(entry), sources, "2" * 16, entry.search, *NOTE)
+    seen = agreement.renewed(entry, compared(entry), sources, "2" * 16, entry.search, *NOTE)
     assert (seen.code, seen.sources, seen.renewed.code_before, seen.renewed.images) == (
         "2" * 16,
         sources,
@@ -118,9 +118,9 @@ def test_equal_bits_renew_the_hash_of_the_code(entry):
 def test_a_hash_is_renewed_for_equal_bits_and_the_same_search_alone(entry):
     near = compared(entry, again(entry, shift=1e-9))
     with pytest.raises(BenchError, match="does not give equal bits"):
-        verify.renewed(entry, near, {}, "2" * 16, entry.search, *NOTE)
+        agreement.renewed(entry, near, {}, "2" * 16, entry.search, *NOTE)
     with pytest.raises(BenchError, match="search space, budget or recipe"):
-        verify.renewed(entry, compared(entry), {}, "2" * 16, "3" * 16, *NOTE)
+        agreement.renewed(entry, compared(entry), {}, "2" * 16, "3" * 16, *NOTE)
     mine = copy.copy(entry).model_copy(update={"sources": {"mine.py": "0" * 16}})
     with pytest.raises(BenchError, match="outside of this repository"):
-        verify.renewed(mine, compared(entry), {}, "2" * 16, entry.search, *NOTE)
+        agreement.renewed(mine, compared(entry), {}, "2" * 16, entry.search, *NOTE)

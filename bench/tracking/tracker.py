@@ -7,71 +7,23 @@ runs that MLflow lacks, because a server was away, or a database was deleted.
 from __future__ import annotations
 
 import fcntl
-import os
-import shlex
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from bench.engines.processes import clean, context, end, work
 from bench.errors import BenchError
 from bench.places import runs
-from bench.runs.records import finished
-from bench.runs.spec import Spec
 from bench.tracking import journal, live, mirror
 from bench.tracking import mlflow as tracking
 
 POLL = 2.0  # seconds between looks at the journals
 RETRY = 30.0  # seconds until a server that was away is asked again
-PATIENCE = 15.0  # seconds that a command waits at its end while nothing is handed in
 BACKLOG = 60.0  # seconds that a command spends at its end on runs of earlier ones
 
 Report = Callable[[str], None]
-
-
-@contextmanager
-def track(specs: Sequence[Spec], *, force: bool = False, report: Report = print) -> Iterator[None]:
-    """In the block runs are followed; at its end the command waits until MLflow has them, or does not answer."""
-    to_do = force or any(not finished(runs() / spec.key) for spec in specs)
-    if not tracking.available() or not (to_do or mirror.untracked() or journal.journals()):
-        yield
-        return
-    multiprocessing = context()
-    told, sender = multiprocessing.Pipe(duplex=False)
-    receiver, stop = multiprocessing.Pipe(duplex=False)
-    arguments = (serve, (receiver,), clean(os.environ), sender, 0)
-    process = multiprocessing.Process(target=work, args=arguments)
-    process.start()
-    sender.close()
-    receiver.close()
-    try:
-        with journal.comparison(shlex.join(["bench", *sys.argv[1:]])):
-            yield
-    finally:
-        try:
-            wait_for(told, stop, report)
-        finally:
-            end(process)
-            stop.close()
-            told.close()
-
-
-def wait_for(told: Connection, stop: Connection, report: Report) -> None:
-    """Ask a tracker to end and wait while it makes progress."""
-    with suppress(OSError, EOFError):
-        stop.send(None)
-        while told.poll(PATIENCE):
-            kind, content = told.recv()
-            if kind == "value":
-                return
-            if kind == "error":
-                report(f"not tracked: {content}. The runs are kept and sent later.")
-                return
-        report("not tracked: MLflow does not answer. The runs are kept and sent later.")
 
 
 def serve(stop: Connection, send: Report) -> str:

@@ -13,8 +13,8 @@ from typing import Literal
 
 from bench.errors import BenchError
 from bench.leaderboard import cells
-from bench.leaderboard.currency import is_external
 from bench.leaderboard.entries import Entry, Renewed, Verified
+from bench.leaderboard.staleness import is_external
 from bench.runs.records import Scores
 
 TOLERANCE = 1.0  # units of the last digit shown

@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from bench.leaderboard.currency import EXTERNAL, Now, is_external, staleness
 from bench.leaderboard.entries import Entry, of_metric
 from bench.leaderboard.ranking import Place, Ranking, ranking
+from bench.leaderboard.staleness import EXTERNAL, Now, is_external, staleness
 from bench.leaderboard.statistics import FEWEST_SEEDS
 
 LOWER_CONTROL = "direct"  # the reconstruction that is done first anyway

@@ -15,17 +15,14 @@ from multiprocessing import Pipe
 import pytest
 import toy
 
-from bench.engines import tracker
-from bench.engines.tracker import Tracker
+from bench.engines import pending_runs
 from bench.runs.store import Claim
-from bench.tracking import address, database, journal
-from bench.tracking import mlflow as tracking
-
-pytestmark = pytest.mark.skipif(not tracking.available(), reason="needs MLflow")
+from bench.tracking import address, database, journal, tracker
+from bench.tracking.tracker import Tracker
 
 
 @pytest.fixture
-def environment(toys, store, monkeypatch):
+def environment(toys, store, template, monkeypatch):
     """Commands in processes of their own find the toys and the store."""
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.delenv("BENCH_TRACKING", raising=False)
@@ -48,7 +45,7 @@ def states(store):
     return rows(
         store,
         "SELECT t.value, r.status FROM runs r JOIN tags t ON t.run_uuid = r.run_uuid AND t.key = 'bench.kind'"
-        " WHERE r.lifecycle_stage = 'active' ORDER BY 1",
+        " WHERE r.lifecycle_stage = 'active' ORDER BY 1, 2",
     )
 
 
@@ -154,26 +151,26 @@ def test_one_tracker_follows_the_runs_of_a_store(store):
 
 
 def test_a_command_does_not_wait_for_a_tracker_that_hangs(monkeypatch):
-    monkeypatch.setattr(tracker, "PATIENCE", 0.2)
+    monkeypatch.setattr(pending_runs, "PATIENCE", 0.2)
     told, sender = Pipe(duplex=False)
     receiver, stop = Pipe(duplex=False)
     lines = []
     for _ in range(3):
         sender.send(("stage", "handed in"))
     start = time.monotonic()
-    tracker.wait_for(told, stop, lines.append)
+    pending_runs.wait_for(told, stop, lines.append)
     assert time.monotonic() - start < 2
     assert lines == ["not tracked: MLflow does not answer. The runs are kept and sent later."]
     assert receiver.poll()
     threading.Timer(0.1, sender.send, [("value", "")]).start()
     lines.clear()
-    tracker.wait_for(told, stop, lines.append)
+    pending_runs.wait_for(told, stop, lines.append)
     assert lines == []
 
 
 def test_nothing_is_started_where_there_is_nothing_to_hand_in(store, monkeypatch):
-    monkeypatch.setattr(tracker, "context", lambda: pytest.fail("a process was started"))
-    with tracker.track([]):
+    monkeypatch.setattr(pending_runs, "context", lambda: pytest.fail("a process was started"))
+    with pending_runs.track([]):
         assert journal.COMPARISON not in os.environ
 
 

@@ -1,0 +1,92 @@
+"""Training batches, drawn ahead by worker processes where a GPU would wait for them.
+
+Workers are spawned, so that they inherit nothing of CUDA, and see no GPU: `import deepinv` would take memory on it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader, Subset
+
+from bench.data.measurements import collate
+from bench.errors import BenchError
+
+MOST_WORKERS = 8
+AHEAD = 2  # batches that each worker draws ahead
+SHARED_MEMORY = Path("/dev/shm")  # through which workers hand over their batches
+
+
+class Batches:
+    """The batches of one process, from a step of ``steps`` on. Lightning takes it for a loader that can go on there."""
+
+    def __init__(self, samples: Subset, batch: int, steps: int, workers: int) -> None:
+        self.steps = steps
+        workers = min(workers, room(samples, batch)) if workers else 0
+        ahead: dict[str, Any] = {"multiprocessing_context": "spawn", "prefetch_factor": AHEAD}
+        self.loader: DataLoader = DataLoader(
+            samples,
+            batch_size=batch,
+            collate_fn=collate,
+            num_workers=workers,
+            pin_memory=workers > 0 and torch.cuda.is_available(),
+            **(ahead if workers else {}),
+        )
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __iter__(self) -> Iterator[Any]:
+        with blind():
+            return iter(self.loader)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """The samples begin where the training goes on."""
+
+
+def spare_workers(accelerator: str, devices: int) -> int:
+    """Processes that draw training data for one device: none beside a training on the CPU, which needs them itself.
+
+    `BENCH_WORKERS` sets another number. Raises `BenchError` where it is none.
+    """
+    text = os.environ.get("BENCH_WORKERS")
+    if text:
+        if not text.isdecimal():
+            raise BenchError(f"BENCH_WORKERS={text} is not a whole number.")
+        return int(text)
+    if accelerator == "cpu":
+        return 0
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(0, min(MOST_WORKERS, processors // devices - 1))
+
+
+def room(samples: Subset, batch: int) -> int:
+    """Workers whose batches fit into shared memory, half of which is left to others; a container may have little."""
+    if not len(samples) or not SHARED_MEMORY.exists():
+        return MOST_WORKERS
+    sample = samples[0]
+    size = sum(tensor.nbytes for tensor in (sample.x, sample.y, *sample.params.values()))
+    return shutil.disk_usage(SHARED_MEMORY).free // (2 * (AHEAD + 1) * batch * size)
+
+
+@contextmanager
+def blind() -> Iterator[None]:
+    """Processes that are started now see no GPU."""
+    before = os.environ.get("CUDA_VISIBLE_DEVICES")
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["CUDA_VISIBLE_DEVICES"]
+        else:
+            os.environ["CUDA_VISIBLE_DEVICES"] = before

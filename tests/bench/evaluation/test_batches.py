@@ -1,0 +1,71 @@
+"""Workers draw the same batches as the process that trains, see no GPU, and fit into shared memory."""
+
+import os
+from collections import namedtuple
+
+import pytest
+import torch
+import toy
+from torch.utils.data import Dataset, Subset
+
+from bench.contract.task import Budget
+from bench.data.measurements import Sample
+from bench.errors import BenchError
+from bench.evaluation import batches
+from bench.evaluation.batches import Batches, blind, room, spare_workers
+from bench.evaluation.train import TrainingData
+
+Usage = namedtuple("Usage", "free")
+
+
+class Sight(Dataset):
+    """Samples that hold the number of GPUs that the process which draws them may see."""
+
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        seen = os.environ.get("CUDA_VISIBLE_DEVICES", "all")
+        return Sample(seen, "", torch.zeros(1, 5), torch.zeros(1, 3), {"p": torch.zeros(2)})
+
+
+@pytest.mark.usefixtures("toys")
+def test_batches_of_workers_are_those_of_one_process():
+    track = toy.track("mini", budget=Budget(steps=6, batch=4))
+    alone, drawn = (list(TrainingData(track, toy.open_track(track), 7, 1, start=2, workers=n).share(0)) for n in (0, 2))
+    assert len(drawn) == len(alone) == 4
+    for (ids, x, y, _), (other_ids, other_x, other_y, _) in zip(alone, drawn, strict=True):
+        assert ids == other_ids
+        assert torch.equal(x, other_x)
+        assert torch.equal(y, other_y)
+
+
+def test_workers_see_no_gpu_and_this_process_sees_the_same_as_before(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
+    ((ids, *_),) = Batches(Subset(Sight(), range(4)), 4, 1, workers=1)
+    assert ids == [""] * 4
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "3"
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    with blind():
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == ""
+    assert "CUDA_VISIBLE_DEVICES" not in os.environ
+
+
+def test_workers_whose_batches_do_not_fit_into_shared_memory_are_not_started(monkeypatch):
+    size = 4 * (5 + 3 + 2)  # bytes of a sample
+    monkeypatch.setattr(batches.shutil, "disk_usage", lambda path: Usage(2 * 3 * 10 * size * 5))
+    assert room(Subset(Sight(), range(4)), 10) == 5
+    assert Batches(Subset(Sight(), range(4)), 100, 1, workers=4).loader.num_workers == 0
+
+
+def test_a_gpu_is_fed_by_spare_processors_and_a_training_on_the_cpu_by_itself(monkeypatch):
+    monkeypatch.delenv("BENCH_WORKERS", raising=False)
+    assert spare_workers("cpu", 1) == 0
+    for count, devices, expected in ((1, 1, 0), (4, 1, 3), (16, 1, 8), (16, 4, 3)):
+        monkeypatch.setattr(os, "sched_getaffinity", lambda pid, n=count: set(range(n)), raising=False)
+        assert spare_workers("cuda", devices) == expected
+    monkeypatch.setenv("BENCH_WORKERS", "2")
+    assert spare_workers("cpu", 1) == 2
+    monkeypatch.setenv("BENCH_WORKERS", "few")
+    with pytest.raises(BenchError, match="BENCH_WORKERS=few is not a whole number"):
+        spare_workers("cuda", 1)
