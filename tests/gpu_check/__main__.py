@@ -88,12 +88,12 @@ def phases(cores: int) -> list[tuple[float, list[Lane]]]:
     most = max(1, cores - 4)
     return [
         (0.2, [Lane({"speed": 1.0}, 1)]),
-        (0.45, [Lane({"training": 1.0}, 1), Lane({"references": 1.0}, most)]),
+        (0.42, [Lane({"training": 1.0}, 1), Lane({"references": 1.0}, most)]),
         (
-            0.88,
+            0.92,
             [
-                Lane({"contract": 1.0}, max(1, cores // 3)),
-                Lane({"agreement": 0.8, "runs": 0.2}, max(1, cores // 2)),
+                Lane({"contract": 1.0}, max(1, 7 * cores // 16)),
+                Lane({"agreement": 0.8, "runs": 0.2}, max(1, 7 * cores // 16)),
                 Lane({"resume": 1.0}, 2),
             ],
         ),

@@ -7,7 +7,7 @@ from typing import Any
 
 from bench.contract import registry
 from bench.engines.local import LocalEngine, Task
-from tests.gpu_check.plan import OutOfTime, Plan
+from tests.gpu_check.plan import OutOfTime, Plan, stop_clock
 from tests.gpu_check.report import FAILED, OK, Row
 
 SHORT = ("direct", "unet")
@@ -15,7 +15,7 @@ SECONDS = 150.0  # for one method
 
 
 def rows(plan: Plan) -> Iterator[Row]:
-    names = [name for name in registry.methods() if not plan.short or name in SHORT]
+    names = [name for name in reversed(registry.methods()) if not plan.short or name in SHORT]  # the slow ones first
     engine = LocalEngine(plan.jobs, plan.visible)
     waiting = dict.fromkeys(names)
     tasks = [Task(name, breaches, (name, plan.device), SECONDS) for name in names]
@@ -24,6 +24,7 @@ def rows(plan: Plan) -> Iterator[Row]:
             del waiting[ended.task.name]
             yield from rows_of(ended.task.name, ended.value, ended.error, ended.seconds)
     except OutOfTime:
+        stop_clock()
         for name in waiting:
             yield Row(FAILED, name, f"not checked within {plan.seconds:.0f} s")
 

@@ -36,17 +36,25 @@ class OutOfTime(BaseException):
     """The time of a part is over. No `except Exception` on the way may stop it."""
 
 
+AGAIN = 5.0  # seconds: an exception that is raised while Python collects garbage is lost
+
+
+def stop_clock() -> None:
+    """To be called where `OutOfTime` was caught."""
+    signal.setitimer(signal.ITIMER_REAL, 0)
+
+
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """Raises `OutOfTime` in the block when ``seconds`` are over."""
+    """Raises `OutOfTime` in the block when ``seconds`` are over, and again until the clock is stopped."""
 
     def stop(*_: object) -> None:
         raise OutOfTime
 
     before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.1))
+    signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.1), AGAIN)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        stop_clock()
         signal.signal(signal.SIGALRM, before)

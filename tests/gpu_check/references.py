@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from bench.engines.local import LocalEngine
 from bench.engines.pending_runs import run_grid
 from tests.gpu_check import scores
-from tests.gpu_check.plan import OutOfTime, Plan
+from tests.gpu_check.plan import OutOfTime, Plan, stop_clock
 from tests.gpu_check.report import FAILED, OK, Row
 
 
@@ -20,6 +20,7 @@ def rows(plan: Plan) -> Iterator[Row]:
     try:
         run_grid(list(specs.values()), engine)
     except OutOfTime:
+        stop_clock()
         print("out of time")
     missing = {pair: spec for pair, spec in specs.items() if scores.result(spec) is None}
     late = [spec for spec in missing.values() if scores.reason(spec) == scores.LATE]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 OK, FAILED, SHORT, NOTE = "ok", "FAILED", "falls short", ""
+
+NAMED = 3  # failures of one cause that the table names; the JSON names all
 
 
 @dataclass(frozen=True)
@@ -48,15 +50,28 @@ def read(path: Path) -> list[Row]:
 
 def table(rows: Sequence[Row], heads: Iterable[str]) -> str:
     """The rows as text, a group for each part, and a last line that counts the verdicts."""
-    width = max([len(row.what) for row in rows], default=0)
+    shown = merged(rows)
+    width = max([len(row.what) for row in shown], default=0)
     lines = list(heads)
-    for part in dict.fromkeys(row.part for row in rows):
+    for part in dict.fromkeys(row.part for row in shown):
         lines += ["", part]
-        for row in rows:
+        for row in shown:
             if row.part == part:
                 goal = f"   [goal: {row.goal}]" if row.goal else ""
                 lines.append(f"  {row.verdict:11}  {row.what:{width}}  {row.found}{goal}".rstrip())
-    failures = [f"{row.part}: {row.what}" for row in rows if row.verdict == FAILED]
-    short = sum(row.verdict == SHORT for row in rows)
-    lines += ["", f"{len(failures)} failed, {short} fall short of their goal, {len(rows)} rows"]
-    return "\n".join([*lines, *(f"  FAILED  {name}" for name in failures)]) + "\n"
+    failed, short = (sum(row.verdict == verdict for row in rows) for verdict in (FAILED, SHORT))
+    lines += ["", f"{failed} failed, {short} fall short of their goal, {len(rows)} rows"]
+    return "\n".join([*lines, *(f"  FAILED  {row.part}: {row.what}" for row in shown if row.verdict == FAILED)]) + "\n"
+
+
+def merged(rows: Sequence[Row]) -> list[Row]:
+    """The rows, with one in place of all failures of a part that say the same; it names the first few."""
+    groups: dict[Any, list[Row]] = {}
+    for number, row in enumerate(rows):
+        groups.setdefault((row.part, row.found) if row.verdict == FAILED else number, []).append(row)
+    found = []
+    for same in groups.values():
+        names = ", ".join(row.what for row in same[:NAMED])
+        rest = f" and {len(same) - NAMED} more" if len(same) > NAMED else ""
+        found.append(replace(same[0], what=names + rest))
+    return found

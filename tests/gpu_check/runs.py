@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from bench.engines.local import LocalEngine
 from bench.engines.pending_runs import run_grid
 from tests.gpu_check import scores
-from tests.gpu_check.plan import OutOfTime, Plan
+from tests.gpu_check.plan import OutOfTime, Plan, stop_clock
 from tests.gpu_check.report import FAILED, OK, Row
 from tests.gpu_check.scores import GOAL, Pair
 
@@ -27,6 +27,7 @@ def rows(plan: Plan) -> Iterator[Row]:
     try:
         run_grid([every[pair] for pair in first.values()], engine)
     except OutOfTime:
+        stop_clock()
         print("out of time")
     good = 0
     for method, pair in first.items():

@@ -23,6 +23,16 @@ def test_the_table_groups_rows_and_counts_verdicts():
     assert "[goal: 8x]" in next(line for line in lines if "CT A" in line)
 
 
+def test_failures_of_one_cause_are_one_line_and_count_each():
+    rows = [Row(FAILED, f"run {i}", "broke", part="runs") for i in range(5)] + [Row(FAILED, "tv", "NaN", part="runs")]
+    lines = table(rows, []).splitlines()
+    assert lines[-3:] == [
+        "6 failed, 0 fall short of their goal, 6 rows",
+        "  FAILED  runs: run 0, run 1, run 2 and 2 more",
+        "  FAILED  runs: tv",
+    ]
+
+
 def test_rows_of_a_process_that_was_killed_are_kept(tmp_path):
     path = tmp_path / "rows.jsonl"
     assert read(path) == []

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from bench.contract import registry
+from bench.contract.method import Estimate
 from bench.contract.operators import direct
 from bench.contract.task import Track
 from bench.data.measurements import Measured, TrainingStream, collate
@@ -46,7 +47,7 @@ def measure(track: Track) -> Recorded:
     for image in test:
         _, _, y, params = collate([image])
         x_hat = direct(y, problem.physics(params, torch.device("cpu")))
-        scores.append(score(image.id, x_hat, image.x[None], params)[track.primary.name])
+        scores.append(score(image.id, Estimate(x_hat), image.x[None], params)[track.primary.name])
     found = {split: {"x": moments(one.x), "y": moments(one.y)} for split, one in samples.items()}
     return {"version": track.version, "moments": found, "direct": scores}
 

@@ -13,6 +13,7 @@ import torch
 from deepinv import physics as models
 
 from bench.contract import registry
+from bench.contract.method import Estimate
 from bench.contract.operators import Blind, direct
 from bench.contract.space import Choice, Float, Int
 from bench.contract.task import SPLITS, Problem, Sample, Track
@@ -185,8 +186,9 @@ def test_direct_can_be_scored_and_a_better_image_scores_better(open_track):
     assert x_hat.shape == x.shape
     score = scorer(open_track)
     params = {key: value[None] for key, value in image.params.items()}
-    scores = score(image.id, x_hat, image.x[None], params)
-    better = score(image.id, image.x[None] + 0.1 * (x_hat.double() - image.x[None]), image.x[None], params)
+    scores = score(image.id, Estimate(x_hat), image.x[None], params)
+    nearer = image.x[None] + 0.1 * (x_hat.double() - image.x[None])
+    better = score(image.id, Estimate(nearer), image.x[None], params)
     assert list(scores) == [metric.name for metric in open_track.metrics]
     for metric in open_track.metrics:
         gain = better[metric.name] - scores[metric.name]
@@ -262,4 +264,4 @@ def test_methods_run_on_a_blind_track(name, method):
         x_hat = made()(y, physics)
     assert x_hat.shape == x.shape
     assert bool(torch.isfinite(x_hat).all())
-    assert scorer(TRACKS[name])("", x_hat, x.double(), {})["psnr"] > 15
+    assert scorer(TRACKS[name])("", Estimate(x_hat), x.double(), {})["psnr"] > 15
