@@ -55,7 +55,8 @@ def run(options: argparse.Namespace) -> int:
     )
     engine = LocalEngine(options.jobs or machine.jobs(options.devices), machine.visible)
     specs, failures = freeze(options.tracks, options.method, wish, engine, print, explicit_cpu=options.cpu)
-    failures += pending_runs.run_grid(specs, engine, force=options.force)
+    with pending_runs.track(specs, force=options.force):
+        failures += pending_runs.run_grid(specs, engine, force=options.force)
     return 1 if failures else 0
 
 
@@ -159,9 +160,11 @@ def ui(options: argparse.Namespace) -> int:
     from bench.tracking import dashboard
 
     words = dashboard.command(options.host, options.port)
-    print(f"MLflow dashboard: http://{options.host}:{options.port}  (Ctrl-C ends it)")
-    for task, link in dashboard.links(options.host, options.port).items():
-        print(f"  {task:12} {link}")
+    links = dashboard.links(options.host, options.port)
+    print("MLflow dashboard (Ctrl-C ends it)" + ("" if links else ": no runs yet, `bench run` makes some"))
+    width = max(map(len, links), default=0)
+    for track, link in links.items():
+        print(f"  {track:{width}}  {link}")
     sys.stdout.flush()
     os.execvp(words[0], words)
 
@@ -186,7 +189,7 @@ def import_(options: argparse.Namespace) -> int:
     from bench.runs.records import finished
     from bench.tracking import mlflow as tracking
 
-    known = {path for path in runs().glob("[0-9a-f]*") if finished(path)}
+    known = {path.name for path in runs().glob("[0-9a-f]*") if finished(path)}
     directories, refused = [], []
     for source in options.sources:
         try:
@@ -195,11 +198,15 @@ def import_(options: argparse.Namespace) -> int:
             refused += found.refused
         except BenchError as error:
             refused.append(str(error))
+    added = len({path.name for path in directories} - known)
+    line = f"{added} runs added to {runs()}, {len(directories) - added} were there already"
+    logged = lacking = 0
     if tracking.available():
-        for directory in directories:
-            tracking.try_to_log(directory, print)
-    added = len(set(directories) - known)
-    print(f"{added} runs added to {runs()}, {len(directories) - added} were there already")
-    for line in refused:
-        print(f"bench: {line}", file=sys.stderr)
-    return (1 if directories else 2) if refused else 0
+        logged, lacking = tracking.log_all(directories, print)
+        line += f"; MLflow: {logged} logged, {len(directories) - logged - lacking} were there already"
+    print(line)
+    for fault in refused:
+        print(f"bench: {fault}", file=sys.stderr)
+    if refused:
+        return 1 if directories else 2
+    return 1 if lacking else 0

@@ -17,13 +17,13 @@ from bench.places import partial, runs
 from bench.runs.outcomes import failed_result, outcome_directory
 from bench.runs.records import Result, finished
 from bench.runs.spec import Spec
-from bench.tracking import mlflow as tracking
+from bench.tracking import journal
 
 OFTEN = 0.2  # seconds between two reports of a stage
 
 
 def execute(spec_text: str, send: Callable[[str], None]) -> str:
-    """Do the run of a spec in this process, write its directory, log it, and return "" or why it failed."""
+    """Do the run of a spec in this process and write its directory; its journal tells of it meanwhile."""
     spec = Spec.from_json(spec_text)
     last = 0.0
 
@@ -35,17 +35,15 @@ def execute(spec_text: str, send: Callable[[str], None]) -> str:
 
     target = runs() / spec.key
     with outcome_directory(target) as directory:
-        if spec.devices > 1:
-            launch(spec, directory)
-        else:
-            from bench.runs.run import perform
+        with journal.journal(spec) as telling:
+            if spec.devices > 1:
+                launch(spec, directory)
+            else:
+                from bench.runs.run import perform
 
-            perform(spec, directory, report)
+                perform(spec, directory, report, telling.hear)
     if finished(target):
         shutil.rmtree(partial(spec.key), ignore_errors=True)
-    if tracking.available():
-        send("logging")
-        tracking.try_to_log(target, print)
     return ""
 
 
@@ -65,6 +63,12 @@ def launch(spec: Spec, directory: Path) -> None:
 
 def conclude(spec: Spec, ended: Ended) -> Result | str:
     """The result of a run that has ended; a failed one is written for a process that could not write its own."""
+    answer = record(spec, ended)
+    journal.end(spec.key, answer if isinstance(answer, str) else "")
+    return answer
+
+
+def record(spec: Spec, ended: Ended) -> Result | str:
     target = runs() / spec.key
     try:
         if ended.error:
@@ -73,8 +77,6 @@ def conclude(spec: Spec, ended: Ended) -> Result | str:
             with outcome_directory(target) as directory:
                 failed = failed_result(spec, ended.error, ended.seconds)
                 (directory / "result.json").write_text(failed.to_json(), encoding="utf-8")
-            if tracking.available():
-                tracking.try_to_log(target, print)
         return Result.read(target / "result.json")
     except Exception as error:  # whatever keeps this run from being recorded, the others go on
         return ended.error or str(error)

@@ -1,10 +1,15 @@
-"""Many runs: skip the finished ones, claim the others, and fan out over an engine."""
+"""Many runs: skip the finished ones, claim the others, and fan out over an engine, while a tracker follows them."""
 
 from __future__ import annotations
 
+import os
+import shlex
+import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Literal
 
@@ -14,16 +19,17 @@ from bench.engines.describe import devices as find_devices
 from bench.engines.engine import Engine
 from bench.engines.execute import conclude, execute
 from bench.engines.local import LocalEngine, Task
-from bench.engines.processes import processors, threads
+from bench.engines.processes import clean, context, end, processors, threads, work
 from bench.errors import BenchError
 from bench.places import open_runs, runs, store
 from bench.runs.records import finished
 from bench.runs.spec import Spec
 from bench.runs.store import Claim, clear_scratch, held, take
-from bench.tracking import mlflow as tracking
+from bench.tracking import address, journal, mirror, tracker
 
 GRACE = 60.0  # seconds beyond the time of a run, to write and to log it
 GPU_NODES = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")  # of NVIDIA, of Windows' Linux, of AMD: without, no GPU
+PATIENCE = 15.0  # seconds that a command waits at its end while nothing is handed in to MLflow
 POLL = 1.0  # seconds between looks at the runs of another command
 
 
@@ -71,7 +77,6 @@ def run_grid(specs: Sequence[Spec], engine: Engine, *, force: bool = False, repo
     done = len(planned) - len(pending)
     if done:
         report(f"{done} of {len(planned)} done, {len(pending)} to go")
-    track_again([runs() / spec.key for spec in planned.values() if spec not in pending], report)
     # Longest first: a training starts while there is other work to fill the gaps.
     pending.sort(key=lambda spec: not spec.method.learned)
     console = Console(len(pending), report)
@@ -130,10 +135,42 @@ def claim_path(spec: Spec) -> Path:
     return store() / "claims" / spec.key
 
 
-def track_again(targets: Sequence[Path], report: Report) -> None:
-    """Log the runs that an earlier call finished but could not log."""
-    if not tracking.available():
+@contextmanager
+def track(specs: Sequence[Spec], *, force: bool = False, report: Report = print) -> Iterator[None]:
+    """In the block runs are followed; at its end the command waits until MLflow has them, or does not answer."""
+    to_do = force or any(not finished(runs() / spec.key) for spec in specs)
+    if not address.available() or not (to_do or mirror.untracked() or journal.journals()):
+        yield
         return
-    for target in targets:
-        if not tracking.tracked(target):
-            tracking.try_to_log(target, report)
+    multiprocessing = context()
+    told, sender = multiprocessing.Pipe(duplex=False)
+    receiver, stop = multiprocessing.Pipe(duplex=False)
+    arguments = (tracker.serve, (receiver,), clean(os.environ), sender, 0)
+    process = multiprocessing.Process(target=work, args=arguments)
+    process.start()
+    sender.close()
+    receiver.close()
+    try:
+        with journal.comparison(shlex.join(["bench", *sys.argv[1:]])):
+            yield
+    finally:
+        try:
+            wait_for(told, stop, report)
+        finally:
+            end(process)
+            stop.close()
+            told.close()
+
+
+def wait_for(told: Connection, stop: Connection, report: Report) -> None:
+    """Ask a tracker to end and wait while it makes progress."""
+    with suppress(OSError, EOFError):
+        stop.send(None)
+        while told.poll(PATIENCE):
+            kind, content = told.recv()
+            if kind == "value":
+                return
+            if kind == "error":
+                report(f"not tracked: {content}. The runs are kept and sent later.")
+                return
+        report("not tracked: MLflow does not answer. The runs are kept and sent later.")

@@ -14,12 +14,16 @@ def main(arguments: list[str]) -> None:
 
     import torch
 
-    from bench.runs.run import perform
+    from bench.runs.run import is_first_process, perform
     from bench.runs.spec import Spec
+    from bench.tracking import journal
 
     torch.set_num_threads(threads())
-    spec, directory = map(Path, arguments)
-    perform(Spec.read(spec), directory, lambda stage: None)
+    path, directory = map(Path, arguments)
+    spec = Spec.read(path)
+    with journal.Telling(journal.path_of(spec.key)) as telling:
+        point = telling.hear if is_first_process() else lambda point: None
+        perform(spec, directory, lambda stage: None, point)
 
 
 if __name__ == "__main__":

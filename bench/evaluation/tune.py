@@ -51,11 +51,12 @@ def tune(
     seed: int,
     deadline: float = math.inf,
     report: Callable[[str], None] = lambda stage: None,
+    ended: Callable[[Trial], None] = lambda trial: None,
 ) -> list[Trial]:
     """Evaluate ``objective`` at ``start`` and then where Optuna's Gaussian-process sampler suggests.
 
-    A trial that raises has failed and is kept with its reason. Returns all trials; `best` picks one. Raises `OverTime`
-    when `time.monotonic()` passes the ``deadline``.
+    A trial that raises has failed and is kept with its reason. Each is given to ``ended`` when it has ended. Returns
+    all trials; `best` picks one. Raises `OverTime` when `time.monotonic()` passes the ``deadline``.
     """
     import optuna
 
@@ -82,6 +83,7 @@ def tune(
             score, state, reason = None, "failed", f"{type(error).__name__}: {error}".partition("\n")[0]
             study.tell(ask, state=optuna.trial.TrialState.FAIL)
         done.append(Trial(number, hyperparameters, score, time.perf_counter() - begin, state, reason))
+        ended(done[-1])
     return done
 
 

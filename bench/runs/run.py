@@ -29,7 +29,7 @@ from bench.evaluation.evaluate import evaluate, mean_score
 from bench.evaluation.objective_and_atoms import curve_and_atoms
 from bench.evaluation.resources import Monitor
 from bench.evaluation.train import train
-from bench.evaluation.tune import best, tune
+from bench.evaluation.tune import Trial, best, tune
 from bench.places import partial, runs
 from bench.runs import checkpoints, key, provenance
 from bench.runs.outcomes import Outcome, track_of
@@ -38,7 +38,7 @@ from bench.runs.run_directory import write
 from bench.runs.spec import Spec
 
 Report = Callable[[str], None]
-Receive = Callable[[CurvePoint], None]
+Receive = Callable[[CurvePoint | Trial], None]
 
 TRIAL_SHARE = 0.25  # of the time of a run that one trial may take; a longer one has failed, the others go on
 
@@ -54,7 +54,7 @@ def perform(
     """Do one run and fill ``directory``; on further processes of the same run only take part.
 
     Each stage is given to ``report``, and each point of a curve of the training or of the machine to ``point``, when
-    it is there. A failure of the method is an outcome too, with its reason in the result.
+    it is there, and so is each trial. A failure of the method is an outcome too, with its reason in the result.
     """
     start = time.perf_counter()
     outcome = Outcome(device=provenance.device_name(spec.accelerator))
@@ -138,7 +138,7 @@ def tune_train_evaluate(
         problem = registry.load_task(track.task).open(track)
         outcome.splits = {split: len(images) for split, images in problem.images.items()}
         deadline = time.monotonic() + track.budget.seconds
-        chosen = choose(spec, track, problem, method_class, directory, outcome, deadline, report)
+        chosen = choose(spec, track, problem, method_class, directory, outcome, deadline, report, point)
         outcome.hyperparameters = {**constructor_defaults(method_class), **chosen}
         seed_everything(spec.seed, workers=True, verbose=False)
         method = build(method_class, track, chosen)
@@ -186,6 +186,7 @@ def choose(
     outcome: Outcome,
     deadline: float,
     report: Report,
+    point: Receive,
 ) -> dict[str, Any]:
     """The hyperparameters to use: the requested ones, the rest tuned by the first process and read by the others.
 
@@ -217,6 +218,7 @@ def choose(
         seed=spec.seed,
         deadline=deadline,
         report=report,
+        ended=point,
     )
     found = best(outcome.trials, maximise).hyperparameters
     outcome.at_edge = sorted(name for name, values in space.items() if at_edge(found[name], values))

@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
-import json
 import logging
 import os
 import re
+import tempfile
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 from bench.errors import BenchError
 from bench.places import store
 
-MARKER = "tracked.json"  # in a run directory: where it was logged
-
 SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_LOGGING_LEVEL": "CRITICAL",  # its tracebacks of a locked database; errors are told by `Away`
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # by default a server that is away costs minutes per call
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # a line for every run and trial
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",  # seconds; by default a server that hangs costs minutes per call
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     "MLFLOW_SQLALCHEMYSTORE_POOLCLASS": "NullPool",  # SQLite connections must not be carried across a fork
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # background workers that only language models need
 }
+PROBE = 3.0  # seconds in which a server must answer at all
+MISREAD = "%?"  # characters that the address of a database gives another meaning
+
+
+class Away(BenchError):
+    """MLflow can't be reached now: its server does not answer, its database is locked, its disk is full."""
 
 
 def available() -> bool:
@@ -32,16 +42,6 @@ def available() -> bool:
 def uri() -> str:
     """Where runs are tracked."""
     return os.environ.get("MLFLOW_TRACKING_URI") or default()
-
-
-def tracked(run_dir: Path) -> bool:
-    """Whether the run directory says that it was logged to the present URI; does not import MLflow."""
-    try:
-        marker = json.loads((run_dir / MARKER).read_text(encoding="utf-8"))
-        logged_to = marker["uri"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-    return logged_to == public(uri()) and (uri() != default() or database().exists())
 
 
 def prepare() -> None:
@@ -55,9 +55,27 @@ def prepare() -> None:
     logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
+def local() -> bool:
+    """Whether runs are tracked in the database of the store."""
+    return not os.environ.get("MLFLOW_TRACKING_URI") or uri() == default()
+
+
 def remote() -> bool:
     """Whether a server tracks the runs."""
-    return not uri().startswith(("sqlite:", "file:", "/"))
+    return not local() and not uri().startswith(("sqlite:", "file:", "/"))
+
+
+def probe() -> None:
+    """Raise `Away` where a server does not answer within seconds. Any answer will do."""
+    if not uri().startswith(("http://", "https://")):
+        return
+    try:
+        urllib.request.urlopen(public(uri()).rstrip("/") + "/health", timeout=PROBE).close()
+    except urllib.error.HTTPError:
+        return
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        raise Away(f"MLflow at {public(uri())} does not answer: {reason}") from None
 
 
 def public(address: str) -> str:
@@ -70,4 +88,22 @@ def database() -> Path:
 
 
 def default() -> str:
-    return f"sqlite:///{database()}"
+    return f"sqlite:///{plainly(database())}"
+
+
+def plainly(path: Path) -> Path:
+    """The path as it can stand in the address of a database: through a link where a character would be misread."""
+    if not any(character in str(path.parent) for character in MISREAD):
+        return path
+    name = hashlib.sha256(str(path.parent).encode()).hexdigest()[:16]
+    link = Path(tempfile.gettempdir()) / f"bench-{os.getuid()}-{name}"
+    try:
+        if not link.is_symlink():
+            link.symlink_to(path.parent)
+    except FileExistsError:  # another process was faster
+        pass
+    except OSError as error:
+        raise BenchError(f"cannot link {link} to {path.parent}: {error.strerror}. Set BENCH_STORE elsewhere.") from None
+    if link.lstat().st_uid != os.getuid() or Path(os.readlink(link)) != path.parent:
+        raise BenchError(f"{link} is another's: set BENCH_STORE to a folder without {MISREAD[0]} and {MISREAD[1]}.")
+    return link / path.name

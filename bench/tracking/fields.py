@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 from bench.evaluation.curves import CurvePoint
 from bench.runs.records import Result
 
+DIGITS = 4  # of a number in a table; the result holds it whole
 LONGEST = 500  # characters of a parameter; the whole configuration is a file of its own
 
 
@@ -18,7 +20,7 @@ def parameters(result: Result) -> dict[str, Any]:
     """What was run: track, method, seed and the hyperparameters used."""
     names = ("method", "track", "task_version", "seed", "limit")
     fixed = {name: getattr(result, name) for name in names if getattr(result, name) is not None}
-    return shortened({**fixed, **result.hyperparameters})
+    return shortened({**fixed, "method": result.name, **result.hyperparameters})
 
 
 def shortened(values: dict[str, Any]) -> dict[str, str]:
@@ -33,7 +35,7 @@ def numbers(result: Result) -> dict[str, float]:
     for name in ("seconds_per_image", "parameters", "seconds"):
         values[name] = getattr(result, name)
     values |= {"training_seconds": result.training.get("seconds"), "tuning_seconds": result.tuning.get("seconds")}
-    return {name: float(value) for name, value in values.items() if value is not None}
+    return {name: float(f"{value:.{DIGITS}g}") for name, value in values.items() if value is not None}
 
 
 def tags(result: Result) -> dict[str, str]:
@@ -55,27 +57,16 @@ def description(result: Result) -> str:
     return f"{scores}, mean of {len(result.per_image)} images. Pictures are under Artifacts."
 
 
-def view(result: Result) -> dict[str, Any]:
-    """The dashboard's table of a task's runs: without trials, best first, with scores as columns."""
-    metrics = [result.primary, *sorted(set(result.metrics) - {result.primary})]
-    return {
-        "searchFilter": "tags.`bench.logged` = 'true'",
-        "orderByKey": f"metrics.`{result.primary}`",
-        "orderByAsc": not result.metrics[result.primary].higher_is_better,
-        "selectedColumns": [
-            "params.`track`",
-            *(f"metrics.`{name}`" for name in [*metrics, "seconds_per_image"]),
-            "params.`seed`",
-            *(f"tags.`{name}`" for name in ("reason", "device")),
-        ],
-    }
-
-
 def per_image(result: Result) -> dict[str, list[Any]]:
     """The scores of every image as a table, the primary metric first."""
     metrics = [result.primary, *sorted(set(result.metrics) - {result.primary})]
     rows = [[image, *(scores.get(metric) for metric in metrics)] for image, scores in result.per_image.items()]
     return {"columns": ["id", *metrics], "data": rows}
+
+
+def shown(point: CurvePoint) -> CurvePoint:
+    """A point by the name that the dashboard shows: the part before a slash is a section of charts, in this order."""
+    return point if "/" in point.name else point._replace(name=f"curves/{point.name}")
 
 
 def curves(run_dir: Path) -> list[CurvePoint]:
@@ -102,3 +93,11 @@ def splits(result: Result, run_dir: Path) -> tuple[str, dict[str, int]]:
     fingerprint = str(data.get("scored") or result.data_hash or "unknown")
     found = data.get("splits") or {"test": len(result.per_image)}
     return fingerprint, {split: found[split] for split in ("test", "val", "train") if found.get(split)}
+
+
+def digest(run_dir: Path) -> str:
+    """The hash of the result of a run directory; "" where it has none."""
+    try:
+        return hashlib.sha256((run_dir / "result.json").read_bytes()).hexdigest()
+    except OSError:
+        return ""

@@ -1,51 +1,51 @@
 """Results in MLflow: the only file that imports it.
 
 A finished run directory is logged in few batched calls, as often as one likes: a run that MLflow holds whole is left
-alone, any other of its key is replaced. By default everything lies in the store (`mlflow.db`, `artifacts/`);
-`MLFLOW_TRACKING_URI` names another place.
+alone, one that was live becomes whole, any other of its key is replaced. By default everything lies in the store
+(`mlflow.db`, `artifacts/`); `MLFLOW_TRACKING_URI` names another place.
 """
 
 from __future__ import annotations
 
-import fcntl
+import errno
 import hashlib
 import json
 import re
 import shutil
+import sqlite3
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from datetime import datetime
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
 from bench.errors import BenchError
+from bench.evaluation.curves import CurvePoint
 from bench.places import store
 from bench.runs.records import Result
-from bench.tracking import fields
-from bench.tracking.address import MARKER, available, database, default, prepare, public, remote, tracked, uri
+from bench.tracking import database, mirror, views
+from bench.tracking.address import (
+    Away,
+    available,
+    default,
+    local,
+    prepare,
+    probe,
+    public,
+    remote,
+    uri,
+)
 
-__all__ = [
-    "available",
-    "experiments",
-    "log",
-    "preload",
-    "prepare",
-    "public",
-    "remote",
-    "results",
-    "tracked",
-    "try_to_log",
-    "uri",
-]
+__all__ = ["Away", "Server", "available", "default", "log", "log_all", "preload", "prepare", "public", "remote"]
+__all__ += ["results", "session", "uri"]
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import DatasetInput, Experiment, Metric, Param, Run
+    from mlflow.entities import Run
 
-TABLE = "per_image.json"  # the only layout of a table that the dashboard shows as one is pandas' "split" JSON
-VIEW = "mlflow.sharedViewState.bench"  # the columns that the dashboard shows at the link of `bench.tracking.dashboard`
 BATCH = 1000  # metrics that MLflow takes in one call
+AWAY = ("API request to", "Max retries", "timed out", "Connection", "database is locked", "disk is full", "disk I/O")
 
 
 def preload() -> None:
@@ -55,224 +55,205 @@ def preload() -> None:
         import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
 
 
-def log(run_dir: Path) -> str:
-    """Log a run directory and return the id of its MLflow run.
+def log(run_dir: Path, comparison: str = "") -> str:
+    """Log a run directory, under the run ``comparison`` where one is named, and return the id of its MLflow run.
 
-    Raises `BenchError` where MLflow is missing or cannot be reached, and where the directory holds no readable result.
+    Raises `BenchError` where MLflow is missing, or where the directory holds no readable result; `Away` where MLflow
+    can't be reached.
     """
+    text = (run_dir / "result.json").read_bytes() if (run_dir / "result.json").exists() else b""
     result = Result.read(run_dir / "result.json")
-    digest = hashlib.sha256(result.to_json().encode()).hexdigest()
-    with _mlflow() as client:
-        experiment = _experiment(client, result)
-        run_id = _replace_unfinished(client, experiment, result.key, digest)
-        if run_id is None:
-            run_id = _log(client, experiment, result, run_dir, digest)
+    digest = hashlib.sha256(text).hexdigest()
+    with session() as server:
+        run_id = mirror.log(server, result, run_dir, digest, comparison)
     with suppress(OSError):  # a read-only directory: the next call asks MLflow instead
-        (run_dir / MARKER).write_text(json.dumps({"uri": public(uri()), "run_id": run_id}) + "\n", encoding="utf-8")
+        mirror.mark(run_dir, digest, run_id)
     return run_id
 
 
-def try_to_log(run_dir: Path, report: Callable[[str], None]) -> None:
-    """Log a run directory; where that fails, the run is kept and can be sent later."""
-    try:
-        log(run_dir)
-    except Exception as error:
-        line = " ".join(str(error).split())[:200]
-        report(f"not tracked: {line}. The run is kept; the same command or `bench import {run_dir}` sends it again.")
+def log_all(run_dirs: Sequence[Path], report: Callable[[str], None]) -> tuple[int, int]:
+    """Log run directories; how many MLflow lacked and got, and how many it lacks still. `Away` ends it early."""
+    logged = lacking = 0
+    for number, run_dir in enumerate(run_dirs):
+        try:
+            if number == 0:
+                with session():  # a database that is not whole is made again
+                    pass
+            before = mirror.tracked(run_dir)
+            log(run_dir)
+            logged += not before
+        except Away as error:
+            lacking += len(run_dirs) - number
+            report(f"not tracked: {error}. The runs are kept; the same command sends them.")
+            break
+        except BenchError as error:
+            lacking += 1
+            report(f"not tracked: {error}")
+    return logged, lacking
 
 
-def results(task: str | None = None) -> list[Result]:
-    """The results that MLflow holds whole, of one task or of all.
+def results() -> list[Result]:
+    """The results that MLflow holds whole.
 
     Raises `BenchError` where MLflow is missing or cannot be reached, or has lost a result.
     """
     prepare()
-    if uri() == default() and not database().exists():
+    if local() and not database.database().exists():
         return []  # making a database takes seconds
     found = []
-    with _mlflow() as client, tempfile.TemporaryDirectory() as folder:
-        experiments = [client.get_experiment_by_name(task)] if task else list(client.search_experiments())
-        known = [e.experiment_id for e in experiments if e is not None]
-        for run in _search(client, known, "tags.`bench.logged` = 'true'") if known else ():
-            _check_place(run.info.artifact_uri)
-            path = client.download_artifacts(run.info.run_id, "result.json", folder)
+    with session() as server, tempfile.TemporaryDirectory() as folder:
+        for run in server.find("tags.`bench.logged` = 'true' and tags.`bench.format` = '2'"):
+            path = server.client.download_artifacts(run.info.run_id, "result.json", folder)
             found.append(Result.read(Path(path)))
     return found
 
 
-def experiments() -> dict[str, str]:
-    """``{task: id of its MLflow experiment}``. Raises `BenchError` where MLflow is missing or cannot be reached."""
-    prepare()
-    if uri() == default() and not database().exists():
-        return {}
-    with _mlflow() as client:
-        found = list(client.search_experiments(filter_string=f"tags.`{VIEW}` != ''"))
-    return {experiment.name: experiment.experiment_id for experiment in found}
-
-
 @contextmanager
-def _mlflow() -> Iterator[MlflowClient]:
-    """A client, for one process at a time: making a database and writing to SQLite don't bear company."""
+def session() -> Iterator[Server]:
+    """MLflow, for calls that belong together. Raises `Away` where it can't be reached, `BenchError` where it fails."""
     prepare()
-    try:
-        store().mkdir(parents=True, exist_ok=True)
-        with (store() / "mlflow.lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+    if remote():
+        probe()
+    with database.locked() if local() else nullcontext():
+        try:
             from mlflow import MlflowClient
 
-            yield MlflowClient(tracking_uri=uri())
-    except BenchError:
-        raise
-    except Exception as error:  # MLflow lets through whatever its database, its server or its disk raises
-        line = public(str(error)).strip().partition("\n")[0]
-        remedy = "The run directories are whole: `bench import` logs them later."
-        raise BenchError(f"MLflow at {public(uri())} failed: {type(error).__name__}: {line} {remedy}") from error
+            if local():
+                database.ready(_make, _newest)
+            yield Server(MlflowClient(tracking_uri=uri()))
+        except BenchError:
+            raise
+        except Exception as error:  # MLflow lets through whatever its database, its server or its disk raises
+            raise _told(error) from error
 
 
-def _experiment(client: MlflowClient, result: Result) -> Experiment:
-    experiment = client.get_experiment_by_name(result.task)
-    if experiment is None:
-        root = None if remote() else str(store() / "artifacts" / result.task)
-        tags = {VIEW: json.dumps(fields.view(result)), "mlflow.experimentKind": "custom_model_development"}
-        return client.get_experiment(client.create_experiment(result.task, artifact_location=root, tags=tags))
-    if experiment.lifecycle_stage == "deleted":
-        client.restore_experiment(experiment.experiment_id)
-    _check_place(experiment.artifact_location)
-    return experiment
+def _told(error: Exception) -> BenchError:
+    """An error of MLflow as one line; a damaged database is set aside."""
+    line = " ".join(public(str(error)).strip().partition("\n")[0].split())[:200]
+    text = f"MLflow at {public(uri())} failed: {type(error).__name__}: {line}"
+    if local() and any(word in str(error) for word in ("malformed", "not a database")):
+        database.set_aside(database.database(), "it is damaged")
+        return Away(text)
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    locked = isinstance(error, sqlite3.OperationalError)
+    return Away(text) if full or locked or any(word in str(error) for word in AWAY) else BenchError(text)
 
 
-def _check_place(artifacts: str) -> None:
-    """MLflow notes where files lie by absolute paths, so that its database cannot be moved."""
-    if uri() == default() and not _path(artifacts).is_relative_to(store()):
-        raise BenchError(f"{database()} was made in another folder: delete it and `bench import` the run directories.")
+def _make(path: Path) -> None:
+    """Make a database, or bring one to the newest schema."""
+    import mlflow.store.db.utils as tables
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    # Its parent as the default address has it: a path that the address can hold.
+    address = f"sqlite:///{Path(default().removeprefix('sqlite:///')).with_name(path.name)}"
+    if path.exists():
+        engine = tables.create_sqlalchemy_engine_with_retry(address)
+        tables._upgrade_db(engine)
+        engine.dispose()
+    else:
+        SqlAlchemyStore(address, database.artifacts(store().resolve())).engine.dispose()
 
 
-def _path(artifacts: str) -> Path:
-    return Path(artifacts.removeprefix("file://"))
+def _newest() -> str:
+    """The newest schema that the installed MLflow knows."""
+    from mlflow.store.db.utils import _get_latest_schema_revision
+
+    return _get_latest_schema_revision()
 
 
-def _search(client: MlflowClient, experiments: list[str], tag: str) -> Iterator[Run]:
-    """Runs by tag, page by page: an unfiltered search is slow."""
-    token = None
-    while True:
-        page = client.search_runs(experiments, tag, max_results=BATCH, page_token=token)
-        yield from page
-        token = page.token
-        if not token:
-            return
+class Server:
+    """MLflow by the few calls that the mirror makes."""
 
+    def __init__(self, client: MlflowClient) -> None:
+        self.client = client
 
-def _replace_unfinished(client: MlflowClient, experiment: Experiment, key: str, digest: str) -> str | None:
-    """The id of the run that holds just this result, if any; whatever else has its key is deleted, trials too."""
-    known = [experiment.experiment_id]
-    for run in list(_search(client, known, f"tags.`bench.key` = '{key}'")):
-        if run.data.tags.get("bench.digest") == digest and client.list_artifacts(run.info.run_id):
-            return run.info.run_id
-        _delete(client, run)
-    for run in list(_search(client, known, f"tags.`bench.trial_of` = '{key}'")):
-        _delete(client, run)
-    return None
+    def experiment(self, name: str, tags: Mapping[str, str]) -> str:
+        """The id of an experiment, made where there is none; its tags are brought up to date."""
+        found = self.client.get_experiment_by_name(name)
+        if found is None:
+            root = f"{database.artifacts(store().resolve())}/{re.sub(r'[^A-Za-z0-9_.-]', '-', name)}"
+            return self.client.create_experiment(name, artifact_location=root if local() else None, tags=dict(tags))
+        if found.lifecycle_stage == "deleted":
+            self.client.restore_experiment(found.experiment_id)
+        for key, value in tags.items():
+            if found.tags.get(key) != value:
+                self.client.set_experiment_tag(found.experiment_id, key, value)
+        return found.experiment_id
 
+    def experiments(self, tag: str) -> dict[str, tuple[str, dict[str, str]]]:
+        """``{name: (id, tags)}`` of the experiments that have a tag."""
+        found = self.client.search_experiments(filter_string=f"tags.`{tag}` != ''")
+        return {one.name: (one.experiment_id, dict(one.tags)) for one in found}
 
-def _delete(client: MlflowClient, run: Run) -> None:
-    client.delete_run(run.info.run_id)
-    folder = _path(run.info.artifact_uri)
-    if folder.is_relative_to(store() / "artifacts"):  # MLflow would keep the files of what it calls deleted
-        shutil.rmtree(folder.parent, ignore_errors=True)
+    def find(self, filter_string: str, experiment: str | None = None) -> list[Run]:
+        """Runs by their tags; an unfiltered search is slow."""
+        known = [experiment] if experiment else [one.experiment_id for one in self.client.search_experiments()]
+        runs: list[Run] = []
+        token = None
+        while True:
+            page = self.client.search_runs(known, filter_string, max_results=BATCH, page_token=token)
+            runs += page
+            token = page.token
+            if not token:
+                return runs
 
+    def create(self, experiment: str, name: str, start: float, tags: Mapping[str, str]) -> str:
+        """Begin a run at ``start``, in seconds since the epoch, and return its id."""
+        run = self.client.create_run(experiment, start_time=int(start * 1000), tags=dict(tags), run_name=name)
+        return run.info.run_id
 
-def _log(client: MlflowClient, experiment: Experiment, result: Result, run_dir: Path, digest: str) -> str:
-    from mlflow.entities import Metric, RunTag
+    def params(self, run_id: str, values: Mapping[str, str]) -> None:
+        from mlflow.entities import Param
 
-    end = int(datetime.fromisoformat(result.date).timestamp() * 1000)
-    start = end - int(result.seconds * 1000)
-    name = f"{result.name} {result.track} seed {result.seed}"
-    run = client.create_run(experiment.experiment_id, start_time=start, tags=_tags(result), run_name=name)
-    run_id = run.info.run_id
+        self.client.log_batch(run_id, params=[Param(name, value) for name, value in values.items()])
 
-    client.log_batch(run_id, params=_params(fields.parameters(result)))
-    points = [
-        *_metrics(fields.numbers(result), end),
-        *(Metric(p.name, p.value, int(p.time * 1000), p.step) for p in fields.curves(run_dir)),
-    ]
-    for first in range(0, len(points), BATCH):
-        client.log_batch(run_id, metrics=points[first : first + BATCH])
-    client.log_inputs(run_id, _datasets(result, run_dir))
-    _log_files(client, run_id, result, run_dir)
-    _log_trials(client, experiment, run_id, result.key, start, fields.trials(run_dir))
+    def metrics(self, run_id: str, points: Iterable[CurvePoint]) -> None:
+        """Points of curves, in batches. Points that are there already are passed over."""
+        from mlflow.entities import Metric
 
-    client.set_terminated(run_id, "FAILED" if result.status == "failed" else "FINISHED", end)
-    # Last of all: a run without them was cut short and is replaced.
-    client.log_batch(run_id, tags=[RunTag("bench.digest", digest), RunTag("bench.logged", "true")])
-    return run_id
+        found = [Metric(point.name, point.value, int(point.time * 1000), point.step) for point in points]
+        for first in range(0, len(found), BATCH):
+            self.client.log_batch(run_id, metrics=found[first : first + BATCH])
 
+    def tags(self, run_id: str, values: Mapping[str, str]) -> None:
+        from mlflow.entities import RunTag
 
-def _log_files(client: MlflowClient, run_id: str, result: Result, run_dir: Path) -> None:
-    from PIL import Image
+        self.client.log_batch(run_id, tags=[RunTag(name, value) for name, value in values.items()])
 
-    for path in sorted(run_dir.iterdir()):
-        if path.is_dir():
-            client.log_artifacts(run_id, str(path), path.name)
-        elif path.name != MARKER:
-            client.log_artifact(run_id, str(path))
-    for path in sorted((run_dir / "pictures").glob("*.png")):
-        # Once more in the form that the dashboard shows among the charts, side by side for several runs.
+    def splits(self, run_id: str, track: str, fingerprint: str, source: str, images: Mapping[str, int]) -> None:
+        """The splits of a track, as the data sets of a run."""
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        inputs = [
+            DatasetInput(
+                Dataset(f"{track} {split}", fingerprint[:36], "local", source, profile=json.dumps({"images": count})),
+                [InputTag("mlflow.data.context", split)],
+            )
+            for split, count in images.items()
+        ]
+        self.client.log_inputs(run_id, inputs)
+
+    def file(self, run_id: str, path: Path, folder: str | None = None) -> None:
+        self.client.log_artifact(run_id, str(path), folder)
+
+    def picture(self, run_id: str, path: Path, key: str) -> None:
+        """A picture in the form that the dashboard shows among the charts, side by side for several runs."""
+        from PIL import Image
+
         with Image.open(path) as picture:
-            client.log_image(run_id, picture, key=re.sub(r"[^\w\-. ]", "_", path.stem, flags=re.ASCII), step=0)
-    if result.per_image:
-        client.log_dict(run_id, fields.per_image(result), TABLE)
+            self.client.log_image(run_id, views.folded(picture), key=key, step=0)
 
+    def table(self, run_id: str, values: dict[str, Any], name: str) -> None:
+        self.client.log_dict(run_id, values, name)
 
-def _log_trials(
-    client: MlflowClient, experiment: Experiment, parent: str, key: str, start: int, trials: list[dict[str, Any]]
-) -> None:
-    for trial in trials:
-        tags = {"mlflow.parentRunId": parent, "bench.trial_of": key, "reason": trial.get("reason") or ""}
-        name = f"trial {trial['number']}"
-        run = client.create_run(experiment.experiment_id, start_time=start, tags=tags, run_name=name)
-        start += int(trial["seconds"] * 1000)
-        numbers = {"score": trial["score"], "seconds": trial["seconds"]}
-        metrics = _metrics({name: value for name, value in numbers.items() if value is not None}, start)
-        client.log_batch(run.info.run_id, metrics, _params(fields.shortened(trial["hyperparameters"])))
-        client.set_terminated(run.info.run_id, "FINISHED" if trial["state"] == "ok" else "FAILED", start)
+    def has_files(self, run_id: str) -> bool:
+        return bool(self.client.list_artifacts(run_id))
 
+    def end(self, run_id: str, status: str, time: float) -> None:
+        self.client.set_terminated(run_id, status, int(time * 1000))
 
-def _tags(result: Result) -> dict[str, str]:
-    own = {
-        "bench.key": result.key,
-        "bench.group": result.group,
-        "mlflow.source.name": result.command,
-        "mlflow.source.type": "LOCAL",
-        "mlflow.source.git.commit": result.commit,
-    }
-    own["mlflow.note.content"] = fields.description(result)
-    if result.per_image:
-        own["mlflow.loggedArtifacts"] = json.dumps([{"path": TABLE, "type": "table"}])
-    return own | fields.tags(result)
-
-
-def _params(values: Mapping[str, str]) -> list[Param]:
-    from mlflow.entities import Param
-
-    return [Param(name, value) for name, value in values.items()]
-
-
-def _metrics(values: Mapping[str, float], time: int) -> list[Metric]:
-    from mlflow.entities import Metric
-
-    return [Metric(name, value, time, 0) for name, value in values.items()]
-
-
-def _datasets(result: Result, run_dir: Path) -> list[DatasetInput]:
-    from mlflow.entities import Dataset, DatasetInput, InputTag
-
-    fingerprint, splits = fields.splits(result, run_dir)
-    name = f"{result.task}:{result.track}"
-    source = json.dumps({"track": name, "version": result.task_version})
-    return [
-        DatasetInput(
-            Dataset(f"{name} {split}", fingerprint[:36], "local", source, profile=json.dumps({"images": images})),
-            [InputTag("mlflow.data.context", split)],
-        )
-        for split, images in splits.items()
-    ]
+    def delete(self, run: Run) -> None:
+        self.client.delete_run(run.info.run_id)
+        folder = Path(unquote(urlsplit(run.info.artifact_uri).path))
+        if local() and folder.is_relative_to(store().resolve() / "artifacts"):
+            shutil.rmtree(folder.parent, ignore_errors=True)  # MLflow would keep the files of what it calls deleted

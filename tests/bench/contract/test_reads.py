@@ -125,9 +125,8 @@ def test_a_module_that_is_imported_by_a_name_made_at_run_time_is_found(go, tmp_p
 
 
 def test_a_file_that_changes_after_the_command_has_started_fails_the_run(plan, tmp_path, lines, store):
-    from bench.engines.pending_runs import run_grid
-
     from bench.engines.local import LocalEngine
+    from bench.engines.pending_runs import run_grid
 
     weights(tmp_path)
     specs, _ = plan(toy.method_file(tmp_path, "mine", DECLARING))

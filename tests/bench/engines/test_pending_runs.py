@@ -17,7 +17,6 @@ from bench.places import runs
 from bench.runs import store as storing
 from bench.runs.records import Result, finished
 from bench.runs.store import VOID_AFTER
-from bench.tracking import mlflow as tracking
 
 # name -> (what `forward` does, the reason that is told)
 BROKEN = {
@@ -369,23 +368,6 @@ def test_what_stopped_a_command_releases_its_claims(plan, store, tmp_path, lines
         run_grid(specs, Interrupted(2), report=lines.append)
     assert not list((store / "claims").iterdir())
     assert not list((store / "runs").iterdir())
-
-
-# MLflow is a mirror.
-
-
-def test_what_could_not_be_tracked_is_told_and_kept(plan, store, lines, shrink, monkeypatch):
-    def away(target):
-        raise BenchError("MLflow at http://x failed")
-
-    specs, _ = plan(shrink)
-    assert run_grid(specs, LocalEngine(1), report=lines.append) == 0
-    monkeypatch.setattr(tracking, "available", lambda: True)
-    monkeypatch.setattr(tracking, "tracked", lambda target: False)
-    monkeypatch.setattr(tracking, "log", away)
-    assert run_grid(specs, LocalEngine(1), report=lines.append) == 0
-    assert lines[-1].startswith("not tracked: MLflow at http://x failed. The run is kept")
-    assert results(store)["shrink"].status == "ok"
 
 
 def test_jobs_share_processors_and_devices(monkeypatch):

@@ -1,0 +1,62 @@
+"""`bench ui`: its command, its links, and one line where a port is used."""
+
+import json
+import re
+import socket
+
+import pytest
+from fabricate import result, run_directory
+
+from bench.cli import main
+from bench.errors import BenchError
+from bench.tracking import dashboard, views
+from bench.tracking import mlflow as tracking
+
+
+def test_a_used_port_is_one_line_and_status_2(store, capsys):
+    with socket.socket() as used:
+        used.bind(("127.0.0.1", 0))
+        used.listen()
+        port = used.getsockname()[1]
+        assert main(["ui", "--port", str(port)]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err == (f"bench: cannot serve on 127.0.0.1:{port}: Address already in use. Give another --port or --host.\n")
+
+
+@pytest.mark.parametrize(("host", "port"), [("no.such.host.invalid", 5000), ("127.0.0.1", 70000), ("192.0.2.1", 5000)])
+def test_a_host_or_a_port_that_does_not_exist_is_one_line(store, host, port):
+    with pytest.raises(BenchError, match=re.escape(f"cannot serve on {host}:{port}: ")):
+        dashboard.command(host, port)
+
+
+def test_a_server_is_named_without_its_password(store, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@127.0.0.1:9")
+    with pytest.raises(BenchError, match=r"the server http://127\.0\.0\.1:9: open it in a browser"):
+        dashboard.command("127.0.0.1", 5000)
+
+
+def test_the_dashboard_has_a_link_for_every_track(store):
+    for changes in ({"track": "mini"}, {"track": "real"}, {"track": "mini", "limit": 6}):
+        tracking.log(run_directory(store / "runs", result(f"tv{len(changes)}", **changes), steps=2))
+    links = dashboard.links("127.0.0.1", 5000)
+    assert list(links) == ["denoising:mini", "denoising:mini, part of the test set", "denoising:real"]
+    with tracking.session() as server:
+        number, tags = server.experiments(views.VIEW)["denoising:real"]
+    assert links["denoising:real"].startswith(f"http://127.0.0.1:5000/#/experiments/{number}/runs?")
+    assert json.loads(tags[views.VIEW])["selectedColumns"][:5] == [
+        "params.`method`",
+        "metrics.`psnr`",
+        "params.`seed`",
+        "metrics.`seconds`",
+        "tags.`device`",
+    ]
+    assert f"sqlite:///{store}/mlflow.db" in dashboard.command("127.0.0.1", 5057)
+
+
+@pytest.mark.parametrize(
+    ("host", "shown"), [("0.0.0.0", "127.0.0.1"), ("::1", "[::1]"), ("box.example", "box.example")]
+)
+def test_links_can_be_opened(store, host, shown):
+    tracking.log(run_directory(store / "runs", result("tv"), steps=2))
+    assert dashboard.links(host, 5001)["denoising:mini"].startswith(f"http://{shown}:5001/#/")
