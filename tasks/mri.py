@@ -40,14 +40,15 @@ def phantoms(track: Track) -> Problem:
             maps = coil_maps(image.shape, coils, rng)
             y = centre_of_kspace(maps * image)
             x = fft(centre_of_kspace(image), inverse=True)
-            params = {"coils": torch.from_numpy(maps[:, ::2, ::2].copy())}
+            odd = size % 2  # the origins of both grids, pixels size and size // 2, are one place
+            params = {"coils": torch.from_numpy(maps[:, odd::2, odd::2].copy())}
         y = mask.numpy()[0] * noise.draw(y, rng)
         return as_channels(x), as_channels(y), {"mask": mask, **params}
 
     def centre_of_kspace(image: np.ndarray) -> np.ndarray:
         kspace = fft(image) / 2  # half the side: the orthonormal transform keeps the intensities
-        quarter = size // 2
-        return kspace[..., quarter : quarter + size, quarter : quarter + size]
+        first = size - size // 2  # DC, at pixel size of the large grid, comes to pixel size // 2
+        return kspace[..., first : first + size, first : first + size]
 
     def physics(params, device):
         if coils:

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.datasets.reader import read, voxel_size
+from bench.errors import BenchError
+from tasks.datasets.reader import b0_direction, read, voxel_size
+
+TILT = 1e-3  # of B0 against the last axis, below which a map does not show it
 
 
 @dataclass(frozen=True)
@@ -21,8 +24,13 @@ class Volume:
 
 
 def qsm2016() -> Volume:
-    """The one volume of the challenge."""
-    field, chi, mask = (read("qsm2016", f"{name}.nii.gz") for name in ("phs_tissue", "chi_cosmos", "msk"))
+    """The one volume of the challenge. Raises BenchError where a file says that B0 is along another axis."""
+    files = [f"{name}.nii.gz" for name in ("phs_tissue", "chi_cosmos", "msk")]
+    for name in files:
+        b0 = b0_direction("qsm2016", name)
+        if np.abs(np.subtract(b0, (0, 0, 1))).max() > TILT:
+            raise BenchError(f"{name} of qsm2016: by its header B0 is along {b0}, expected the last axis.")
+    field, chi, mask = (read("qsm2016", name) for name in files)
     return Volume(
         field.astype(np.float64), chi.astype(np.float64), mask != 0, voxel_size("qsm2016", "phs_tissue.nii.gz")
     )
