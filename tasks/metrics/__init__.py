@@ -1,4 +1,11 @@
 """Scores of one image. Start at `declared`: the metrics that tracks declare, with their conventions.
 
 `region` chooses the scored part (real part, magnitude, mask); `image` and `qsm` are the functions behind the names.
+
+A score is a finite number for every finite image, also where the formula divides by zero:
+
+- PSNR is at most 160 dB, which stands for an exact image: answers in single precision stay below.
+- A relative error (NMSE, NRMSE, HFEN) of an empty reference (zero, or constant where the mean is removed) is 0 for an
+  empty answer too, and 1 (100 %) for any other: as wrong as an empty answer is to any other image.
+- SSIM and XSIM are finite by their constants.
 """

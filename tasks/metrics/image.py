@@ -14,6 +14,7 @@ from torch.nn.functional import pad
 
 from tasks.metrics.region import Params, region
 
+MOST_PSNR = 160.0  # dB; rounding to single precision alone leaves about 155 dB of images in [0, 1]
 SSIM_SIGMA, SSIM_WINDOW = 1.5, 11  # Wang et al., Image Quality Assessment, IEEE TIP 13(4), 2004
 
 
@@ -27,12 +28,12 @@ def psnr(
     mask: bool = False,
     demean: bool = False,
 ) -> float:
-    """Peak signal-to-noise ratio in dB, 10 log10(data_range^2 / mean((x_hat - x)^2)).
+    """Peak signal-to-noise ratio in dB, 10 log10(data_range^2 / mean((x_hat - x)^2)), at most `MOST_PSNR`.
 
     In double precision throughout, where torchmetrics takes the logarithm in single precision.
     """
     x_hat, x, inside = region(x_hat, x, params, on, mask, demean)
-    return float(10 * torch.log10(data_range**2 / (x_hat - x)[inside].square().mean()))
+    return min(MOST_PSNR, float(10 * torch.log10(data_range**2 / (x_hat - x)[inside].square().mean())))
 
 
 def psnr_of_best_shift(x_hat: Tensor, x: Tensor, params: Params, *, data_range: float, reach: int) -> float:
@@ -96,4 +97,5 @@ def nmse(
 ) -> float:
     """Normalised mean squared error ||x_hat - x||^2 / ||x||^2 (fastMRI: Zbontar et al., arXiv 1811.08839)."""
     x_hat, x, inside = region(x_hat, x, params, on, mask, demean)
-    return float((x_hat - x)[inside].square().sum() / x[inside].square().sum())
+    error, reference = (x_hat - x)[inside].square().sum(), x[inside].square().sum()
+    return float(error / reference) if reference > 0 else float(error > 0)

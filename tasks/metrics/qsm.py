@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import correlate1d
 from torch import Tensor
 
-from tasks.metrics.region import Params, region
+from tasks.metrics.region import Params, region, relative_error
 
 LOG_SIGMA, LOG_WINDOW = 1.5, 15  # Ravishankar and Bresler, IEEE TMI 30(5), 2011
 XSIM_SIGMA, XSIM_WINDOW, XSIM_K, XSIM_RANGE = 1.5, 7, (0.01, 0.001), 1.0  # Milovic et al., see `xsim`
@@ -34,7 +34,7 @@ def nrmse(
     the mask is removed: susceptibility is known up to a constant.
     """
     x_hat, x, inside = region(x_hat, x, params, on, mask, demean)
-    return float(100 * (x_hat - x)[inside].norm() / x[inside].norm())
+    return relative_error(x_hat[inside], x[inside], 100)
 
 
 def hfen(
@@ -53,8 +53,7 @@ def hfen(
     kernel follows Ravishankar and Bresler, IEEE TMI 30(5), 2011.
     """
     x_hat, x, inside = region(x_hat, x, params, on, mask, demean)
-    reference = _laplacian_of_gaussian(x * inside)
-    return float(100 * (_laplacian_of_gaussian(x_hat * inside) - reference).norm() / reference.norm())
+    return relative_error(_laplacian_of_gaussian(x_hat * inside), _laplacian_of_gaussian(x * inside), 100)
 
 
 def xsim(

@@ -15,6 +15,8 @@ from torch import Tensor
 
 Params = Mapping[str, Tensor]
 
+ROUNDING = 1e-12  # relative to the largest value: a constant image less its mean is zero but for this
+
 
 def region(
     x_hat: Tensor, x: Tensor, params: Params, on: str, mask: bool, demean: bool
@@ -41,8 +43,20 @@ def region(
         if not inside.any():
             raise ValueError("params['mask'] is empty: there is nothing to score")
     if demean:
-        x_hat, x = x_hat - x_hat[inside].mean(), x - x[inside].mean()
+        x_hat, x = _demeaned(x_hat, inside), _demeaned(x, inside)
     return x_hat, x, inside
+
+
+def _demeaned(image: Tensor, inside: Tensor) -> Tensor:
+    less = image - image[inside].mean()
+    constant = less[inside].abs().max() <= ROUNDING * image[inside].abs().max()
+    return torch.where(inside, 0.0, less) if constant else less
+
+
+def relative_error(x_hat: Tensor, x: Tensor, whole: float) -> float:
+    """``whole`` · ||x_hat - x|| / ||x||; of x = 0 it is 0 where x_hat = 0 too, else ``whole``."""
+    error, reference = (x_hat - x).norm(), x.norm()
+    return float(whole * error / reference) if reference > 0 else whole * float(error > 0)
 
 
 def view(image: Tensor, on: str) -> Tensor:
