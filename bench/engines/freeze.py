@@ -67,6 +67,7 @@ def specs_of(
     common: dict[str, Any] = {
         "track": track.id,
         "track_version": track.version,
+        "task_sources": provenance.task_sources(track.task),
         "scored": key.scored(track),
         "budget": budget,
         "search": search,
@@ -82,12 +83,7 @@ def specs_of(
         "protocol_version": key.PROTOCOL,
         "versions": provenance.scoring_versions(),
     }
-    identity = {
-        **common,
-        "method": method.name,
-        "sources": method.sources,
-        "task_sources": provenance.task_sources(track.task),
-    }
+    identity = {**common, "method": method.name, "sources": method.sources}
     specs = []
     for seed in wish.seeds:
         own, group = key.keys({**identity, "seed": seed})

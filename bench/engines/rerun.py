@@ -65,7 +65,7 @@ def verify_entry(
     hashes: dict[str, str] = {}
     result: Result | None = None
     for seed in entry.seeds:
-        spec = spec_again(entry, seed, method, images)
+        spec = spec_again(entry, seed, method, images, train=renew)
         ended = engine.call(recompute, spec.to_json(), seconds=float(spec.budget["seconds"]) + pending_runs.GRACE)
         if ended.error:
             raise BenchError(f"seed {seed}: {ended.error}")
@@ -83,9 +83,12 @@ def verify_entry(
     now = datetime.now(UTC).isoformat(timespec="seconds")
     head, changed = provenance.commit()
     if renew and method.code != entry.code:
-        search = spec_again(entry, entry.seeds[0], method, None).search
-        commit = head + (" with changes" if changed else "")
-        entry = agreement.renewed(entry, comparisons, method.sources, method.code, search, now, commit, result.device)
+        if changed:
+            raise BenchError(
+                f"the code here is not committed ({changed}): a renewed entry names a commit. Commit first."
+            )
+        search = spec_again(entry, entry.seeds[0], method, None, train=True).search
+        entry = agreement.renewed(entry, comparisons, method.sources, method.code, search, now, head, result.device)
         report(f"  renewed: its source hash is now {method.code}")
     if not changed:
         entry = agreement.verified(entry, comparisons, now, head, result.device)
@@ -93,8 +96,11 @@ def verify_entry(
     return True
 
 
-def spec_again(entry: Entry, seed: int, method: MethodDescription, images: int | None) -> Spec:
-    """The spec of an entry's run, with the chosen hyperparameters as the requested ones."""
+def spec_again(entry: Entry, seed: int, method: MethodDescription, images: int | None, *, train: bool) -> Spec:
+    """The spec of an entry's run, with the chosen hyperparameters as the requested ones.
+
+    With ``train`` the weights of the run are not used: a hash of code that trains is renewed by a training alone.
+    """
     kept = runs() / entry.keys.get(str(seed), "-") / CHECKPOINT
     track = registry.track(f"{entry.task}:{entry.track}")
     wish = Wish(
@@ -103,7 +109,7 @@ def spec_again(entry: Entry, seed: int, method: MethodDescription, images: int |
         steps=entry.steps if entry.steps not in (None, track.budget.steps) else None,
         label="verify",
         control="defaults",
-        checkpoint=kept.parent.name if entry.learned and kept.exists() else entry.checkpoint,
+        checkpoint=kept.parent.name if entry.learned and kept.exists() and not train else entry.checkpoint,
         devices=1,
         accelerator=entry.accelerator,
         threads=entry.threads,

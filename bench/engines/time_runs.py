@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.contract import registry
 from bench.engines.local import LocalEngine, Task
+from bench.engines.pending_runs import look_around
 from bench.engines.processes import threads
 from bench.errors import BenchError
 from bench.places import runs, store
 from bench.runs import checkpoints, provenance
 from bench.runs.records import Result, Timing
-from bench.runs.store import held
+from bench.runs.store import held, take
 
 FILE = "timing.json"
 LIMIT = 600.0  # seconds that the measurement of one run may take
@@ -37,13 +39,16 @@ def time_runs(
     pending = [folder for folder in chosen if again or not (folder / FILE).exists()]
     if len(pending) < len(chosen):
         report(f"{len(chosen) - len(pending)} of {len(chosen)} done, {len(pending)} to go")
-    machine = [name for name in LocalEngine(1).call(_devices, seconds=LIMIT).value or ()]
-    engine = LocalEngine(1, machine)
+    alone = take(store() / "claims" / "timing")
+    if alone is None:
+        raise BenchError(f"another `bench time` is at work on {store()}. Try again when it ends.")
+    engine = LocalEngine(1, look_around(cpu=False).visible)
     failures = 0
     tasks = [Task(folder.name, measure_run, (str(folder),), LIMIT) for folder in pending]
-    for number, ended in enumerate(engine.work(tasks), 1):
-        failures += bool(ended.error)
-        report(f"[{number}/{len(tasks)}] {(ended.error and f'FAILED: {ended.error}') or ended.value}")
+    with alone:
+        for number, ended in enumerate(engine.work(tasks), 1):
+            failures += bool(ended.error)
+            report(f"[{number}/{len(tasks)}] {(ended.error and f'FAILED: {ended.error}') or ended.value}")
     return int(failures > 0)
 
 
@@ -61,12 +66,6 @@ def select(tracks: set[str], methods: set[str]) -> list[Path]:
     return found
 
 
-def _devices(report: Callable[[str], None]) -> list[str]:
-    from bench.engines.describe import devices
-
-    return devices(report)
-
-
 def measure_run(folder_name: str, report: Callable[[str], None]) -> str:
     """Measure one run in this process, write its `timing.json`, and return a line about it."""
     import torch
@@ -74,6 +73,7 @@ def measure_run(folder_name: str, report: Callable[[str], None]) -> str:
     from bench.contract.construct import build
     from bench.evaluation.timing import measure
 
+    sys.dont_write_bytecode = True  # beside a source that the run directory keeps
     folder = Path(folder_name)
     result = Result.read(folder / "result.json")
     source = folder / "source" / f"{result.method}.py"

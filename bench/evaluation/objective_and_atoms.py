@@ -11,10 +11,12 @@ import torch
 from torch import Tensor
 
 from bench.contract.method import Convergent, HasAtoms, Method
+from bench.contract.precision import exact
 from bench.contract.task import Problem, Track
 from bench.data.measurements import Measured, collate, to_device
 from bench.errors import BenchError
 from bench.evaluation.curves import CurvePoint
+from bench.evaluation.evaluate import seeded
 
 NAME = re.compile(r"(?!file$|allow_pickle$)[\w .-]+")  # part of a file's name, and no argument of numpy.savez
 
@@ -24,17 +26,17 @@ def curve_and_atoms(
 ) -> tuple[list[CurvePoint], Mapping[str, Tensor]]:
     """The objective after each iteration and the learned atoms (N, h, w), of a method that offers them.
 
-    The run is done by then: a failure here is reported, and costs a curve or a picture, not the scores.
+    A failure here is reported, and costs a curve or a picture, not the scores.
     """
     curve: list[CurvePoint] = []
     atoms: Mapping[str, Tensor] = {}
     if not isinstance(method, Convergent | HasAtoms):
         return curve, atoms
-    method.to(device)
-    _, _, y, params = collate([Measured(track, problem, "test", 1)[0]])
-    y, physics = y.to(device), problem.physics(to_device(params, device), device)
     try:
-        with torch.no_grad():
+        method.to(device).eval()
+        (name,), _, y, params = collate([Measured(track, problem, "test", 1)[0]])
+        y, physics = y.to(device), problem.physics(to_device(params, device), device)
+        with torch.no_grad(), seeded(track.id, name), exact():
             if isinstance(method, Convergent):
                 report("objective per iteration")
                 values = enumerate(method.convergence(y, physics), 1)

@@ -6,6 +6,7 @@ import math
 import os
 import time
 from dataclasses import dataclass
+from statistics import median
 
 import torch
 
@@ -56,5 +57,4 @@ def measure(method: Method, track: Track, problem: Problem, device: torch.device
     rounds: list[float] = []
     while len(rounds) < REPEATS and (len(rounds) < 2 or time.monotonic() - begun < PATIENCE):
         rounds.append(math.fsum(once(index) for index in range(len(data))) / len(data))
-    ordered = sorted(rounds)
-    return Cost(ordered[len(ordered) // 2], ordered[-1] - ordered[0], len(rounds), len(data), memory or None, load)
+    return Cost(median(rounds), max(rounds) - min(rounds), len(rounds), len(data), memory or None, load)

@@ -41,6 +41,7 @@ class Outcome:
     hyperparameters: dict[str, Any] = field(default_factory=dict)
     at_edge: list[str] = field(default_factory=list)
     trials: Sequence[Trial] = ()
+    tuned_on: int = 0  # images
     training: dict[str, Any] = field(default_factory=dict)
     curves: list[CurvePoint] = field(default_factory=list)
     evaluation: Evaluation | None = None
@@ -93,7 +94,7 @@ def make_result(spec: Spec, outcome: Outcome, seconds: float, files: Mapping[str
     tuning = {}
     if outcome.trials:
         spent = round(sum(trial.seconds for trial in outcome.trials), 3)
-        tuning = {"trials": len(outcome.trials), "images": track.budget.images, "seconds": spent}
+        tuning = {"trials": len(outcome.trials), "images": outcome.tuned_on, "seconds": spent}
     return Result(
         key=spec.key,
         group=spec.group,

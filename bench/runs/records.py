@@ -19,7 +19,6 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from bench.errors import BenchError
 
 FORMAT = 2  # of a result; another version is refused when it is read
-STATUSES = ("ok", "failed", "unsupported")
 
 Status = Literal["ok", "failed", "unsupported"]
 # Names become folders and files: no separators, no leading dot, no control characters.

@@ -94,7 +94,8 @@ def load(spec: Spec) -> tuple[type[Method], Watch | None]:
             raise BenchError(f"{name} was edited after the command had started. Type the command again.")
     if watch is not None:
         watch.settle(files.values())
-    if key.scored(registry.track(spec.track)) != spec.scored:
+    track = registry.track(spec.track)
+    if key.scored(track) != spec.scored or provenance.task_sources(track.task) != spec.task_sources:
         raise BenchError(f"the track {spec.track} was edited after the command had started. Type the command again.")
     return method, watch
 
@@ -190,7 +191,8 @@ def choose(
 ) -> dict[str, Any]:
     """The hyperparameters to use: the requested ones, the rest tuned by the first process and read by the others.
 
-    A ``defaults`` control is not tuned; an ``oracle`` control is tuned on the test split, with the same budget.
+    A ``defaults`` control is not tuned; an ``oracle`` control is tuned on all of the test split, in as many trials. The
+    time of a trial is looked at between its images: a single image that hangs costs the run.
     """
     space = {name: values for name, values in check_space(method, track).items() if name not in spec.hyperparameters}
     start = {name: value for name, value in method.defaults(track).items() if name in space}
@@ -220,6 +222,7 @@ def choose(
         report=report,
         ended=point,
     )
+    outcome.tuned_on = len(data)
     found = best(outcome.trials, maximise).hyperparameters
     outcome.at_edge = sorted(name for name, values in space.items() if at_edge(found[name], values))
     tuned = {**spec.hyperparameters, **found}

@@ -85,7 +85,8 @@ def write_pictures(directory: Path, outcome: Outcome) -> None:
     if outcome.pictures or outcome.atoms:
         (directory / "pictures").mkdir()
     for picture in outcome.pictures:
-        pictures.save(picture, directory / "pictures" / f"{picture.id}.png")
+        name = picture.id.replace("/", "-")  # an image may be named by its place in a data set
+        pictures.save(picture, directory / "pictures" / f"{name}.png")
     if outcome.atoms:
         arrays: dict[str, Any] = {name: atoms.numpy() for name, atoms in outcome.atoms.items()}
         np.savez(directory / "atoms.npz", **arrays)

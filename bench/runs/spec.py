@@ -44,6 +44,7 @@ class Spec(Record):
     scored: Hash
     budget: dict[str, Any]
     method: MethodDescription
+    task_sources: dict[str, Hash]  # of a task from outside of this repository
     search: Hash  # of search space, budget and recipe
     hyperparameters: dict[str, Any]  # requested
     seed: int
@@ -112,7 +113,8 @@ def board_label(wish: Wish, hyperparameters: Mapping[str, Any], steps: int | Non
 def command(track: str, method: str, hyperparameters: Mapping[str, Any], wish: Wish, explicit_cpu: bool) -> str:
     """The command line that repeats a run and the runs of its other seeds."""
     asked = ",".join(f"{name}={value}" for name, value in hyperparameters.items())
-    words = ["bench", "run", track, "-m", f"{method}:{asked}" if asked else method]
+    words = [f"BENCH_THREADS={wish.threads}"] if wish.threads != 1 else []
+    words += ["bench", "run", track, "-m", f"{method}:{asked}" if asked else method]
     words += ["--seed", *map(str, wish.seeds)]
     words += ["--limit", str(wish.limit)] if wish.limit is not None else []
     words += ["--steps", str(wish.steps)] if wish.steps is not None else []

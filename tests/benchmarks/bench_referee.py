@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 
 from bench.contract import registry
+from bench.contract.construct import build
 from bench.data.measurements import Measured
 from bench.evaluation.evaluate import evaluate
-from bench.runs.spec import build
 from tests.benchmarks.timing import Row, paired_ratio
 
 TRACK, METHOD = "ct:mini", "tv"  # ten seconds: the Trainer takes some 40 ms, and 1 ms an image
