@@ -115,7 +115,8 @@ def parser() -> argparse.ArgumentParser:
 
 class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"bench: {message}. `{self.prog} --help` tells more.\n")
+        hint = "Give each method its own -m. " if message.startswith("unrecognized arguments") else ""
+        self.exit(2, f"bench: {message}. {hint}`{self.prog} --help` tells more.\n")
 
 
 def positive(text: str) -> int:

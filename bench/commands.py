@@ -204,7 +204,8 @@ def import_(options: argparse.Namespace) -> int:
     if tracking.available():
         logged, lacking = tracking.log_all(directories, print)
         line += f"; MLflow: {logged} logged, {len(directories) - logged - lacking} were there already"
-    print(line)
+    if directories or not refused:
+        print(line)
     for fault in refused:
         print(f"bench: {fault}", file=sys.stderr)
     if refused:

@@ -15,6 +15,12 @@ class OverTime(BenchError):
 def unknown(kind: str, name: str, known: Iterable[str], renamed: str | None = None) -> BenchError:
     """An error for a ``name`` that is not among the ``known`` ones; it suggests the new name, or the nearest ones."""
     known = sorted(known)
-    near = [renamed] if renamed else get_close_matches(name, known, n=3, cutoff=0.5)
+    near = [renamed] if renamed else _nearest(name, known)
     hint = f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(known) or 'none'}."
     return BenchError(f"no {kind} is called {name!r}. {hint}")
+
+
+def _nearest(name: str, known: list[str]) -> list[str]:
+    """Known names like ``name``, whatever its capitals."""
+    small = {one.lower(): one for one in known}
+    return [small[match] for match in get_close_matches(name.lower(), small, n=3, cutoff=0.5)]

@@ -22,7 +22,7 @@ from bench.engines.local import LocalEngine, Task
 from bench.engines.processes import clean, context, end, processors, threads, work
 from bench.errors import BenchError
 from bench.places import open_runs, runs, store
-from bench.runs.records import finished
+from bench.runs.records import Result, finished
 from bench.runs.spec import Spec
 from bench.runs.store import Claim, clear_scratch, held, take
 from bench.tracking import address, journal, mirror, tracker
@@ -73,7 +73,7 @@ def run_grid(specs: Sequence[Spec], engine: Engine, *, force: bool = False, repo
     """
     clear_scratch(open_runs())
     planned = {spec.key: spec for spec in specs}
-    pending = [spec for spec in planned.values() if force or not finished(runs() / spec.key)]
+    pending = [spec for spec in planned.values() if force or not is_done(spec)]
     done = len(planned) - len(pending)
     if done:
         report(f"{done} of {len(planned)} done, {len(pending)} to go")
@@ -120,7 +120,7 @@ class Claimed(Iterable[Task]):
                 self.passed_over.append(spec)
                 continue
             claim.__enter__()
-            if finished(runs() / spec.key) and not self.force:  # another command ended it a moment ago
+            if is_done(spec) and not self.force:  # another command ended it a moment ago
                 claim.__exit__()
                 self.passed_over.append(spec)
                 continue
@@ -131,6 +131,14 @@ class Claimed(Iterable[Task]):
             yield task
 
 
+def is_done(spec: Spec) -> bool:
+    """Whether the run need not be done: it is finished, and not of uncommitted code that is committed now."""
+    target = runs() / spec.key
+    if not finished(target):
+        return False
+    return bool(spec.dirty_reason) or not Result.read(target / "result.json").dirty
+
+
 def claim_path(spec: Spec) -> Path:
     return store() / "claims" / spec.key
 
@@ -138,7 +146,7 @@ def claim_path(spec: Spec) -> Path:
 @contextmanager
 def track(specs: Sequence[Spec], *, force: bool = False, report: Report = print) -> Iterator[None]:
     """In the block runs are followed; at its end the command waits until MLflow has them, or does not answer."""
-    to_do = force or any(not finished(runs() / spec.key) for spec in specs)
+    to_do = force or any(not is_done(spec) for spec in specs)
     if not address.available() or not (to_do or mirror.untracked() or journal.journals()):
         yield
         return

@@ -71,8 +71,12 @@ class Board:
 
     @property
     def to_run(self) -> list[Row]:
-        """Rows that a run would mend: stale, of uncommitted code, failed, or short of seeds."""
-        return [row for row in self.rows if row.place is None and not row.role and _mendable(row)]
+        """Rows of our methods that a run would mend: stale, of uncommitted code, failed, or short of seeds."""
+        return [
+            row
+            for row in self.rows
+            if row.place is None and not row.role and not is_external(row.entry) and _mendable(row)
+        ]
 
     def command(self, rows: Sequence[Row], methods: Sequence[str] = ()) -> str:
         """The command that makes the given rows again, and those of further methods."""

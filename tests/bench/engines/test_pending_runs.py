@@ -14,6 +14,7 @@ from bench.engines.local import LocalEngine
 from bench.engines.pending_runs import Machine, claim_path, run_grid
 from bench.errors import BenchError
 from bench.places import runs
+from bench.runs import provenance
 from bench.runs import store as storing
 from bench.runs.records import Result, finished
 from bench.runs.store import VOID_AFTER
@@ -92,6 +93,22 @@ def test_what_is_finished_is_skipped_and_force_runs_it_again(go, store, lines, s
     assert first.stat().st_mtime_ns == written
     assert go(shrink, force=True) == 0
     assert first.stat().st_mtime_ns > written
+
+
+def test_a_run_of_uncommitted_code_is_done_again_once_the_code_is_committed(go, store, lines, shrink, monkeypatch):
+    """Committing a method changes no key, and yet its row can be ranked only now."""
+    monkeypatch.setattr(provenance, "commit", lambda: ("c" * 40, ""))
+    monkeypatch.setattr(provenance, "uncommitted", lambda *_: "shrink.py")
+    assert go(shrink) == 0
+    monkeypatch.setattr(provenance, "uncommitted", lambda *_: "")
+    lines.clear()
+    assert go(shrink) == 0
+    assert "psnr" in lines[-1]
+    (path,) = (store / "runs").glob("[!.]*/result.json")
+    assert not Result.read(path).dirty
+    lines.clear()
+    go(shrink)
+    assert lines == ["1 of 1 done, 0 to go"]
 
 
 def test_failed_is_not_finished(go, tmp_path, store, lines):
