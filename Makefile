@@ -1,5 +1,6 @@
 # make demo   install, run the main job on embedded data, print the boards
 # make test   install, then format, lint, types and tests
+# make test-faults   inject faults into real commands for seven minutes, write the table of what came of them
 # make bench  speed, as ratios to peers in the same run
 # make gpu-check  all methods on a GPU against the CPU, trainings, speed: one table, at most 8 minutes (ARGS=--short)
 
@@ -11,7 +12,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; 
 STAMP := $(VENV)/.installed
 YARDSTICKS := $(VENV)/.yardsticks
 
-.PHONY: demo test test-slow bench gpu-check check clean
+.PHONY: demo test test-slow test-faults bench gpu-check check clean
 
 demo: $(STAMP)
 	@status=0; \
@@ -27,6 +28,9 @@ test: check
 
 test-slow: $(STAMP)
 	$(BIN)/pytest -m slow
+
+test-faults: $(STAMP)
+	$(BIN)/python -m tests.faults --table tests/faults/TABLE.md
 
 check: $(STAMP)
 	$(BIN)/ruff format --check

@@ -5,9 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import signal
 import sys
-import threading
 from collections.abc import Sequence
 
 from bench.errors import BenchError
@@ -27,7 +25,7 @@ def run(options: argparse.Namespace) -> int:
     from bench.engines import pending_runs
     from bench.engines.freeze import freeze
     from bench.engines.local import LocalEngine
-    from bench.engines.processes import threads
+    from bench.engines.processes import stop_on_signals, threads
     from bench.places import open_runs
     from bench.runs import checkpoints
     from bench.runs.spec import Wish, parse_method
@@ -84,12 +82,6 @@ def select(patterns: Sequence[str]) -> list[str]:
     from bench.contract import registry
 
     return [track.id for track in registry.select_tracks(patterns)]
-
-
-def stop_on_signals() -> None:
-    """SIGTERM stops a command as Ctrl-C does, where signals can be heard: in the main thread."""
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 
 def board(options: argparse.Namespace) -> int:

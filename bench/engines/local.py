@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from bench.engines.processes import clean, context, end, how_it_ended, work
+from bench.engines.processes import clean, context, end, how_it_ended, stop_if_asked, work
 
 Report = Callable[[str], None]
 
@@ -77,6 +77,7 @@ class LocalEngine:
         free = list(range(self.size))
         try:
             while True:
+                stop_if_asked()
                 while free and (task := next(pending, None)):
                     self._start(task, free.pop(0))
                 if not self.working:

@@ -162,6 +162,28 @@ def end_with_command() -> None:
         threading.Thread(target=watch, daemon=True).start()
 
 
+def stop_on_signals() -> None:
+    """Ctrl-C and SIGTERM stop this command, where signals can be heard: in the main thread."""
+    if threading.current_thread() is threading.main_thread():
+        _asked_to_stop.clear()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, _stop)
+
+
+def stop_if_asked() -> None:
+    """Stop after a signal whose exception was lost: Python drops one that is raised in a callback (at a fork, say)."""
+    if _asked_to_stop:
+        raise KeyboardInterrupt if _asked_to_stop[0] == signal.SIGINT else SystemExit(128 + _asked_to_stop[0])
+
+
+_asked_to_stop: list[int] = []
+
+
+def _stop(number: int, frame: object) -> None:
+    _asked_to_stop.append(number)
+    stop_if_asked()
+
+
 def end(process: Any) -> None:
     """Kill a process and everything it has started."""
     with suppress(ProcessLookupError, PermissionError):

@@ -56,13 +56,13 @@ def scratch_directory(folder: Path, name: str) -> Iterator[Path]:
     scratch, path = folder / f".tmp-{token}-{NEW}-{name}", folder / f".tmp-{token}-{CLAIM}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        claim = Claim(path)  # first: scratch without a claim is cleared by anyone
+        _create(path)  # first: scratch without a claim is cleared by anyone
         scratch.mkdir()
     except OSError as error:
         with suppress(OSError):
             path.unlink()
         raise unwritable(folder, error) from None
-    with claim:
+    with Claim(path):
         try:
             yield scratch
         finally:
@@ -76,7 +76,7 @@ def clear_scratch(folder: Path) -> None:
         kind, _, name = rest.partition("-")
         if kind not in (NEW, OLD):
             with suppress(OSError):  # a claim, or a file of the cache that was being written
-                if _age(path) > VOID_AFTER and not (kind == CLAIM and held(path)):
+                if not held(path) if kind == CLAIM else _age(path) > VOID_AFTER:
                     path.unlink()
             continue
         claim = path.with_name(f".tmp-{token}-{CLAIM}")
@@ -91,12 +91,11 @@ def clear_scratch(folder: Path) -> None:
 
 
 class Claim:
-    """A file that this process touches while it works, in a ``with`` block."""
+    """A file of this process, which it touches while it works, in a ``with`` block."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.stopped = threading.Event()
-        path.write_text(json.dumps(myself()) + "\n", encoding="utf-8")
         self.thread = threading.Thread(target=self._beat, daemon=True)
 
     def __enter__(self) -> Claim:
@@ -115,33 +114,45 @@ class Claim:
 
 
 def take(path: Path) -> Claim | None:
-    """A claim at ``path`` for this process, or None while another process holds it. A void claim is replaced."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not _create(path):
-        if held(path):
-            return None
-        aside = path.with_name(f".tmp-{secrets.token_hex(6)}-{CLAIM}")
-        try:
-            path.rename(aside)  # of several processes that find a claim void one alone moves it away
-        except FileNotFoundError:
-            return None
-        if held(aside):  # another process has replaced it in the meantime: the claim is theirs
-            with suppress(FileExistsError):
-                os.link(aside, path)
-            aside.unlink()
-            return None
-        aside.unlink()
-        if not _create(path):
-            return None
-    return Claim(path)
+    """A claim at ``path`` for this process, or None while another process holds it. A void claim is replaced.
+
+    Raises `BenchError` where none can be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return Claim(path) if _create(path) or (_clear_void(path) and _create(path)) else None
+    except OSError as error:
+        raise unwritable(path.parent, error) from None
+
+
+def _clear_void(path: Path) -> bool:
+    """Take away the claim of a process that has ended; whether that was this process's doing."""
+    if held(path):
+        return False
+    aside = path.with_name(f".tmp-{secrets.token_hex(6)}-{CLAIM}")
+    try:
+        path.rename(aside)  # of several processes that find a claim void one alone moves it away
+    except FileNotFoundError:
+        return False
+    theirs = held(aside)  # another process has replaced it in the meantime
+    if theirs:
+        with suppress(FileExistsError):
+            os.link(aside, path)
+    aside.unlink()
+    return not theirs
 
 
 def _create(path: Path) -> bool:
-    """Make an empty file; whether there was none."""
+    """Make a claim of this process, its content at once with its name; whether there was none."""
+    scratch = path.with_name(f".tmp-{secrets.token_hex(6)}-{CLAIM}")
     try:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+        scratch.write_text(json.dumps(myself()) + "\n", encoding="utf-8")
+        os.link(scratch, path)
     except FileExistsError:
         return False
+    finally:
+        with suppress(OSError):
+            scratch.unlink()
     return True
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import toy
 
+from bench.engines import processes
 from bench.engines.freeze import freeze
 from bench.engines.local import LocalEngine
 from bench.engines.pending_runs import run_grid
@@ -50,10 +51,12 @@ def untracked(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def signals() -> Iterator[None]:
-    """`bench run` listens to SIGTERM; the test process goes on as before."""
-    before = signal.getsignal(signal.SIGTERM)
+    """`bench run` listens to signals; the test process goes on as before."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     yield
-    signal.signal(signal.SIGTERM, before)
+    processes._asked_to_stop.clear()
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture

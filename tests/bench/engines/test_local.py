@@ -1,5 +1,6 @@
 """A piece of work has a process of its own: however that one ends, it costs its own task alone."""
 
+import signal
 import time
 from multiprocessing import Pipe
 from types import SimpleNamespace
@@ -9,6 +10,7 @@ import toy
 
 from bench.engines import local
 from bench.engines.local import LocalEngine, Task
+from bench.engines.processes import stop_on_signals
 
 
 def chore(code: str, seconds: float = 30.0, name: str = "chore", devices: int = 1) -> Task:
@@ -181,3 +183,13 @@ def test_runs_share_the_gpus(monkeypatch, size, visible, devices, expected):
 def test_a_process_that_stops_is_ended_at_its_time():
     (ended,) = LocalEngine(1).work([chore("import os, signal\nos.kill(os.getpid(), signal.SIGSTOP)", seconds=1.0)])
     assert ended.error == "it went over its time of 1 s"
+
+
+@pytest.mark.parametrize(("number", "error"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)])
+def test_a_signal_whose_exception_was_lost_stops_the_work_all_the_same(number, error, signals):
+    """Python prints and drops an exception in a callback: a signal may come there."""
+    stop_on_signals()
+    with pytest.raises(error):
+        signal.raise_signal(number)
+    with pytest.raises(error):  # here the first one is lost
+        list(LocalEngine(1).work([]))
