@@ -23,4 +23,6 @@ def unknown(kind: str, name: str, known: Iterable[str], renamed: str | None = No
 def _nearest(name: str, known: list[str]) -> list[str]:
     """Known names like ``name``, whatever its capitals."""
     small = {one.lower(): one for one in known}
-    return [small[match] for match in get_close_matches(name.lower(), small, n=3, cutoff=0.5)]
+    if name.strip().lower() in small:
+        return [small[name.strip().lower()]]
+    return [small[match] for match in get_close_matches(name.strip().lower(), small, n=3, cutoff=0.5)]

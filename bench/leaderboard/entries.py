@@ -10,6 +10,7 @@ import json
 import math
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -281,6 +282,7 @@ def write_text(path: Path, text: str) -> None:
         scratch.write_text(text, encoding="utf-8", newline="\n")
         scratch.replace(path)
     except OSError as error:
-        scratch.unlink(missing_ok=True)
+        with suppress(OSError):
+            scratch.unlink()
         reason = error.strerror or error
         raise BenchError(f"cannot write {path}: {reason}. Choose another folder by --boards.") from None

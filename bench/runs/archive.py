@@ -92,7 +92,7 @@ def unpack(path: Path, runs_dir: Path) -> Imported:
                 folder = scratch
                 extract(path, folder)
             candidates = _run_directories(folder)
-            if not candidates:
+            if not any((run_dir / RESULT).exists() for run_dir in candidates):
                 raise BenchError(
                     f"{path} holds no run. Give an archive of `bench export` or a folder of run directories."
                 )

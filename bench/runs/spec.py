@@ -134,6 +134,8 @@ def parse_method(text: str) -> tuple[str, dict[str, Any]]:
         key, equals, value = assignment.partition("=")
         if not equals or not key.strip():
             raise BenchError(f"cannot read {assignment!r} in {text!r}. Write METHOD:name=value,name=value.")
+        if key.strip() in hyperparameters:
+            raise BenchError(f"{text!r} gives {key.strip()!r} twice. Give one value.")
         try:
             hyperparameters[key.strip()] = ast.literal_eval(value.strip())
         except (ValueError, SyntaxError):
