@@ -80,7 +80,7 @@ def file(name: str, relative: str) -> Path:
 def need(name: str) -> None:
     """Raise a `BenchError` where a file of a data set is missing; none is read."""
     for relative in manifest(name).files:
-        if not any((root / name / relative).is_file() for root in _roots()):
+        if not any(_is_file(root / name / relative) for root in _roots()):
             raise _lacking(name, relative)
 
 
@@ -146,8 +146,18 @@ def _expected(name: str, relative: str) -> str:
 
 def _find(name: str, relative: str) -> Path | None:
     """The file of the right bytes, else one of wrong ones."""
-    paths = [path for path in (root / name / relative for root in _roots()) if path.is_file()]
+    paths = [path for path in (root / name / relative for root in _roots()) if _is_file(path)]
     return next((path for path in paths if _sha256(path) == _expected(name, relative)), next(iter(paths), None))
+
+
+def _is_file(path: Path) -> bool:
+    """Whether a file is there. Raises BenchError where that can't be told, as in a folder without permission."""
+    try:
+        return path.is_file()
+    except OSError as error:
+        raise BenchError(
+            f"cannot look for {path}: {error.strerror}. Set BENCH_DATA to a folder that can be read."
+        ) from None
 
 
 def _whole(name: str, relative: str) -> bool:

@@ -1,5 +1,6 @@
 """Data sets: manifests, verified files, downloads that resume, and one clear line for all that goes wrong."""
 
+import errno
 import gc
 import hashlib
 import json
@@ -193,6 +194,23 @@ def test_being_offline_is_one_line(declared, monkeypatch):
     with pytest.raises(BenchError, match="go online") as caught:
         data.get("toy")
     one_line(caught)
+
+
+@pytest.mark.parametrize("where", ["too long a name", "no permission"])
+def test_a_data_root_that_cannot_be_read_is_one_line(declared, monkeypatch, tmp_path, where):
+    monkeypatch.setenv("BENCH_DATA", "x" * 5000 if where == "too long a name" else str(tmp_path))
+    if where == "no permission":  # which root does not meet
+
+        def refuse(path):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+        monkeypatch.setattr(data.Path, "is_file", refuse)
+    for look in (lambda: data.need("toy"), lambda: data.check("toy"), lambda: data.file("toy", "a.bin")):
+        with pytest.raises(
+            BenchError, match=r"cannot look for .* Set BENCH_DATA to a folder that can be read"
+        ) as caught:
+            look()
+        assert "\n" not in str(caught.value)
 
 
 def test_looking_up_data_imports_nothing_heavy():
