@@ -113,6 +113,14 @@ class Claim:
                 os.utime(self.path)
 
 
+def hold(path: Path) -> Claim:
+    """A claim at a ``path`` that no other process uses; what an ended one has left there is replaced."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    _create(path)
+    return Claim(path)
+
+
 def take(path: Path) -> Claim | None:
     """A claim at ``path`` for this process, or None while another process holds it. A void claim is replaced.
 

@@ -20,7 +20,7 @@ from bench.evaluation.curves import CurvePoint
 from bench.evaluation.tune import Trial
 from bench.places import store
 from bench.runs.spec import Spec
-from bench.runs.store import Claim, held
+from bench.runs.store import held, hold
 from bench.tracking.address import available
 
 EVERY = 2.0  # seconds between two tellings
@@ -49,7 +49,7 @@ def comparison(command: str) -> Iterator[None]:
     before = os.environ.get(COMPARISON)
     os.environ[COMPARISON] = json.dumps({"id": token, "command": command, "start": time.time()})
     try:
-        with Claim(folder() / f"{token}{COMMANDS}"):
+        with hold(folder() / f"{token}{COMMANDS}"):
             yield
     finally:
         os.environ.pop(COMPARISON)
@@ -100,7 +100,7 @@ def journal(spec: Spec) -> Iterator[Telling]:
         if available():
             with suppress(OSError):
                 path.parent.mkdir(parents=True, exist_ok=True)
-                stack.enter_context(Claim(path.with_suffix(RUNS)))
+                stack.enter_context(hold(path.with_suffix(RUNS)))
                 path.write_text(json.dumps({"header": header(spec)}, default=str) + "\n", encoding="utf-8")
         yield stack.enter_context(Telling(path))
 

@@ -14,6 +14,7 @@ import pytest
 from fabricate import failed, result, run_directory
 
 from bench.errors import BenchError
+from bench.runs.records import Result
 from bench.tracking import address, dashboard
 from bench.tracking import mlflow as tracking
 from bench.tracking.mirror import tracked
@@ -60,8 +61,9 @@ def test_a_run_is_logged_whole(store, client, runs_of):
 
 def test_results_come_back_as_they_were(store):
     outcome = result("tv", task="ct")
-    tracking.log(run_directory(store / "runs", outcome))
-    assert tracking.results() == [outcome]
+    folder = run_directory(store / "runs", outcome)
+    tracking.log(folder)
+    assert tracking.results() == [Result.read(folder / "result.json")]
 
 
 def test_logging_twice_is_logging_once(store, runs_of, client):

@@ -16,7 +16,7 @@ import pytest
 import toy
 
 from bench.engines import pending_runs
-from bench.runs.store import Claim
+from bench.runs.store import hold
 from bench.tracking import address, database, journal, tracker
 from bench.tracking.tracker import Tracker
 
@@ -179,6 +179,6 @@ def test_a_journal_of_a_process_at_work_is_left_alone(quiet, store):
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps({"points": []}) + "\n")
     quiet.follower = Follower(0)
-    with Claim(path.with_suffix(journal.RUNS)):
+    with hold(path.with_suffix(journal.RUNS)):
         assert not quiet.look(last=True)
     assert quiet.look(last=True)
