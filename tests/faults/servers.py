@@ -1,20 +1,13 @@
-"""Tracking servers that are away, slow or dead: runs are done all the same, and within a time."""
+"""Tracking servers that are away, slow or dead."""
 
 from __future__ import annotations
 
-import os
-import random
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.faults.kills import judge
-from tests.faults.tally import Tally
-from tests.faults.world import Command, World
-
-LONGEST = 60.0  # seconds that a command may take more because of its tracking server
 SLOW = 0.2  # seconds before each byte of an answer
 
 
@@ -43,6 +36,7 @@ def listening(how: str) -> Iterator[str]:
     try:
         yield address
     finally:
+        server.shutdown(socket.SHUT_RDWR)
         server.close()
         for connection in held:
             connection.close()
@@ -55,24 +49,3 @@ def drip(connection: socket.socket) -> None:
             connection.send(bytes([byte]))
         except OSError:
             return
-
-
-def tracking_server(world: World, tally: Tally, rng: random.Random) -> None:
-    how = rng.choice(("away", "dead", "slow"))
-    kind = f"tracking server: {how}"
-    store = world.new_store()
-    with listening(how) as address:
-
-        def prepare() -> None:
-            os.environ.pop("BENCH_TRACKING")
-            os.environ["MLFLOW_TRACKING_URI"] = address
-
-        tally.inject(kind)
-        start = time.monotonic()
-        command = Command(world.words, store, prepare)
-        ended = command.end()
-        judge(world, tally, kind, store, {}, ended, [], stopped=False)
-        if (spent := time.monotonic() - start - world.seconds) > LONGEST:
-            tally.note(kind, "unclear", f"the command took {spent:.0f} s more")
-    if world.wrong(store):
-        tally.note(kind, "lost", f"runs are missing: {world.wrong(store)}")
