@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from bench.engines.processes import clean, context, end, how_it_ended, stop_if_asked, work
+from bench.engines.processes import clean, context, end, how_it_ended, signals_held, stop_if_asked, work
 
 Report = Callable[[str], None]
 
@@ -111,7 +111,8 @@ class LocalEngine:
             environment["CUDA_VISIBLE_DEVICES"] = ",".join(self.visible[i % len(self.visible)] for i in places)
         arguments = (task.function, task.arguments, environment, sender, 0)
         process = multiprocessing.Process(target=work, args=arguments)
-        process.start()
+        with signals_held():
+            process.start()
         sender.close()
         self.working[receiver] = Working(task, process, slot)
 

@@ -13,8 +13,8 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
@@ -31,6 +31,8 @@ LAUNCHERS = (
     *("SLURM_", "OMPI_COMM_WORLD_", "PMI_", "LSB_", "JSM_", "KUBEFLOW", "TORCHELASTIC_", "LIGHTNING_", "MASTER_"),
     *("LOCAL_RANK", "GLOBAL_RANK", "GROUP_RANK", "RANK", "WORLD_SIZE", "NODE_RANK"),
 )
+
+STOPPING = (signal.SIGINT, signal.SIGTERM)  # signals that stop a command
 
 Report = Callable[[str], None]
 
@@ -96,6 +98,7 @@ def work(
     end_with_command()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
     os.environ.clear()
     os.environ.update(environment)
     if "torch" in sys.modules:
@@ -166,8 +169,18 @@ def stop_on_signals() -> None:
     """Ctrl-C and SIGTERM stop this command, where signals can be heard: in the main thread."""
     if threading.current_thread() is threading.main_thread():
         _asked_to_stop.clear()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in STOPPING:
             signal.signal(number, _stop)
+
+
+@contextmanager
+def signals_held() -> Iterator[None]:
+    """Signals that stop a command wait while a process is started: an exception in a callback at a fork is lost."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def stop_if_asked() -> None:
