@@ -93,22 +93,23 @@ class Command:
 
 def _live(words: Sequence[str], store: Path, prepare: Callable[[], None], sender: int) -> None:
     """The life of a command's process."""
-    os.setsid()
-    os.dup2(sender, 1)
-    os.dup2(sender, 2)
-    os.environ["BENCH_STORE"] = str(store)
-    from bench.cli import main
-
+    status = 70  # of an exception that the command has not caught
     try:
+        os.setsid()
+        os.dup2(sender, 1)
+        os.dup2(sender, 2)
+        os.environ["BENCH_STORE"] = str(store)
+        from bench.cli import main
+
         prepare()
         status = main(list(words))
+        sys.stdout.flush()
     except SystemExit as error:
         status = error.code if isinstance(error.code, int) else 1
     except BaseException:
         traceback.print_exc()
-        status = 70
-    sys.stdout.flush()
-    os._exit(status)
+    finally:
+        os._exit(status)  # never back into the harness
 
 
 def kill(process: psutil.Process, number: int) -> None:
