@@ -11,8 +11,6 @@ from typing import Any
 
 from bench.engines.processes import clean, context, end, how_it_ended, signals_held, stop_if_asked, work
 
-Report = Callable[[str], None]
-
 
 @dataclass(frozen=True, eq=False)
 class Task:
