@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 SPLITS = ("train", "val", "test")
 OF = ("image", "finding", "std")  # the parts of an estimate that a metric may score
 UNSCORED = ("title", "split_unit", "citation")  # fields of a track that move no score
+TRAINING_BUDGET = ("steps", "batch")  # fields of a budget that move scores of trained methods only
 
 
 @dataclass(frozen=True)
@@ -59,12 +60,17 @@ class Budget:
     batch: int = 4
     seconds: float = 3600.0
 
+    def scored(self, learned: bool) -> dict[str, Any]:
+        """The limits that move a score of a method that is trained, or of one that is not."""
+        return {name: value for name, value in asdict(self).items() if learned or name not in TRAINING_BUDGET}
+
 
 @dataclass(frozen=True)
 class Track:
     """One frozen instance of a task. A change that moves a score is a new ``version``.
 
-    All fields move scores but the `UNSCORED` ones.
+    All fields move scores but the `UNSCORED` ones. A change of the training split or of `Problem.augment` is a new
+    ``training_version``: it moves the scores of trained methods only.
     """
 
     task: str
@@ -74,6 +80,7 @@ class Track:
     metrics: tuple[Metric, ...]  # the primary metric first
     budget: Budget
     options: Mapping[str, Any]  # physics, noise, sizes, seeds: everything that `Task.open` reads
+    training_version: int = 1
     noise: str = "gaussian"  # its law, which the options hold: gaussian, photon, poisson, rician, ..., or none
     denoising: bool = False  # A is the identity: only noise is removed
     blind: bool = False  # the kernel that blurred y is unknown to the physics
@@ -96,9 +103,15 @@ class Track:
     def primary(self) -> Metric:
         return self.metrics[0]
 
-    def scored(self) -> dict[str, Any]:
-        """The fields that move a score, as plain data: all but the `UNSCORED` ones and the units of metrics."""
+    def scored(self, learned: bool) -> dict[str, Any]:
+        """The fields that move a score, as plain data: all but the `UNSCORED` ones and the units of metrics.
+
+        Scores of a method that is not ``learned`` do not depend on how the track trains.
+        """
         fields = {name: value for name, value in asdict(self).items() if name not in UNSCORED}
+        fields["budget"] = self.budget.scored(learned)
+        if not learned:
+            del fields["training_version"]
         fields["metrics"] = [{k: v for k, v in metric.items() if k != "unit"} for metric in fields["metrics"]]
         return fields
 

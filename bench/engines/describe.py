@@ -105,7 +105,7 @@ def cache_path(name: str, hyperparameters: Mapping[str, Any], tracks: Sequence[T
     if path is None or not path.is_relative_to(ROOT):
         return None
     versions = [provenance.source_hash(), provenance.versions(), sys.version]
-    scored = {track.id: key.scored(track) for track in tracks}
+    scored = {track.id: key.scored(track, learned=True) for track in tracks}
     return cache.folder() / f"described-{key.digest([versions, name, dict(hyperparameters), scored])}.json"
 
 

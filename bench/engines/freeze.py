@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,7 @@ def specs_of(
     """The specs of one method on one track, one per seed."""
     trains = method.learned and not wish.checkpoint
     steps = wish.steps if trains else None  # a method that does not train has no steps
-    budget = asdict(track.budget if steps is None else replace(track.budget, steps=steps))
+    budget = (track.budget if steps is None else replace(track.budget, steps=steps)).scored(method.learned)
     checkpoint = checkpoints.find(wish.checkpoint, method.name) if wish.checkpoint else ""
     wish = wish.model_copy(update={"checkpoint": checkpoint})  # the whole key, of which a part may have been given
     search = search_hash(method, budget)
@@ -68,7 +68,7 @@ def specs_of(
         "track": track.id,
         "track_version": track.version,
         "task_sources": provenance.task_sources(track.task),
-        "scored": key.scored(track),
+        "scored": key.scored(track, method.learned),
         "budget": budget,
         "search": search,
         "hyperparameters": dict(hyperparameters),

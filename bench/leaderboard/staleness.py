@@ -28,6 +28,8 @@ class Scored(Protocol):
     @property
     def method(self) -> str: ...
     @property
+    def learned(self) -> bool: ...
+    @property
     def sources(self) -> dict[str, str]: ...
     @property
     def code(self) -> str: ...
@@ -40,14 +42,15 @@ class Now:
     """The code that is here now.
 
     ``sources(method)`` gives the code hashes of a method's files, None for a method that is not here; ``code(sources)``
-    the one hash of them; ``track("task:track")`` its version and the hash of its scored fields, `GONE` for a track that
-    its task has no more, None where the task is not here; ``methods()`` the names of all methods.
+    the one hash of them; ``track("task:track", learned)`` its version and the hash of the fields that move a score of
+    methods that are trained or not, `GONE` for a track that its task has no more, None where the task is not here;
+    ``methods()`` the names of all methods.
     """
 
     protocol: int
     sources: Callable[[str], Mapping[str, str] | None]
     code: Callable[[Mapping[str, str]], str]
-    track: Callable[[str], tuple[int, str] | None]
+    track: Callable[[str, bool], tuple[int, str] | None]
     methods: Callable[[], list[str]] = list
 
 
@@ -67,14 +70,14 @@ def here() -> Now:
             return {}  # no score is of code that cannot be read
 
     @cache
-    def track(name: str) -> tuple[int, str] | None:
+    def track(name: str, learned: bool) -> tuple[int, str] | None:
         if name.partition(":")[0] not in registry.tasks():
             return None
         try:
             found = registry.track(name)
         except BenchError:
             return GONE
-        return found.version, key.scored(found)
+        return found.version, key.scored(found, learned)
 
     def methods() -> list[str]:
         return sorted(name for name, file in registry.methods().items() if file.path is not None)
@@ -92,7 +95,7 @@ def staleness(record: Scored, now: Now) -> str:
 
     A method or a task from outside of the repository whose source is not at hand can't be checked and passes.
     """
-    track = now.track(f"{record.task}:{record.track}")
+    track = now.track(f"{record.task}:{record.track}", record.learned)
     if track == GONE:
         return "stale: the track is no longer here"
     if track is not None and record.task_version != track[0]:

@@ -26,11 +26,12 @@ def digest(values: Any) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()[:20]
 
 
-def scored(track: Track) -> str:
-    """Hash of the fields of a track that move a score, and of the checksums of the data that it reads."""
+def scored(track: Track, learned: bool) -> str:
+    """Hash of the fields of a track that move a score of a method, and of the checksums of the data that it reads."""
     from bench.data.manifest import manifest
 
-    return digest({"track": track.scored(), "files": {name: dict(manifest(name).files) for name in track.data}})
+    files = {name: dict(manifest(name).files) for name in track.data}
+    return digest({"track": track.scored(learned), "files": files})
 
 
 def keys(parts: Mapping[str, Any]) -> tuple[str, str]:

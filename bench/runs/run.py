@@ -95,7 +95,10 @@ def load(spec: Spec) -> tuple[type[Method], Watch | None]:
     if watch is not None:
         watch.settle(files.values())
     track = registry.track(spec.track)
-    if key.scored(track) != spec.scored or provenance.task_sources(track.task) != spec.task_sources:
+    if (
+        key.scored(track, spec.method.learned) != spec.scored
+        or provenance.task_sources(track.task) != spec.task_sources
+    ):
         raise BenchError(f"the track {spec.track} was edited after the command had started. Type the command again.")
     return method, watch
 

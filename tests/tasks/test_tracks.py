@@ -97,16 +97,18 @@ def test_the_hash_of_scored_fields_follows_what_is_declared(track):
         replace(track, options={**track.options, "invented": 1}),
         replace(track, metrics=(metric, *track.metrics[1:])),
     ]
-    assert len({key.scored(one) for one in (track, *others)}) == 4
+    assert len({key.scored(one, learned=True) for one in (track, *others)}) == 4
 
 
 def test_hashes_of_scored_fields_are_the_same_in_another_process():
     code = (
         "from bench.contract import registry\nfrom bench.runs.key import scored\n"
-        "for track in registry.all_tracks(): print(track.id, scored(track))"
+        "for track in registry.all_tracks(): print(track.id, scored(track, True))"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert dict(line.split() for line in shown.splitlines()) == {n: key.scored(track) for n, track in TRACKS.items()}
+    assert dict(line.split() for line in shown.splitlines()) == {
+        n: key.scored(track, True) for n, track in TRACKS.items()
+    }
 
 
 def test_splits_share_no_image(open_track):

@@ -35,10 +35,24 @@ def test_a_metric_is_of_a_part_of_an_estimate():
     ids=lambda change: next(iter(change)),
 )
 def test_fields_that_move_a_score_are_scored(change):
-    assert replace(toy.MINI, **change).scored() != toy.MINI.scored()
+    assert replace(toy.MINI, **change).scored(learned=False) != toy.MINI.scored(learned=False)
 
 
 def test_words_are_not_scored():
     metrics = tuple(replace(metric, unit="furlongs") for metric in toy.MINI.metrics)
     other = replace(toy.MINI, title="Other", citation="Nobody, 1900", split_unit="moon", metrics=metrics)
-    assert other.scored() == toy.MINI.scored()
+    assert other.scored(learned=True) == toy.MINI.scored(learned=True)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"training_version": 2},
+        {"budget": replace(toy.MINI.budget, steps=1)},
+        {"budget": replace(toy.MINI.budget, batch=1)},
+    ],
+)
+def test_how_a_track_trains_moves_scores_of_trained_methods_alone(change):
+    other = replace(toy.MINI, **change)
+    assert other.scored(learned=True) != toy.MINI.scored(learned=True)
+    assert other.scored(learned=False) == toy.MINI.scored(learned=False)

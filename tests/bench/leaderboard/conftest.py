@@ -15,7 +15,7 @@ def now() -> Now:
         protocol=PROTOCOL,
         sources=sources,
         code=code,
-        track=lambda name: (1, SCORED) if name == "denoising:mini" else None,
+        track=lambda name, learned: (1, SCORED) if name == "denoising:mini" else None,
         methods=lambda: ["direct", "tv"],
     )
 
@@ -23,4 +23,4 @@ def now() -> Now:
 @pytest.fixture
 def version_2(now: Now) -> Now:
     """The track `denoising:mini` at version 2."""
-    return dataclasses.replace(now, track=lambda name: (2, SCORED))
+    return dataclasses.replace(now, track=lambda name, learned: (2, SCORED))

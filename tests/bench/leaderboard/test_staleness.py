@@ -33,7 +33,7 @@ def test_a_method_of_the_suite_that_is_gone_is_stale(now):
 
 
 def test_a_track_that_is_gone_is_stale(now):
-    gone = dataclasses.replace(now, track=lambda name: module.GONE)
+    gone = dataclasses.replace(now, track=lambda name, learned: module.GONE)
     assert "track is no longer here" in staleness(result("tv"), gone)
 
 
@@ -53,9 +53,9 @@ def test_the_code_of_this_installation_is_its_own():
     found = here.sources("tv")
     assert "baselines/handcrafted/tv.py" in found
     assert here.sources("no_such_method") is None
-    version, scored = here.track("denoising:mini")
-    assert here.track("denoising:none") == module.GONE
-    assert here.track("no_such_task:mini") is None
+    version, scored = here.track("denoising:mini", False)
+    assert here.track("denoising:none", False) == module.GONE
+    assert here.track("no_such_task:mini", False) is None
     assert "tv" in here.methods()
     row = result("tv", sources=dict(found), code=here.code(found), protocol_version=here.protocol)
     row = row.model_copy(update={"task_version": version, "scored": scored})
