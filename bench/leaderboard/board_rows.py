@@ -12,6 +12,7 @@ from bench.leaderboard.ranking import Place, Ranking, ranking
 from bench.leaderboard.staleness import EXTERNAL, Now, is_external, staleness
 from bench.leaderboard.statistics import FEWEST_SEEDS
 
+TRAINED = ("post_processing", "raw_to_image", "raw_to_task")  # families whose methods are all trained
 LOWER_CONTROL = "direct"  # the reconstruction that is done first anyway
 
 
@@ -47,6 +48,7 @@ class Board:
     rows: list[Row]
     lead: Entry  # an entry whose track and metrics stand for the board's
     missing: list[str] = field(default_factory=list)  # methods without a row
+    trained: frozenset[str] = frozenset()  # methods that are trained, as far as any entry or their family tells
     ranking: Ranking = field(default_factory=lambda: Ranking({}, 0))
 
     @property
@@ -80,24 +82,26 @@ class Board:
 
     def command(self, rows: Sequence[Row], methods: Sequence[str] = ()) -> str:
         """The command that makes the given rows again, and those of further methods."""
-        plain = [row.entry.method for row in rows if not row.entry.learned and not row.entry.label]
-        trained = [row.entry.method for row in rows if row.entry.learned and not row.entry.label]
+        names = list(dict.fromkeys([*(row.entry.method for row in rows if not row.entry.label), *methods]))
         seeds = " --seed " + " ".join(map(str, range(FEWEST_SEEDS)))
         parts = []
-        if plain or methods:
-            names = " ".join(f"-m {shlex.quote(name)}" for name in dict.fromkeys([*plain, *methods]))
-            parts.append(f"bench run {self.name} {names}")
-        if trained:
-            parts.append(f"bench run {self.name} {' '.join(f'-m {shlex.quote(n)}' for n in trained)}{seeds}")
+        for trained, wish in ((False, ""), (True, seeds)):
+            if chosen := [f"-m {shlex.quote(name)}" for name in names if (name in self.trained) == trained]:
+                parts.append(f"bench run {self.name} {' '.join(chosen)}{wish}")
         return " && ".join(parts)
 
 
 def boards(entries: Iterable[Entry], now: Now) -> list[Board]:
     """The boards of all tracks that have entries, in the order of their names."""
     tracks: dict[str, list[Entry]] = {}
+    entries = list(entries)
+    families = now.methods()
+    trained = frozenset(
+        {entry.method for entry in entries if entry.learned} | {name for name in families if families[name] in TRAINED}
+    )
     for entry in sorted(entries, key=lambda entry: (entry.task, entry.track, entry.name)):
         tracks.setdefault(entry.board, []).append(entry)
-    return [_board(name, members, now) for name, members in tracks.items()]
+    return [_board(name, members, trained, now) for name, members in tracks.items()]
 
 
 def unranked(entry: Entry, now: Now) -> str:
@@ -134,7 +138,7 @@ def _mendable(row: Row) -> bool:
     return not entry.label and (row.stale or entry.status != "unsupported")
 
 
-def _board(name: str, entries: list[Entry], now: Now) -> Board:
+def _board(name: str, entries: list[Entry], trained: frozenset[str], now: Now) -> Board:
     reasons = {entry.name: unranked(entry, now) for entry in entries}
     sets = Counter(frozenset(entry.groups) for entry in entries if not reasons[entry.name])
     images = max(sets, key=lambda one: (sets[one], len(one)), default=frozenset())
@@ -162,7 +166,7 @@ def _board(name: str, entries: list[Entry], now: Now) -> Board:
     known = {entry.method for entry in entries}
     unseen = [method for method in now.methods() if method not in known]
     lead = ranked[0] if ranked else max(entries, key=lambda entry: (entry.task_version, entry.status == "ok"))
-    return Board(name, _in_order(rows), lead, unseen, result)
+    return Board(name, _in_order(rows), lead, unseen, trained, result)
 
 
 def _notes(entry: Entry, data_hash: str) -> list[str]:

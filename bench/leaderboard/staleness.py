@@ -44,14 +44,14 @@ class Now:
     ``sources(method)`` gives the code hashes of a method's files, None for a method that is not here; ``code(sources)``
     the one hash of them; ``track("task:track", learned)`` its version and the hash of the fields that move a score of
     methods that are trained or not, `GONE` for a track that its task has no more, None where the task is not here;
-    ``methods()`` the names of all methods.
+    ``methods()`` the families of all methods by name.
     """
 
     protocol: int
     sources: Callable[[str], Mapping[str, str] | None]
     code: Callable[[Mapping[str, str]], str]
     track: Callable[[str, bool], tuple[int, str] | None]
-    methods: Callable[[], list[str]] = list
+    methods: Callable[[], Mapping[str, str]] = dict
 
 
 def here() -> Now:
@@ -79,8 +79,8 @@ def here() -> Now:
             return GONE
         return found.version, key.scored(found, learned)
 
-    def methods() -> list[str]:
-        return sorted(name for name, file in registry.methods().items() if file.path is not None)
+    def methods() -> dict[str, str]:
+        return {name: file.family for name, file in sorted(registry.methods().items()) if file.path is not None}
 
     return Now(key.PROTOCOL, sources, provenance.code_of, track, methods)
 

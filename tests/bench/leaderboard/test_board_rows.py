@@ -181,6 +181,17 @@ def test_a_board_tells_the_command_that_makes_it_whole(now):
     )
 
 
+def test_the_command_asks_for_every_seed_of_a_trained_method_without_a_row(now):
+    """A method is known to be trained by its family, or by an entry on another track."""
+    families = {"varnet": "raw_to_image", "epll": "data_driven", "nlm": "handcrafted"}
+    rows = [noisy("tv", 26), *trained("epll", track="mini-laplace")]
+    made, _ = selection.entries(rows, now)
+    found, _ = board_rows.boards(made, dataclasses.replace(now, methods=lambda: families))
+    assert found.command([], found.missing) == (
+        "bench run denoising:mini -m nlm && bench run denoising:mini -m varnet -m epll --seed 0 1 2"
+    )
+
+
 def test_a_row_with_fewer_test_images_than_the_others_is_not_ranked(now):
     """A record may state any number of test images; what the other rows scored is what the track has."""
     rows = board([noisy("tv", 26), noisy("nlm", 25), noisy("bm3d", 99, images=4)], now).rows
