@@ -6,7 +6,7 @@ import pytest
 from fabricate import failed, result
 
 from bench.errors import BenchError
-from bench.runs.records import Result, finished
+from bench.runs.records import Result, checksum, finished
 
 
 @pytest.mark.parametrize("outcome", [result(), failed(), result(limit=6, label="few")])
@@ -20,6 +20,14 @@ def test_numbers_stay_numbers_to_the_last_bit():
     outcome = result(per_image={"a": {"psnr": third, "ssim": 1.0}})
     assert Result.from_json(outcome.to_json()).per_image["a"]["psnr"] == third
     assert isinstance(json.loads(outcome.to_json())["parameters"], int)
+
+
+def test_a_field_that_came_later_does_not_break_the_checksum():
+    values = json.loads(result().to_json())
+    for field in ("checksum", "nondeterministic"):
+        del values[field]
+    text = json.dumps(values | {"checksum": checksum(values)})
+    assert Result.from_json(text).nondeterministic == []
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
