@@ -7,7 +7,7 @@ returns its `Problem`: the images, the measurement and the physics.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bench.contract.space import Range
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 SPLITS = ("train", "val", "test")
 OF = ("image", "finding", "std")  # the parts of an estimate that a metric may score
-UNSCORED = ("title", "split_unit", "citation")  # fields of a track that move no score
+UNSCORED = ("title", "split_unit", "citation", "shifts")  # fields of a track that move no score
 TRAINING_BUDGET = ("steps", "batch")  # fields of a budget that move scores of trained methods only
 
 
@@ -66,6 +66,33 @@ class Budget:
 
 
 @dataclass(frozen=True)
+class Shift:
+    """One way in which measurements depart from the ones that a track tunes and trains for, in steps.
+
+    ``points`` maps each step, as it is shown, to the options of the track that it changes; None takes an option away.
+    One of them, the track itself, changes nothing.
+    """
+
+    name: str
+    title: str
+    points: Mapping[str, Mapping[str, Any]]
+
+    def __post_init__(self) -> None:
+        if [dict(changes) for changes in self.points.values()].count({}) != 1:
+            raise ValueError(f"the shift {self.name!r} must have one point that changes nothing: the track itself")
+
+    @property
+    def own(self) -> str:
+        """The point that is the track itself."""
+        return next(point for point, changes in self.points.items() if not changes)
+
+    def at(self, track: Track, point: str) -> Track:
+        """The track with the options of one point. Its images and their random numbers stay the same."""
+        options = {**track.options, **self.points[point]}
+        return replace(track, options={name: value for name, value in options.items() if value is not None})
+
+
+@dataclass(frozen=True)
 class Track:
     """One frozen instance of a task. A change that moves a score is a new ``version``.
 
@@ -94,6 +121,7 @@ class Track:
     direct_space: Mapping[str, Range] = field(default_factory=dict)  # tunable hyperparameters of `physics.direct`
     direct_defaults: Mapping[str, Any] = field(default_factory=dict)  # their defaults in the operator
     citation: str = ""
+    shifts: tuple[Shift, ...] = ()  # under which `bench stress` scores finished runs
 
     @property
     def id(self) -> str:

@@ -165,6 +165,26 @@ class Timing(Sealed):
     date: Date
 
 
+class StressPoint(Record):
+    """The primary metric of every image at one point of a shift, or the reason for having none."""
+
+    per_image: dict[ImageId, Finite]
+    reason: str = ""
+
+
+class Stress(Sealed):
+    """The scores of a finished run under shifts that its track declares, without tuning or training again."""
+
+    format: Literal[1] = 1
+    shifts: dict[str, dict[str, StressPoint]]  # {shift: {point: scores}}, the points in the track's order
+    own: dict[str, str]  # {shift: the point that is the track itself}
+    titles: dict[str, str]  # {shift: its title}
+    primary: str
+    device: str
+    commit: str
+    date: Date
+
+
 class Result(Sealed):
     """One run: one (track, method, requested hyperparameters, seed)."""
 

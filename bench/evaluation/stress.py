@@ -1,0 +1,116 @@
+"""A finished method under shifts: its hyperparameters and weights stay, the measurements change.
+
+The method is told the physics and the noise model that made the measurements, as always, but not of a perturbation.
+Images and random numbers are those of the test, so that the point that changes nothing gives the scores of the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+
+from bench.contract.method import Estimate, Method
+from bench.contract.precision import exact
+from bench.contract.task import Problem, Shift, Track
+from bench.data.measurements import Measured, collate, generator
+from bench.evaluation.evaluate import physics_for, reconstruct, scorer, seeded
+from bench.evaluation.worst_case import random_perturbation, worst_perturbation
+
+PERTURBED = 4  # of the first test images
+NORMS = {"0": 0.0, "0.5 %": 0.005, "1 %": 0.01, "2 %": 0.02, "5 %": 0.05}  # of a perturbation, of the norm of y
+RANDOM, WORST = "random", "worst"  # the two shifts that every track has
+PERTURBATIONS = {
+    RANDOM: f"white noise added to y, not declared, norm in parts of y's ({PERTURBED} images)",
+    WORST: f"perturbation of y that moves x_hat most, by gradient ascent ({PERTURBED} images)",
+}
+
+Report = Callable[[str], None]
+Scores = dict[str, float]  # {image id: primary metric}
+Point = tuple[str, str, Scores | Exception]  # shift, point, scores or why there are none
+
+
+def stress(
+    method: Method,
+    track: Track,
+    open_track: Callable[[Track], Problem],
+    seed: int,
+    device: torch.device,
+    report: Report,
+) -> Iterator[Point]:
+    """The scores of a method, made and trained for ``track``, at every point of every shift, and when y is perturbed.
+
+    A method may fail at some points, which then hold its error instead of scores.
+    """
+    method = method.to(device).eval()
+    for shift in track.shifts:
+        for name in shift.points:
+            report(f"{shift.name} {name}")
+            yield shift.name, name, attempt(shifted, method, track, shift, name, open_track, seed, device)
+    problem = open_track(track)
+    for name, norm in NORMS.items():
+        for kind in (RANDOM, WORST):
+            report(f"{kind} {name}")
+            yield kind, name, attempt(perturbed, method, track, problem, kind, norm, seed, device)
+
+
+def attempt(scores: Callable[..., Scores], *arguments: object) -> Scores | Exception:
+    try:
+        return scores(*arguments)
+    except Exception as error:  # whatever a method raises on data that it was not made for
+        return error
+
+
+def shifted(
+    method: Method,
+    track: Track,
+    shift: Shift,
+    point: str,
+    open_track: Callable[[Track], Problem],
+    seed: int,
+    device: torch.device,
+) -> Scores:
+    """The primary metric of all test images at one point of a shift."""
+    problem = open_track(shift.at(track, point))
+    data = Measured(track, problem, "test")  # seeded by the track itself
+    score, scores = scorer(track), {}
+    for index in range(len(data)):
+        (name,), x, y, params = collate([data[index]])
+        with torch.no_grad(), seeded(seed, track.id, name):
+            estimate = reconstruct(method, y.to(device), physics_for(problem, params, device), x.shape, name)
+        scores[name] = score(name, estimate, x, params)[track.primary.name]
+    return scores
+
+
+def perturbed(
+    method: Method, track: Track, problem: Problem, kind: str, norm: float, seed: int, device: torch.device
+) -> Scores:
+    """The primary metric of the first test images when y is perturbed by a share of its norm.
+
+    Raises `ValueError` where a worst perturbation is asked for and the method has no gradient in y.
+    """
+    data = Measured(track, problem, "test", PERTURBED)
+    score, scores = scorer(track), {}
+    for index in range(len(data)):
+        (name,), x, y, params = collate([data[index]])
+        y = y.to(device)
+
+        def f(given: Tensor, params=params, name=name) -> Tensor:
+            with exact(), seeded(seed, track.id, name):
+                answer = method(given, physics_for(problem, params, device))
+            image = answer.image if isinstance(answer, Estimate) else answer
+            assert image is not None
+            return image
+
+        numbers = torch.Generator().manual_seed(int(generator("perturbation", track.id, name).integers(2**31)))
+        d = random_perturbation(y, norm * float(y.norm()), numbers)
+        if kind == WORST and norm:
+            worst = worst_perturbation(f, y, d)
+            if worst is None:
+                raise ValueError("no gradient in y: only the random perturbation applies")
+            d = worst
+        with torch.no_grad(), seeded(seed, track.id, name):
+            estimate = reconstruct(method, y + d, physics_for(problem, params, device), x.shape, name)
+        scores[name] = score(name, estimate, x, params)[track.primary.name]
+    return scores
