@@ -12,7 +12,7 @@ from dataclasses import replace
 from math import radians
 
 from bench.contract.space import Choice, Float, Range
-from bench.contract.task import Budget, Problem, Task, Track
+from bench.contract.task import Budget, Problem, Shift, Task, Track
 from tasks.metrics.declared import psnr_ssim
 
 MAXIMUM = 0.4  # 1/cm, the data range of phantoms
@@ -88,6 +88,14 @@ def aapm(name: str, title: str, views: int, arc: float) -> Track:
     )
 
 
+SHIFTS = (
+    Shift("views", "number of views", {str(n): {"views": n} if n != 24 else {} for n in (12, 18, 24, 36, 48)}),
+    Shift(
+        "photons",
+        "photons a ray",
+        {f"{n:.0e}".replace("e+0", "e"): {"photons": n} if n != 1e4 else {} for n in (1e3, 3e3, 1e4, 3e4, 1e5)},
+    ),
+)
 MINI = Track(
     task="ct",
     name="mini",
@@ -102,6 +110,7 @@ MINI = Track(
     split_unit="phantom",
     direct_space=WINDOWS,
     direct_defaults=WINDOW_DEFAULTS,
+    shifts=SHIFTS,
 )
 
 EMISSION = replace(
@@ -112,6 +121,7 @@ EMISSION = replace(
     options={"size": 96, "views": 48, "arc": 180, "counts": 3, "field": 40.0, "train": 200},
     noise="poisson",
     direct_space={**WINDOWS, "cutoff": Float(0.1, 1.0)},  # so few counts want a smoother window
+    shifts=(),
 )
 
 TASK = Task(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from bench.contract.task import Budget, Problem, Task, Track
+from bench.contract.task import Budget, Problem, Shift, Task, Track
 from tasks.metrics.declared import psnr_ssim
 
 LEVELS: dict[str, tuple[str, dict[str, float]]] = {
@@ -57,6 +57,24 @@ def bsd68(sigma: int) -> Track:
     )
 
 
+SHIFTS = (
+    Shift(
+        "level",
+        "sigma of Gaussian noise",
+        {"10": {"sigma": 10}, "15": {"sigma": 15}, "25": {}, "35": {"sigma": 35}, "50": {"sigma": 50}},
+    ),
+    Shift(
+        "law",
+        "law of the noise, at a mean power like that of sigma 25",
+        {
+            "Gaussian": {},
+            "Laplace": {"noise": "laplace"},
+            "Poisson": {"noise": "poisson", "sigma": None, "peak": 50},
+            "speckle": {"noise": "speckle", "sigma": None, "looks": 26},
+            "impulse": {"noise": "impulse", "sigma": None, "probability": 0.03},
+        },
+    ),
+)
 MINI = Track(
     task="denoising",
     name="mini",
@@ -67,6 +85,7 @@ MINI = Track(
     options={"images": "photographs", "sigma": 25, "patch": 64},
     denoising=True,
     split_unit="scene",
+    shifts=SHIFTS,
 )
 
 
@@ -81,6 +100,7 @@ def with_noise(track: Track, prefix: str, set_title: str, noise: str) -> Track:
         options={**options, "noise": noise, **level},
         noise=noise,
         citation="",
+        shifts=(),
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bench.contract.task import Budget, Problem, Task, Track
+from bench.contract.task import Budget, Problem, Shift, Task, Track
 from tasks.metrics.declared import nmse, psnr_ssim
 
 
@@ -124,6 +124,22 @@ def siat(track: Track) -> Problem:
     return Problem(splits, measure, physics)
 
 
+def shifts(acceleration: float) -> tuple[Shift, ...]:
+    """Fewer and more samples, less and more noise."""
+    return (
+        Shift(
+            "acceleration",
+            "acceleration",
+            {str(n): {"acceleration": n} if n != acceleration else {} for n in (2, 3, 4, 6, 8)},
+        ),
+        Shift(
+            "noise",
+            "standard deviation of the noise, of the largest magnitude",
+            {str(n): {"noise": n} if n != 0.01 else {} for n in (0.003, 0.005, 0.01, 0.02, 0.04)},
+        ),
+    )
+
+
 def mini(name: str, title: str, coils: int, acceleration: float) -> Track:
     return Track(
         task="mri",
@@ -145,6 +161,7 @@ def mini(name: str, title: str, coils: int, acceleration: float) -> Track:
         measured_channels=2,
         same_grid=False,
         split_unit="phantom",
+        shifts=shifts(acceleration),
     )
 
 

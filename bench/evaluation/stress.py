@@ -16,18 +16,21 @@ from bench.contract.precision import exact
 from bench.contract.task import Problem, Shift, Track
 from bench.data.measurements import Measured, collate, generator
 from bench.evaluation.evaluate import physics_for, reconstruct, scorer, seeded
-from bench.evaluation.worst_case import random_perturbation, worst_perturbation
+from bench.evaluation.structure import kept_contrast, letter
+from bench.evaluation.worst_case import STEPS, random_perturbation, worst_perturbation
 
 PERTURBED = 4  # of the first test images
 NORMS = {"0": 0.0, "0.5 %": 0.005, "1 %": 0.01, "2 %": 0.02, "5 %": 0.05}  # of a perturbation, of the norm of y
-RANDOM, WORST = "random", "worst"  # the two shifts that every track has
-PERTURBATIONS = {
-    RANDOM: f"white noise added to y, not declared, norm in parts of y's ({PERTURBED} images)",
-    WORST: f"perturbation of y that moves x_hat most, by gradient ascent ({PERTURBED} images)",
+CONTRASTS = {"5 %": 0.05, "10 %": 0.1, "20 %": 0.2, "50 %": 0.5}  # of a structure, of the range of x
+RANDOM, WORST, STRUCTURE = "random", "worst", "structure"  # what every track is tried with
+TITLES = {
+    RANDOM: f"white noise added to y, norm in parts of the norm of y; {PERTURBED} images",
+    WORST: f"perturbation of y that moves x_hat most, by {STEPS} steps of gradient ascent; {PERTURBED} images",
+    STRUCTURE: "kept contrast of a small letter added to x, contrast in parts of the range of x",
 }
 
 Report = Callable[[str], None]
-Scores = dict[str, float]  # {image id: primary metric}
+Scores = dict[str, float]  # {image id: primary metric, or kept contrast in percent}
 Point = tuple[str, str, Scores | Exception]  # shift, point, scores or why there are none
 
 
@@ -53,6 +56,9 @@ def stress(
         for kind in (RANDOM, WORST):
             report(f"{kind} {name}")
             yield kind, name, attempt(perturbed, method, track, problem, kind, norm, seed, device)
+    for name, contrast in CONTRASTS.items():
+        report(f"{STRUCTURE} {name}")
+        yield STRUCTURE, name, attempt(kept, method, track, problem, contrast, seed, device)
 
 
 def attempt(scores: Callable[..., Scores], *arguments: object) -> Scores | Exception:
@@ -99,9 +105,7 @@ def perturbed(
         def f(given: Tensor, params=params, name=name) -> Tensor:
             with exact(), seeded(seed, track.id, name):
                 answer = method(given, physics_for(problem, params, device))
-            image = answer.image if isinstance(answer, Estimate) else answer
-            assert image is not None
-            return image
+            return image_of(answer)
 
         numbers = torch.Generator().manual_seed(int(generator("perturbation", track.id, name).integers(2**31)))
         d = random_perturbation(y, norm * float(y.norm()), numbers)
@@ -114,3 +118,30 @@ def perturbed(
             estimate = reconstruct(method, y + d, physics_for(problem, params, device), x.shape, name)
         scores[name] = score(name, estimate, x, params)[track.primary.name]
     return scores
+
+
+def kept(method: Method, track: Track, problem: Problem, contrast: float, seed: int, device: torch.device) -> Scores:
+    """The kept contrast in percent of a letter that is added to each test image, whose noise stays the same."""
+    data = Measured(track, problem, "test")
+    scores = {}
+    for index in range(len(data)):
+        (name,), x, y, params = collate([data[index]])
+        y = y.to(device)
+        s = letter(x.shape, generator("structure", track.id, name)).to(device)
+        s = s * (contrast * float(x.max() - x.min()))
+
+        def f(given: Tensor, params=params, name=name, shape=x.shape) -> Tensor:
+            with torch.no_grad(), seeded(seed, track.id, name):
+                estimate = reconstruct(method, given, physics_for(problem, params, device), shape, name)
+            return image_of(estimate)
+
+        scores[name] = kept_contrast(f(y + physics_for(problem, params, device).A(s)), f(y), s)
+    return scores
+
+
+def image_of(answer: Estimate | Tensor) -> Tensor:
+    """The image of an estimate. Raises `ValueError` where it has none."""
+    image = answer.image if isinstance(answer, Estimate) else answer
+    if image is None:
+        raise ValueError("no image is reconstructed")
+    return image
