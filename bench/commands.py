@@ -59,9 +59,15 @@ def run(options: argparse.Namespace) -> int:
 
 
 def time_(options: argparse.Namespace) -> int:
-    from bench.engines.time_runs import time_runs
+    from bench.engines.finished_runs import time_runs
 
     return time_runs(select(options.tracks), options.method or [], again=options.force)
+
+
+def stress(options: argparse.Namespace) -> int:
+    from bench.engines.finished_runs import stress_runs
+
+    return stress_runs(select(options.tracks), options.method or [], again=options.force, jobs=options.jobs)
 
 
 def verify(options: argparse.Namespace) -> int:

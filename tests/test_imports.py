@@ -18,8 +18,8 @@ ROOMS = {
     "baselines": [FAMILIES, {"patches"}, {"solvers"}, {"networks"}, {"functionals"}, {"transforms"}, {""}],
     "tasks": [{""}, {"datasets"}, {"phantoms"}, {"physics", "metrics"}],
     "bench": [
-        {"cli"}, {"commands"}, {"listing"}, {"engines"}, {"leaderboard"}, {"tracking"}, {"runs"}, {"evaluation"},
-        {"data"}, {""}, {"contract"}, {"places"}, {"errors"},
+        {"cli"}, {"commands"}, {"listing"}, {"engines"}, {"leaderboard"}, {"tracking"}, {"runs"}, {"stability"},
+        {"evaluation"}, {"data"}, {""}, {"contract"}, {"places"}, {"errors"},
     ],
 }  # fmt: skip
 MOST_FILES = 12  # of a room of the referee or of shared machinery; a family grows with its methods, `tasks` with tasks

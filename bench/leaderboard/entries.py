@@ -33,6 +33,7 @@ from bench.runs.records import (
     Scores,
     Sealed,
     Status,
+    Stress,
     Timing,
 )
 
@@ -131,6 +132,7 @@ class Entry(Sealed):
     published: Published | None = None
     verified: Verified | None = None
     renewed: Renewed | None = None
+    stress: Stress | None = None  # scores under shifts, means over the seeds
 
     @model_validator(mode="after")
     def _label_and_control(self) -> Entry:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.leaderboard import cells
+from bench.leaderboard import cells, stability
 from bench.leaderboard.board_rows import Board
 from bench.leaderboard.cells import one_line
 from bench.leaderboard.statistics import CONFIDENCE, FEWEST_GROUPS, FEWEST_SEEDS
@@ -95,6 +95,7 @@ def _environment() -> Environment:
     )
     environment.globals |= {
         "cells": cells,
+        "panels": lambda board: stability.panels([row.entry for row in board.rows if not row.stale]),
         "fence": fence,
         "anchor": anchor,
         "names": names,

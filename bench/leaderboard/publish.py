@@ -19,7 +19,8 @@ from bench.leaderboard import entries as kept
 from bench.leaderboard.entries import Entry, Published
 from bench.leaderboard.staleness import Now
 from bench.places import ROOT
-from bench.runs.records import FORMAT, Name, Record, Result, Timing
+from bench.runs.records import FORMAT, Name, Record, Result, Stress, Timing
+from bench.runs.run_directory import STRESS, TIMING
 
 PUBLISHED = "published.json"
 DEFAULT = Path("leaderboards")
@@ -45,6 +46,7 @@ class Runs:
 
     results: list[Result] = field(default_factory=list)
     timings: dict[str, Timing] = field(default_factory=dict)  # {key: costs}
+    stresses: dict[str, Stress] = field(default_factory=dict)  # {key: scores under shifts}
     problems: list[str] = field(default_factory=list)
     older: int = 0  # results of an older format, which are passed over
 
@@ -77,7 +79,7 @@ def publish(
         except BenchError as error:
             remarks.append(f"only run directories are read, MLflow is not: {error}")
     figures, problems = read_published(folder)
-    made, unmade = selection.entries(found.results, now, found.timings, figures)
+    made, unmade = selection.entries(found.results, now, found.timings, figures, found.stresses)
     if not made and not folder.exists():
         raise BenchError(
             f"no finished runs in {runs}, and no folder {folder} here: nothing was written. "
@@ -106,9 +108,10 @@ def read_runs(runs: Path) -> Runs:
         try:
             result = Result.read(path)
             found.results.append(result)
-            costs = path.with_name("timing.json")
-            if costs.exists():
+            if (costs := path.with_name(TIMING)).exists():
                 found.timings[result.key] = Timing.read(costs)
+            if (scores := path.with_name(STRESS)).exists():
+                found.stresses[result.key] = Stress.read(scores)
         except BenchError as error:
             found.problems.append(str(error))
     return found

@@ -12,11 +12,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from bench.leaderboard import stability
 from bench.leaderboard.entries import Entry, Published, means_of
 from bench.leaderboard.staleness import Now, staleness
 from bench.leaderboard.statistics import FEWEST_SEEDS
 from bench.runs.privacy import private, without_folders
-from bench.runs.records import Result, Timing, first_fault
+from bench.runs.records import Result, Stress, Timing, first_fault
 
 Precedence = tuple[int, bool, bool, bool, str]
 
@@ -26,6 +27,7 @@ def entries(
     now: Now,
     timings: Mapping[str, Timing] | None = None,  # {key: costs}
     published: Mapping[tuple[str, str], Published] | None = None,  # {(task:track, method): figure}
+    stresses: Mapping[str, Stress] | None = None,  # {key: scores under shifts}
 ) -> tuple[list[Entry], list[str]]:
     """One entry for every method and label on every track, in the order of names, and a line for each that fails."""
     newest = {result.key: result for result in sorted(results, key=attrgetter("date"))}
@@ -34,7 +36,7 @@ def entries(
     for name in sorted(methods):
         group = max(_split(methods[name], attrgetter("group")).values(), key=lambda group: precedence(group, now))
         try:
-            found.append(_entry(group, timings or {}, published or {}))
+            found.append(_entry(group, timings or {}, published or {}, stresses or {}))
         except ValidationError as error:
             task, track, method, label = name
             shown = f"{method}@{label}" if label else method
@@ -68,8 +70,8 @@ def merged(new: Entry, old: Entry) -> Entry:
     """A new entry with what the old one knows of the same runs: costs, and that it was verified."""
     if new.keys != old.keys or new.per_seed != old.per_seed or new.code != old.code:
         return new
-    timing = new.timing or old.timing
-    return new.model_copy(update={"timing": timing, "verified": old.verified, "renewed": old.renewed})
+    timing, stress = new.timing or old.timing, new.stress or old.stress
+    return new.model_copy(update={"timing": timing, "stress": stress, "verified": old.verified, "renewed": old.renewed})
 
 
 def _trains(record: Result | Entry) -> bool:
@@ -98,7 +100,12 @@ def _lacking(group: list[Result]) -> list[int]:
     return sorted(set(_asked(group)) - {result.seed for result in group if result.status != "failed"})
 
 
-def _entry(group: list[Result], timings: Mapping[str, Timing], published: Mapping[tuple[str, str], Published]) -> Entry:
+def _entry(
+    group: list[Result],
+    timings: Mapping[str, Timing],
+    published: Mapping[tuple[str, str], Published],
+    stresses: Mapping[str, Stress],
+) -> Entry:
     group = sorted(group, key=attrgetter("seed"))
     good = [result for result in group if result.status == "ok"]
     shown = good or [result for result in group if result.status == "unsupported"] or group
@@ -134,6 +141,7 @@ def _entry(group: list[Result], timings: Mapping[str, Timing], published: Mappin
         "data_hash": last.data_hash if len({result.data_hash for result in shown}) == 1 else "",
         "timing": next((timings[result.key] for result in good if result.key in timings), None),
         "published": figure,
+        "stress": stability.merged([stresses[result.key] for result in good if result.key in stresses]),
     }
     copied = (set(Entry.model_fields) & set(Result.model_fields)) - set(values)
     return Entry.model_validate({name: getattr(last, name) for name in copied} | values)

@@ -168,6 +168,7 @@ class Timing(Sealed):
 class StressPoint(Record):
     """The primary metric of every image at one point of a shift, or the reason for having none."""
 
+    at: str
     per_image: dict[ImageId, Finite]
     reason: str = ""
 
@@ -176,7 +177,7 @@ class Stress(Sealed):
     """The scores of a finished run under shifts that its track declares, without tuning or training again."""
 
     format: Literal[1] = 1
-    shifts: dict[str, dict[str, StressPoint]]  # {shift: {point: scores}}, the points in the track's order
+    shifts: dict[str, list[StressPoint]]  # the points in the order of the track
     own: dict[str, str]  # {shift: the point that is the track itself}
     titles: dict[str, str]  # {shift: its title}
     primary: str

@@ -17,14 +17,14 @@ from bench.errors import BenchError
 from bench.evaluation.curves import CurvePoint
 from bench.runs.outcomes import Outcome, make_result, track_of
 from bench.runs.privacy import private, without_folders
-from bench.runs.records import Result, Timing
+from bench.runs.records import Result, Stress, Timing
 from bench.runs.spec import Spec
 
-RESULT, TIMING, TRACKED = "result.json", "timing.json", "tracked.json"
+RESULT, TIMING, STRESS, TRACKED = "result.json", "timing.json", "stress.json", "tracked.json"
 LOG = "log.txt"  # printed by the processes of a run on several devices: it may name anything, and stays here
 TRANSIENT = ("chosen.json", "spec.json", "failure.json")  # by which processes of one run talk
 LOCAL = (TRACKED, LOG, *TRANSIENT)  # of one machine alone
-OWN = (RESULT, TIMING, *LOCAL)  # not among the files whose hashes a result holds
+OWN = (RESULT, TIMING, STRESS, *LOCAL)  # not among the files whose hashes a result holds
 MAC = ("__MACOSX", ".DS_Store")  # files that macOS adds, beside those that begin with "._"
 
 
@@ -125,6 +125,8 @@ def whole(run_dir: Path) -> Result:
         raise BenchError(f"{present[name]} is not among the files of the run. Move it out of the run directory.")
     if TIMING in present:
         Timing.read(present[TIMING])
+    if STRESS in present:
+        Stress.read(present[STRESS])
     return result
 
 

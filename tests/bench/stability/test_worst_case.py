@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from bench.evaluation.worst_case import on_sphere, random_perturbation, worst_perturbation
+from bench.stability.worst_case import on_sphere, random_perturbation, worst_perturbation
 
 
 def start(y, norm, seed=0):

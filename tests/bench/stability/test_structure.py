@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench.evaluation.structure import kept_contrast, letter, surroundings
+from bench.stability.structure import kept_contrast, letter, surroundings
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 16, 16), (1, 2, 96, 96), (1, 1, 321, 481), (1, 1, 12, 20, 20), (1, 1, 5, 4)])

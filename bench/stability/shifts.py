@@ -15,15 +15,16 @@ from bench.contract.method import Estimate, Method
 from bench.contract.precision import exact
 from bench.contract.task import Problem, Shift, Track
 from bench.data.measurements import Measured, collate, generator
+from bench.errors import BenchError
 from bench.evaluation.evaluate import physics_for, reconstruct, scorer, seeded
-from bench.evaluation.structure import kept_contrast, letter
-from bench.evaluation.worst_case import STEPS, random_perturbation, worst_perturbation
+from bench.stability.structure import kept_contrast, letter
+from bench.stability.worst_case import STEPS, random_perturbation, worst_perturbation
 
 PERTURBED = 4  # of the first test images
 NORMS = {"0": 0.0, "0.5 %": 0.005, "1 %": 0.01, "2 %": 0.02, "5 %": 0.05}  # of a perturbation, of the norm of y
 CONTRASTS = {"5 %": 0.05, "10 %": 0.1, "20 %": 0.2, "50 %": 0.5}  # of a structure, of the range of x
 RANDOM, WORST, STRUCTURE = "random", "worst", "structure"  # what every track is tried with
-TITLES = {
+OF_EVERY_TRACK = {
     RANDOM: f"white noise added to y, norm in parts of the norm of y; {PERTURBED} images",
     WORST: f"perturbation of y that moves x_hat most, by {STEPS} steps of gradient ascent; {PERTURBED} images",
     STRUCTURE: "kept contrast of a small letter added to x, contrast in parts of the range of x",
@@ -61,6 +62,11 @@ def stress(
         yield STRUCTURE, name, attempt(kept, method, track, problem, contrast, seed, device)
 
 
+def titles(track: Track) -> dict[str, str]:
+    """What each shift of a track changes."""
+    return {**{shift.name: shift.title for shift in track.shifts}, **OF_EVERY_TRACK}
+
+
 def attempt(scores: Callable[..., Scores], *arguments: object) -> Scores | Exception:
     try:
         return scores(*arguments)
@@ -94,7 +100,7 @@ def perturbed(
 ) -> Scores:
     """The primary metric of the first test images when y is perturbed by a share of its norm.
 
-    Raises `ValueError` where a worst perturbation is asked for and the method has no gradient in y.
+    Raises `BenchError` where a worst perturbation is asked for and the method has no gradient in y.
     """
     data = Measured(track, problem, "test", PERTURBED)
     score, scores = scorer(track), {}
@@ -112,7 +118,7 @@ def perturbed(
         if kind == WORST and norm:
             worst = worst_perturbation(f, y, d)
             if worst is None:
-                raise ValueError("no gradient in y: only the random perturbation applies")
+                raise BenchError("no gradient in y: only the random perturbation applies")
             d = worst
         with torch.no_grad(), seeded(seed, track.id, name):
             estimate = reconstruct(method, y + d, physics_for(problem, params, device), x.shape, name)
@@ -140,8 +146,8 @@ def kept(method: Method, track: Track, problem: Problem, contrast: float, seed: 
 
 
 def image_of(answer: Estimate | Tensor) -> Tensor:
-    """The image of an estimate. Raises `ValueError` where it has none."""
+    """The image of an estimate. Raises `BenchError` where it has none."""
     image = answer.image if isinstance(answer, Estimate) else answer
     if image is None:
-        raise ValueError("no image is reconstructed")
+        raise BenchError("no image is reconstructed")
     return image

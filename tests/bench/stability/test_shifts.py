@@ -9,7 +9,7 @@ import toy
 from bench import Method
 from bench.contract.task import Shift
 from bench.evaluation.evaluate import evaluate
-from bench.evaluation.stress import NORMS, PERTURBED, stress
+from bench.stability.shifts import NORMS, PERTURBED, stress
 
 LEVEL = Shift("noise", "standard deviation", {"0.05": {"sigma": 0.05}, "own": {}, "0.2": {"sigma": 0.2}})
 CPU = torch.device("cpu")

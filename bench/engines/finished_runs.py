@@ -1,0 +1,192 @@
+"""`bench time` and `bench stress`: finished runs are used again, for their costs and for their scores under shifts.
+
+Both write a record of their own beside the result, which stays as it is.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.contract import registry
+from bench.engines.local import LocalEngine, Task
+from bench.engines.pending_runs import look_around
+from bench.engines.processes import threads
+from bench.errors import BenchError
+from bench.places import runs, store
+from bench.runs import checkpoints, provenance
+from bench.runs.records import Result, Stress, StressPoint, Timing
+from bench.runs.run_directory import STRESS, TIMING
+from bench.runs.store import held, take
+
+if TYPE_CHECKING:
+    import torch
+
+    from bench.contract.method import Method
+    from bench.contract.task import Track
+
+Report = Callable[[str], None]
+
+
+def time_runs(tracks: Sequence[str], methods: Sequence[str], *, again: bool, report: Report = print) -> int:
+    """Measure the costs of the finished runs of some tracks and methods, one after another; 1 if one failed, else 0.
+
+    Raises `BenchError` where there is no such run, and while another command works on this store.
+    """
+    busy = [path for path in (store() / "claims").glob("*") if held(path)]
+    if busy:
+        raise BenchError(
+            f"{len(busy)} runs are at work on {store()}. Times are measured alone: try again when they end."
+        )
+    alone = take(store() / "claims" / "timing")
+    if alone is None:
+        raise BenchError(f"another `bench time` is at work on {store()}. Try again when it ends.")
+    return each(tracks, methods, TIMING, measure_run, 600.0, 1, again, report, alone)
+
+
+def stress_runs(
+    tracks: Sequence[str], methods: Sequence[str], *, again: bool, jobs: int | None = None, report: Report = print
+) -> int:
+    """Score the finished runs of some tracks and methods under shifts, without training; 1 if one failed, else 0."""
+    return each(tracks, methods, STRESS, stress_run, 3600.0, jobs, again, report)
+
+
+def each(
+    tracks: Sequence[str],
+    methods: Sequence[str],
+    file: str,  # the record, done where it exists
+    work: Callable[[str, Report], str],
+    limit: float,  # seconds for one run
+    jobs: int | None,
+    again: bool,
+    report: Report,
+    alone: AbstractContextManager[Any] | None = None,
+) -> int:
+    """Do a work on every finished run that has no record of it yet."""
+    with alone or nullcontext():
+        chosen = select(set(tracks), set(methods))
+        if not chosen:
+            raise BenchError(f"no finished run of {', '.join(methods) or 'any method'} on these tracks in {runs()}.")
+        pending = [folder for folder in chosen if again or not (folder / file).exists()]
+        if len(pending) < len(chosen):
+            report(f"{len(chosen) - len(pending)} of {len(chosen)} done, {len(pending)} to go")
+        machine = look_around(cpu=False)
+        engine = LocalEngine(jobs or machine.jobs(1), machine.visible)
+        failures = 0
+        tasks = [Task(folder.name, work, (str(folder),), limit) for folder in pending]
+        for number, ended in enumerate(engine.work(tasks), 1):
+            failures += bool(ended.error)
+            report(f"[{number}/{len(tasks)}] {(ended.error and f'FAILED: {ended.error}') or ended.value}")
+    return int(failures > 0)
+
+
+def select(tracks: set[str], methods: set[str]) -> list[Path]:
+    """The run directories that hold a result of these tracks and methods."""
+    found = []
+    for path in sorted(runs().glob("[0-9a-f]*/result.json")):
+        try:
+            result = Result.read(path)
+        except BenchError:
+            continue
+        wanted = not methods or result.method in methods or result.name in methods
+        if wanted and result.status == "ok" and f"{result.task}:{result.track}" in tracks:
+            found.append(path.parent)
+    return found
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """A finished run, its track, and its method with the chosen hyperparameters and the weights."""
+
+    folder: Path
+    result: Result
+    track: Track
+    method: Method
+    device: torch.device
+
+
+def load(folder: Path) -> FinishedRun:
+    """Read a finished run. Raises `BenchError` where its code has changed, or its device is not here."""
+    import torch
+
+    from bench.contract.construct import build
+
+    sys.dont_write_bytecode = True  # beside a source that the run directory keeps
+    result = Result.read(folder / "result.json")
+    source = folder / "source" / f"{result.method}.py"
+    reference = str(source) if source.exists() else result.method
+    now = provenance.method_sources(reference)
+    if not source.exists() and provenance.code_of(now) != result.code:
+        raise BenchError(f"{result.name} on {result.task}:{result.track}: its code has changed. Run it again first.")
+    if result.accelerator == "cuda" and not torch.cuda.is_available():
+        raise BenchError(f"{result.name} on {result.task}:{result.track} ran on a GPU, and here is none.")
+    track = registry.track(f"{result.task}:{result.track}")
+    method = build(registry.load_method(reference), track, result.hyperparameters)
+    if (folder / checkpoints.CHECKPOINT).exists():
+        checkpoints.restore(method, track, result.key)
+    elif result.learned:
+        raise BenchError(f"{result.name} on {track.id}: its weights are not here. Run it again by --force.")
+    return FinishedRun(folder, result, track, method, torch.device(result.accelerator))
+
+
+def measure_run(folder: str, report: Report) -> str:
+    """Measure one run in this process, write its record, and return a line about it."""
+    from bench.evaluation.timing import measure
+
+    run = load(Path(folder))
+    track, result = run.track, run.result
+    problem = registry.load_task(track.task).open(track)
+    cost = measure(run.method, track, problem, run.device, result.seed)
+    timing = Timing(
+        seconds_per_image=cost.seconds,
+        spread=cost.spread,
+        repeats=cost.repeats,
+        images=cost.images,
+        peak_memory_bytes=cost.peak_memory,
+        peak_memory="allocated on the GPU" if result.accelerator == "cuda" else "rise of resident size",
+        device=provenance.device_name(result.accelerator),
+        threads=threads(),
+        load=cost.load,
+        date=now_utc(),
+    )
+    (run.folder / TIMING).write_text(timing.to_json(), encoding="utf-8")
+    return f"{track.id}  {result.name}  seed {result.seed}  {cost.seconds:.3g} s an image, of {cost.repeats} repeats"
+
+
+def stress_run(folder: str, report: Report) -> str:
+    """Score one run under every shift in this process, write its record, and return a line about it."""
+    from bench.runs.run import one_line
+    from bench.stability.shifts import stress, titles
+
+    run = load(Path(folder))
+    track, result = run.track, run.result
+    open_track = registry.load_task(track.task).open
+    found: dict[str, list[StressPoint]] = {}
+    for shift, point, scores in stress(run.method, track, open_track, result.seed, run.device, report):
+        if isinstance(scores, Exception):
+            outcome = StressPoint(at=point, per_image={}, reason=one_line(scores)[:200])
+        else:
+            outcome = StressPoint(at=point, per_image=scores)
+        found.setdefault(shift, []).append(outcome)
+    record = Stress(
+        shifts=found,
+        own={shift.name: shift.own for shift in track.shifts},
+        titles=titles(track),
+        primary=result.primary,
+        device=provenance.device_name(result.accelerator),
+        commit=provenance.commit()[0],
+        date=now_utc(),
+    )
+    (run.folder / STRESS).write_text(record.to_json(), encoding="utf-8")
+    lost = sum(bool(point.reason) for points in found.values() for point in points)
+    points = sum(map(len, found.values()))
+    return f"{track.id}  {result.name}  seed {result.seed}  {points - lost} of {points} points have scores"
+
+
+def now_utc() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,115 @@
+"""The panel of a board: scores under shifts, beside the ranking and never in it.
+
+A poor method can be perfectly stable, so every line opens with the score on the track itself.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench.leaderboard.entries import Entry
+from bench.runs.records import Stress, StressPoint
+
+KEPT = "structure"  # the shift that is scored by kept contrast
+
+
+@dataclass(frozen=True)
+class Line:
+    """One method under one shift: a mean score or None at each point, and why scores are missing."""
+
+    name: str
+    own: float  # the score of the track itself
+    trained: bool
+    scores: list[float | None]
+    reasons: list[str]
+
+    @property
+    def area(self) -> float | None:
+        """Area under the curve of scores, the points evenly spaced over an axis of length one."""
+        if len(self.scores) < 2 or any(score is None for score in self.scores):
+            return None
+        known = [score for score in self.scores if score is not None]
+        return (sum(known) - (known[0] + known[-1]) / 2) / (len(known) - 1)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One shift of a track: its points, and the methods that were scored under it."""
+
+    shift: str
+    title: str
+    unit: str
+    points: list[str]
+    lines: list[Line]
+    fallen: list[str]  # trained methods below untrained ones that they beat on the track, with the first such point
+
+
+def merged(found: Sequence[Stress]) -> Stress | None:
+    """The scores of several seeds as one: the mean of each image over the seeds that have a score of it."""
+    if not found:
+        return None
+    shifts = {}
+    for shift, points in found[0].shifts.items():
+        shifts[shift] = [
+            _mean([points_of[i] for one in found if len(points_of := one.shifts.get(shift, [])) > i])
+            for i in range(len(points))
+        ]
+    return found[-1].model_copy(update={"shifts": shifts})
+
+
+def _mean(seeds: Sequence[StressPoint]) -> StressPoint:
+    scored = [one.per_image for one in seeds if one.per_image]
+    images = scored[0] if scored else {}
+    means = {image: math.fsum(one[image] for one in scored) / len(scored) for image in images}
+    return seeds[0].model_copy(update={"per_image": means, "reason": "" if means else seeds[0].reason})
+
+
+def panels(entries: Sequence[Entry]) -> list[Panel]:
+    """The panels of the entries of one track, in their order; none where nothing was scored under a shift."""
+    stressed = [(entry, entry.stress) for entry in entries if entry.stress is not None and entry.status == "ok"]
+    if not stressed:
+        return []
+    lead, first = stressed[0]
+    found = []
+    for shift, points in first.shifts.items():
+        names = [point.at for point in points]
+        lines = [
+            _line(entry, stress.shifts[shift])
+            for entry, stress in stressed
+            if [point.at for point in stress.shifts.get(shift, [])] == names
+        ]
+        kept = shift == KEPT
+        better = lead.metrics[lead.primary].higher_is_better
+        fallen = [] if kept else _fallen(lines, names, better)
+        unit = "%" if kept else lead.metrics[lead.primary].unit
+        found.append(Panel(shift, first.titles.get(shift, shift), unit, names, lines, fallen))
+    return found
+
+
+def _line(entry: Entry, points: Sequence[StressPoint]) -> Line:
+    means = [
+        math.fsum(point.per_image.values()) / len(point.per_image) if point.per_image else None for point in points
+    ]
+    reasons = list(dict.fromkeys(point.reason for point in points if point.reason))
+    return Line(entry.name, entry.scores[entry.primary], entry.learned, means, reasons)
+
+
+def _fallen(lines: Sequence[Line], points: Sequence[str], higher_is_better: bool) -> list[str]:
+    """Trained methods below untrained ones that they beat on the track, at the first point where there are such."""
+    sign = 1 if higher_is_better else -1
+    found = []
+    for line in (line for line in lines if line.trained):
+        beaten = [other for other in lines if not other.trained and sign * (line.own - other.own) > 0]
+        for index, point in enumerate(points):
+            ours = line.scores[index]
+            above = [
+                other.name
+                for other in beaten
+                if ours is not None and (theirs := other.scores[index]) is not None and sign * (ours - theirs) < 0
+            ]
+            if above:
+                found.append(f"{line.name} at {point} (below {', '.join(above)})")
+                break
+    return found

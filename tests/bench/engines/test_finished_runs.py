@@ -1,0 +1,50 @@
+"""Finished runs are used again: their costs and their scores under shifts are records beside the result."""
+
+import pytest
+import toy
+
+from bench.engines import finished_runs
+from bench.errors import BenchError
+from bench.places import runs
+from bench.runs import run_directory
+from bench.runs.records import Stress, Timing
+
+
+@pytest.fixture
+def folder(go, shrink):
+    assert go(shrink) == 0
+    (folder,) = runs().glob("[0-9a-f]*")
+    return folder
+
+
+def test_a_run_is_timed_and_stressed_once(folder, lines):
+    before = (folder / "result.json").read_bytes()
+    for work, record in ((finished_runs.time_runs, Timing), (finished_runs.stress_runs, Stress)):
+        assert work(["toy:mini"], [], again=False, report=lines.append) == 0
+        assert record.read(folder / f"{record.__name__.lower()}.json")
+        lines.clear()
+        assert work(["toy:mini"], ["shrink"], again=False, report=lines.append) == 0
+        assert lines == ["1 of 1 done, 0 to go"]
+    assert (folder / "result.json").read_bytes() == before
+    run_directory.whole(folder)
+
+
+def test_scores_under_shifts_are_those_of_the_finished_run(folder, lines):
+    assert finished_runs.stress_runs(["toy:mini"], [], again=False, report=lines.append) == 0
+    stress, result = Stress.read(folder / "stress.json"), run_directory.whole(folder)
+    assert set(stress.shifts) == {"random", "worst", "structure"}  # the toy track declares none of its own
+    first = stress.shifts["random"][0]
+    assert first.at == "0"
+    assert all(result.per_image[image]["psnr"] == value for image, value in first.per_image.items())
+    kept = result.hyperparameters["factor"]
+    assert all(v == pytest.approx(100 * kept, abs=0.1) for v in stress.shifts["structure"][0].per_image.values())
+    assert "16 of 16 points have scores" in lines[-1] or "14 of 14 points have scores" in lines[-1]
+
+
+def test_what_cannot_be_used_again_is_one_line(folder, lines, store):
+    with pytest.raises(BenchError, match="no finished run of tv on these tracks"):
+        finished_runs.stress_runs(["toy:mini"], ["tv"], again=False)
+    (folder / "source" / "shrink.py").unlink()
+    assert finished_runs.stress_runs(["toy:mini"], [], again=False, report=lines.append) == 1
+    assert lines[-1].startswith("[1/1] FAILED: ")
+    assert toy.MINI.id == "toy:mini"

@@ -1,0 +1,99 @@
+"""Scores under shifts stand in a panel of their own: lines, areas, seeds as one, and who falls below the reference."""
+
+import pytest
+from fabricate import result
+
+from bench.errors import BenchError
+from bench.leaderboard import board_rows, selection, stability
+from bench.leaderboard.page import pages
+from bench.runs.records import Stress, StressPoint
+
+POINTS = ("10", "25", "50")
+
+
+def stress(*levels, reason="", structure=80.0):
+    """Scores at `POINTS`; None where the method failed."""
+    points = [
+        StressPoint(at=at, per_image={} if level is None else {"a": level - 1, "b": level + 1}, reason=reason)
+        for at, level in zip(POINTS, levels, strict=True)
+    ]
+    kept = [StressPoint(at="5 %", per_image={"a": structure})]
+    return Stress(
+        shifts={"level": points, "structure": kept},
+        own={"level": "25"},
+        titles={"level": "sigma", "structure": "kept contrast"},
+        primary="psnr",
+        device="cpu",
+        commit="c" * 40,
+        date="2026-03-01T11:00:00+00:00",
+    )
+
+
+def entries(now, **stressed):
+    """One row for each method, at 20 dB and more in the order in which they are given."""
+    rows = [result(method, level=20.0 + i) for i, method in enumerate(stressed)]
+    stresses = {row.key: stressed[row.method] for row in rows if stressed[row.method]}
+    made, problems = selection.entries(rows, now, stresses=stresses)
+    assert not problems
+    return sorted(made, key=lambda entry: list(stressed).index(entry.method))
+
+
+def test_a_panel_holds_the_means_and_the_area_under_them(now):
+    level, kept = stability.panels(entries(now, tv=stress(30.0, 28.0, 20.0)))
+    assert (level.title, level.unit, level.points) == ("sigma", "dB", list(POINTS))
+    (line,) = level.lines
+    assert line.scores == [30.0, 28.0, 20.0]
+    assert line.area == pytest.approx((29.0 + 24.0) / 2)
+    assert (kept.unit, kept.lines[0].scores, kept.lines[0].area) == ("%", [80.0], None)
+
+
+def test_a_trained_method_that_falls_below_what_it_beats_is_named_with_the_first_point(now):
+    found = entries(now, nlm=stress(30.5, 29.0, 10.0), tv=stress(30.0, 28.0, 20.0), unet=stress(30.2, 30.0, 12.0))
+    trained = [entry.model_copy(update={"learned": entry.method == "unet"}) for entry in found]
+    level, kept = stability.panels(trained)
+    assert level.fallen == ["unet at 10 (below nlm)"]
+    assert kept.fallen == []
+    assert stability.panels(found)[0].fallen == []  # tv falls below nlm, but nothing is trained
+
+
+def test_a_point_without_scores_is_blank_and_says_why(now):
+    (level, _) = stability.panels(entries(now, tv=stress(30.0, None, 20.0, reason="too | noisy")))
+    assert level.lines[0].scores == [30.0, None, 20.0]
+    assert level.lines[0].area is None
+    assert level.lines[0].reasons == ["too | noisy"]
+
+
+def test_nothing_was_scored_under_a_shift(now):
+    assert stability.panels(entries(now, tv=None)) == []
+
+
+def test_seeds_are_one_by_their_mean():
+    both = stability.merged([stress(30.0, 28.0, 20.0), stress(32.0, None, 22.0, structure=60.0)])
+    assert [point.per_image.get("a") for point in both.shifts["level"]] == [30.0, 27.0, 20.0]
+    assert both.shifts["structure"][0].per_image == {"a": 70.0}
+    assert stability.merged([]) is None
+
+
+def test_the_page_shows_the_panel_and_no_rank_depends_on_it(now):
+    with_panel = entries(now, nlm=stress(25.0, 19.0, 10.0), tv=stress(30.0, None, 20.0, reason="too | noisy"))
+    without = [entry.model_copy(update={"stress": None}) for entry in with_panel]
+    text = pages(board_rows.boards(with_panel, now))["denoising/README.md"]
+    assert "| tv | 21.62 | 30.00 |  | 20.00 |  |" in text
+    assert "too &#124; noisy" in text
+    before, after = (board_rows.boards(rows, now)[0].ranking for rows in (without, with_panel))
+    assert before == after
+    assert "Stability" not in pages(board_rows.boards(without, now))["denoising/README.md"]
+
+
+def test_an_entry_keeps_its_scores_under_shifts_when_the_same_run_comes_again(now):
+    (old,) = entries(now, tv=stress(30.0, 28.0, 20.0))
+    (new,) = entries(now, tv=None)
+    assert selection.merged(new, old).stress == old.stress
+    assert selection.merged(new.model_copy(update={"code": "f" * 16}), old).stress is None
+
+
+def test_a_record_of_scores_under_shifts_that_was_edited_is_refused(tmp_path):
+    path = tmp_path / "stress.json"
+    path.write_text(stress(30.0, 28.0, 20.0).to_json().replace("29.0", "39.0"))
+    with pytest.raises(BenchError, match=r"stress\.json is no valid stress: checksum"):
+        Stress.read(path)
