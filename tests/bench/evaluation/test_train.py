@@ -11,12 +11,12 @@ import toy
 
 from bench.contract import registry
 from bench.contract.method import LearnedMethod
-from bench.contract.task import Budget
+from bench.contract.task import FEWEST_LOOKS, Budget
 from bench.data.measurements import Measured, collate
 from bench.errors import BenchError
 from bench.evaluation import partial
 from bench.evaluation.evaluate import mean_score
-from bench.evaluation.train import FEWEST_LOOKS, TrainingData, pace, validation_interval
+from bench.evaluation.train import TrainingData, pace
 from bench.evaluation.train import train as fit
 
 
@@ -118,7 +118,7 @@ def test_the_pace_is_that_of_the_last_steps():
 
 @pytest.mark.parametrize(("steps", "looks"), [(1, 1), (10, 5), (350, 5), (4_000, 20), (10_000, 20), (20_000, 20)])
 def test_long_trainings_look_twenty_times_at_validation_images_and_short_ones_five_times(steps, looks):
-    interval = validation_interval(steps)
+    interval = Budget(steps=steps).look_every
     assert len([step for step in range(1, steps + 1) if step % interval == 0 or step == steps]) == looks
 
 
