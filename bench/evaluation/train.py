@@ -71,7 +71,7 @@ class TrainingData(LightningDataModule):
         super().__init__()
         budget = track.budget
         if budget.batch % (devices * parts):
-            shares = f"{devices} devices" if parts == 1 else f"{devices} x {parts} parts"
+            shares = " of ".join([f"{parts} parts"] * (parts > 1) + [f"{devices} devices"] * (devices > 1))
             raise BenchError(f"{track.id} trains on batches of {budget.batch}, which {shares} cannot share.")
         self.problem, self.devices, self.workers, self.parts = problem, devices, workers, parts
         self.start, self.steps, self.batch = start, budget.steps, budget.batch
