@@ -15,6 +15,7 @@ from bench.runs.records import Hash, Key, Label, Name, Record
 SHORT_KEY = 8  # digits of a key that tell runs apart for a reader
 LONGEST_LABEL = 120
 HOW = {"precision": "32-true", "accumulate": 1, "compile": False}  # a training computes, unless asked otherwise
+TRUTH = {"true": True, "false": False}
 REFERENCE = re.compile(r"([A-Z]\.[ -]?)+ ?\S.*\b(18|19|20)\d\d\b")  # P. Getreuer, ..., 2012
 
 
@@ -150,7 +151,10 @@ def command(track: str, method: str, hyperparameters: Mapping[str, Any], wish: W
 
 
 def parse_method(text: str) -> tuple[str, dict[str, Any]]:
-    """``tv:lam=0.1,iterations=50`` as a name (or path) and hyperparameters; values are Python literals or words."""
+    """``tv:lam=0.1,iterations=50`` as a name (or path) and hyperparameters.
+
+    Values are Python literals, true and false, or words.
+    """
     name, _, assignments = text.partition(":")
     hyperparameters: dict[str, Any] = {}
     for assignment in filter(None, assignments.split(",")):
@@ -162,7 +166,7 @@ def parse_method(text: str) -> tuple[str, dict[str, Any]]:
         try:
             hyperparameters[key.strip()] = ast.literal_eval(value.strip())
         except (ValueError, SyntaxError):
-            hyperparameters[key.strip()] = value.strip()
+            hyperparameters[key.strip()] = TRUTH.get(value.strip(), value.strip())
     return name, hyperparameters
 
 

@@ -73,7 +73,7 @@ def track(name: str, **changes: Any) -> Track:
 
 MINI = track("mini")
 SIMULATED = track("mini", training={"simulated": True})  # on the device of the training
-EXACT = track("exact", options={"sigma": 0.0})
+EXACT = track("exact", options={"sigma": 0.0}, budget=Budget(trials=3, images=2, steps=10, batch=4))
 ABSENT = track("absent")
 TASK = Task("toy", "Toys", (MINI, EXACT, ABSENT), open_track)
 

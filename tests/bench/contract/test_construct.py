@@ -108,4 +108,4 @@ def test_what_the_track_declares_for_direct_may_be_asked_for():
 def test_the_track_fills_in_what_the_constructor_asks_for():
     built = build(registry.load_method("unet"), registry.track("qsm"), {"width": 2, "levels": 1})
     assert any(parameter.ndim == 5 for parameter in built.parameters())
-    assert set(constructor_defaults(registry.load_method("unet"))) == {"width", "levels"}
+    assert set(constructor_defaults(registry.load_method("unet"))) == {"width", "levels", "consistent"}

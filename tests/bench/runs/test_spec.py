@@ -17,6 +17,7 @@ from bench.runs.spec import LONGEST_LABEL, Spec, Wish, board_label, citation_of,
         ("tv:lam=0.1,iterations=50", "tv", {"lam": 0.1, "iterations": 50}),
         ("direct:window=hann", "direct", {"window": "hann"}),
         ("a/b.py:on=True, words = x y", "a/b.py", {"on": True, "words": "x y"}),
+        ("net:on=true,off=false", "net", {"on": True, "off": False}),
     ],
 )
 def test_methods_are_read_from_text(text, name, hyperparameters):
