@@ -69,6 +69,13 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--jobs", type=positive, metavar="N", help="runs at a time (default: processors, or GPUs)")
     sub.add_argument("--limit", type=positive, metavar="N", help="only the first N test images; not ranked")
     sub.add_argument("--steps", type=positive, metavar="N", help="training steps other than the track's; flagged")
+    sub.add_argument(
+        "--precision", choices=("32-true", "bf16-mixed"), default="32-true", help="of a training (default 32-true)"
+    )
+    sub.add_argument(
+        "--accumulate", type=positive, default=1, metavar="N", help="train on each batch in N parts, for less memory"
+    )
+    sub.add_argument("--compile", action="store_true", help="train under torch.compile; needs a C++ compiler")
     sub.add_argument("--checkpoint", metavar="KEY", help="use the weights of the run of that key; do not train")
     control = sub.add_mutually_exclusive_group()
     control.add_argument("--defaults", action="store_true", help="default hyperparameters, not tuned; not ranked")

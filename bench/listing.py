@@ -70,7 +70,9 @@ def track_lines(track: Track) -> Iterator[str]:
     scores = ", ".join(f"{metric.name} [{metric.unit}]" if metric.unit else metric.name for metric in track.metrics)
     yield f"  scores   {scores}; ranked by the first"
     yield f"  tuning   {budget.trials} trials on {budget.images} validation images"
+    looks = len(range(budget.look_every, budget.steps, budget.look_every)) + 1
     yield f"  training {budget.steps} steps of {budget.batch} images"
+    yield f"           the checkpoint is the best of {looks} looks at {budget.validation_images} validation images"
     yield f"  data     {', '.join(track.data) or 'embedded'}; the splits share no {track.split_unit}"
     for name, values in track.direct_space.items():
         yield f"  direct   {name} tuned {describe(values)}"

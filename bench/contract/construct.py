@@ -101,6 +101,8 @@ def check_hyperparameters(name: str, method: type[Method], track: Track, asked: 
 def misfit(value: Any, parameter: inspect.Parameter, searched: Range | None) -> str:
     """Why a hyperparameter cannot have this value, by its default or annotation and by its range; "" where it can."""
     default = parameter.default
+    if type(default) is bool:
+        return "" if type(value) is bool else "is neither true nor false"
     whole = type(default) is int or (default is None and "int" in str(parameter.annotation))
     if not (whole or type(default) is float) or (value is None and default is None):
         return ""

@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 SPLITS = ("train", "val", "test")
 OF = ("image", "finding", "std")  # the parts of an estimate that a metric may score
 UNSCORED = ("title", "split_unit", "citation", "shifts")  # fields of a track that move no score
-TRAINING_BUDGET = ("steps", "batch")  # fields of a budget that move scores of trained methods only
+TRAINING_BUDGET = ("steps", "batch", "validation")  # fields of a budget that move scores of trained methods only
+
+LOOKS = 20  # at validation images per training, the last at its end; a short training has fewer
+FEWEST_LOOKS = 5
+STEPS_PER_LOOK = 200  # at the least, where there are more than the fewest looks
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,8 @@ class Metric:
 class Budget:
     """The limits of one run: ``trials`` on ``images`` validation images to tune, ``steps`` of ``batch`` to train.
 
-    ``seconds`` limits the wall-clock time of a run: tuning or training and evaluation together.
+    The checkpoint of a training is chosen on ``validation`` images, of which the first ones tune; None: on as many as
+    tune. ``seconds`` limits the wall-clock time of a run: tuning or training and evaluation together.
     """
 
     trials: int = 8
@@ -59,10 +64,26 @@ class Budget:
     steps: int = 350
     batch: int = 4
     seconds: float = 3600.0
+    validation: int | None = None
+
+    @property
+    def validation_images(self) -> int:
+        return self.images if self.validation is None else self.validation
+
+    @property
+    def look_every(self) -> int:
+        """Steps between two looks of a training at its validation images.
+
+        The number of looks depends on the budget alone, so that a run chooses the same weights on every machine. Short
+        trainings look less often, or the looks would cost them more than a tenth of their time.
+        """
+        looks = min(LOOKS, max(FEWEST_LOOKS, self.steps // STEPS_PER_LOOK))
+        return max(1, self.steps // looks)
 
     def scored(self, learned: bool) -> dict[str, Any]:
         """The limits that move a score of a method that is trained, or of one that is not."""
-        return {name: value for name, value in asdict(self).items() if learned or name not in TRAINING_BUDGET}
+        limits = {name: value for name, value in asdict(self).items() if value is not None}
+        return limits if learned else {name: limits[name] for name in limits if name not in TRAINING_BUDGET}
 
 
 @dataclass(frozen=True)
@@ -96,8 +117,8 @@ class Shift:
 class Track:
     """One frozen instance of a task. A change that moves a score is a new ``version``.
 
-    All fields move scores but the `UNSCORED` ones. A change of the training split or of `Problem.augment` is a new
-    ``training_version``: it moves the scores of trained methods only.
+    All fields move scores but the `UNSCORED` ones. A change of the training split, of `Problem.augment` or of
+    `Problem.simulate` is a new ``training_version``: it moves the scores of trained methods only.
     """
 
     task: str
@@ -108,6 +129,7 @@ class Track:
     budget: Budget
     options: Mapping[str, Any]  # physics, noise, sizes, seeds: everything that `Task.open` reads
     training_version: int = 1
+    training: Mapping[str, Any] = field(default_factory=dict)  # what `Task.open` reads for the training split alone
     noise: str = "gaussian"  # its law, which the options hold: gaussian, photon, poisson, rician, ..., or none
     denoising: bool = False  # A is the identity: only noise is removed
     blind: bool = False  # the kernel that blurred y is unknown to the physics
@@ -140,6 +162,8 @@ class Track:
         fields["budget"] = self.budget.scored(learned)
         if not learned:
             del fields["training_version"]
+        if not (learned and self.training):
+            del fields["training"]
         fields["metrics"] = [{k: v for k, v in metric.items() if k != "unit"} for metric in fields["metrics"]]
         return fields
 
@@ -165,11 +189,16 @@ class Images:
 
     ``group(id)`` names the group of an image. Images of one group are not independent: they show one scene, subject,
     volume or phantom. Without it every image is a group of its own.
+
+    A training takes each image once an epoch, in a random order. Images that take long to make may join it one by one:
+    the first few are there from its start, the next one after every ``join_every`` samples, each of which is of a
+    random image among those that are there.
     """
 
     ids: tuple[str, ...]
     load: Callable[[str], Any]
     group: Callable[[str], str] | None = None
+    join_every: int = 0
 
     def group_of(self, image: str) -> str:
         return image if self.group is None else self.group(image)
@@ -186,12 +215,17 @@ class Problem:
     the batch axis; all randomness comes from ``rng``. ``physics(params, device)`` takes batched params on that device
     and returns a fresh float32 operator that shares its large buffers. ``augment(image, rng)`` prepares one training
     image (crop, flip), so that all x of a track's training samples have one shape.
+
+    ``simulate(arrays, generator)``, where a track has it, measures training images in the place of ``measure``, on the
+    device of the training: it takes the arrays of one augmented image by name ("image" where it is a bare array) as
+    single precision tensors on that device, draws from a torch generator there, and returns single precision.
     """
 
     images: Mapping[str, Images]  # by split
     measure: Callable[[Any, np.random.Generator], tuple[Tensor, Tensor, dict[str, Tensor]]]
     physics: Callable[[Mapping[str, Tensor], torch.device], LinearPhysics]
     augment: Callable[[Any, np.random.Generator], Any] = lambda image, rng: image
+    simulate: Callable[[Mapping[str, Tensor], torch.Generator], tuple[Tensor, Tensor, dict[str, Tensor]]] | None = None
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from bench.contract import registry
 from bench.contract.task import Problem, Sample, Track
 
 KEPT = 2**30  # bytes of training images in the memory of one process
+FIRST = 8  # images that a training starts with, where images join it one by one
 SINGLE = {torch.float64: torch.float32, torch.complex128: torch.complex64}
 
 
@@ -67,6 +68,15 @@ class Measured(Dataset):
         return Sample(name, group, x, single(y), {key: single(value) for key, value in params.items()})
 
 
+class Unmeasured(NamedTuple):
+    """A training image that is measured on the device of the training, by a generator of ``seed``."""
+
+    id: str
+    group: str
+    arrays: dict[str, Tensor]  # in single precision
+    seed: int
+
+
 class TrainingStream(Dataset):
     """``length`` training samples: item ``i`` is the same image, crop and noise for one seed, wherever it is drawn.
 
@@ -85,16 +95,27 @@ class TrainingStream(Dataset):
     def __len__(self) -> int:
         return self.length
 
-    def __getitem__(self, index: int) -> Sample:
+    def __getitem__(self, index: int) -> Sample | Unmeasured:
         images = self.problem.images["train"]
-        epoch, position = divmod(index, len(images))
-        order = generator("order", self.seed, epoch).permutation(len(images))
-        name = images.ids[order[position]]
+        name = self.name(index)
         rng = generator("train", self.track.id, self.seed, index)
-        x, y, params = self.problem.measure(self.problem.augment(self.load(name), rng), rng)
-        return Sample(
-            name, images.group_of(name), single(x), single(y), {key: single(value) for key, value in params.items()}
-        )
+        image = self.problem.augment(self.load(name), rng)
+        group = images.group_of(name)
+        if self.problem.simulate is not None:
+            named = image if isinstance(image, Mapping) else {"image": image}
+            arrays = {key: single(torch.from_numpy(value)) for key, value in named.items()}
+            return Unmeasured(name, group, arrays, int(rng.integers(2**63)))
+        x, y, params = self.problem.measure(image, rng)
+        return Sample(name, group, single(x), single(y), {key: single(value) for key, value in params.items()})
+
+    def name(self, index: int) -> str:
+        """The image of sample ``index``."""
+        images = self.problem.images["train"]
+        if images.join_every:
+            there = min(len(images), FIRST + index // images.join_every)
+            return images.ids[generator("image", self.seed, index).integers(there)]
+        epoch, position = divmod(index, len(images))
+        return images.ids[generator("order", self.seed, epoch).permutation(len(images))[position]]
 
     def load(self, name: str) -> Any:
         if name in self.loaded:
@@ -114,10 +135,37 @@ def _opened_anew(track: Track, seed: int, length: int) -> TrainingStream:
 
 def collate(samples: Sequence[Sample]) -> tuple[list[str], Tensor, Tensor, dict[str, Tensor]]:
     """Stack samples of one shape into ``(ids, x, y, params)``."""
-    params = {key: torch.stack([sample.params[key] for sample in samples]) for key in samples[0].params}
-    x = torch.stack([sample.x for sample in samples])
-    return [sample.id for sample in samples], x, torch.stack([sample.y for sample in samples]), params
+    x, y = torch.stack([sample.x for sample in samples]), torch.stack([sample.y for sample in samples])
+    return [sample.id for sample in samples], x, y, stacked([sample.params for sample in samples])
 
 
-def to_device(params: Mapping[str, Tensor], device: torch.device) -> dict[str, Tensor]:
-    return {key: value.to(device) for key, value in params.items()}
+def collate_training(samples: Sequence[Sample | Unmeasured]) -> Any:
+    """Stack samples of a `TrainingStream`, for `on_device`."""
+    if isinstance(samples[0], Sample):
+        return collate(samples)  # type: ignore[arg-type]
+    return stacked([one.arrays for one in samples]), [one.seed for one in samples]  # type: ignore[union-attr]
+
+
+def on_device(problem: Problem, batch: Any, device: torch.device) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+    """The ``(x, y, params)`` of stacked training samples on ``device``, measured there where they are not yet.
+
+    Each is measured by itself, so that it does not depend on the others of its batch.
+    """
+    if problem.simulate is None:
+        _, x, y, params = batch
+        return x.to(device, non_blocking=True), y.to(device, non_blocking=True), to_device(params, device)
+    arrays, seeds = to_device(batch[0], device), batch[1]
+    measured = []
+    for i, seed in enumerate(seeds):
+        own = torch.Generator(device).manual_seed(seed)
+        measured.append(problem.simulate({name: value[i] for name, value in arrays.items()}, own))
+    x, y, params = zip(*measured, strict=True)
+    return torch.stack(x), torch.stack(y), stacked(params)
+
+
+def stacked(tensors: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    return {key: torch.stack([one[key] for one in tensors]) for key in tensors[0]}
+
+
+def to_device(tensors: Mapping[str, Tensor], device: torch.device) -> dict[str, Tensor]:
+    return {key: value.to(device, non_blocking=True) for key, value in tensors.items()}

@@ -14,7 +14,17 @@ from bench.engines.describe import describe_all
 from bench.engines.engine import Engine
 from bench.errors import BenchError
 from bench.runs import checkpoints, key, provenance
-from bench.runs.spec import MethodDescription, Spec, Wish, board_label, command, parse_method, search_hash
+from bench.runs.spec import (
+    HOW,
+    MethodDescription,
+    Spec,
+    Wish,
+    board_label,
+    command,
+    computing,
+    parse_method,
+    search_hash,
+)
 
 Report = Callable[[str], None]
 
@@ -61,6 +71,8 @@ def specs_of(
     budget = (track.budget if steps is None else replace(track.budget, steps=steps)).scored(method.learned)
     checkpoint = checkpoints.find(wish.checkpoint, method.name) if wish.checkpoint else ""
     wish = wish.model_copy(update={"checkpoint": checkpoint})  # the whole key, of which a part may have been given
+    if not trains:
+        wish = wish.model_copy(update=HOW)
     search = search_hash(method, budget)
     head, changed = provenance.commit()
     outside = provenance.uncommitted(Path(method.reference)) if method.files else ""
@@ -74,6 +86,7 @@ def specs_of(
         "hyperparameters": dict(hyperparameters),
         "limit": wish.limit,
         "steps": steps,
+        **computing(wish),  # part of the key where it is asked for
         "label": board_label(wish, hyperparameters, steps),
         "control": wish.control,
         "checkpoint": checkpoint,

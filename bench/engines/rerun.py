@@ -22,7 +22,7 @@ from bench.places import partial, runs
 from bench.runs import provenance
 from bench.runs.checkpoints import CHECKPOINT
 from bench.runs.records import Result
-from bench.runs.spec import MethodDescription, Spec, Wish
+from bench.runs.spec import HOW, MethodDescription, Spec, Wish
 
 
 def verify_entries(
@@ -103,10 +103,12 @@ def spec_again(entry: Entry, seed: int, method: MethodDescription, images: int |
     """
     kept = runs() / entry.keys.get(str(seed), "-") / CHECKPOINT
     track = registry.track(f"{entry.task}:{entry.track}")
+    record = entry.training.get(str(seed), {})
     wish = Wish(
         seeds=[seed],
         limit=images if images is not None else entry.limit,
         steps=entry.steps if entry.steps not in (None, track.budget.steps) else None,
+        **{name: record[name] for name in HOW if name in record},
         label="verify",
         control="defaults",
         checkpoint=kept.parent.name if entry.learned and kept.exists() and not train else entry.checkpoint,

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, Subset
 
-from bench.data.measurements import collate
+from bench.data.measurements import Unmeasured, collate_training
 from bench.errors import BenchError
 
 MOST_WORKERS = 8
@@ -24,23 +24,23 @@ SHARED_MEMORY = Path("/dev/shm")  # through which workers hand over their batche
 
 
 class Batches:
-    """The batches of one process, from a step of ``steps`` on. Lightning takes it for a loader that can go on there."""
+    """The batches of one process: the rest of ``count``. Lightning takes it for a loader that can go on there."""
 
-    def __init__(self, samples: Subset, batch: int, steps: int, workers: int) -> None:
-        self.steps = steps
+    def __init__(self, samples: Subset, batch: int, count: int, workers: int) -> None:
+        self.count = count
         workers = min(workers, room(samples, batch)) if workers else 0
         ahead: dict[str, Any] = {"multiprocessing_context": "spawn", "prefetch_factor": AHEAD}
         self.loader: DataLoader = DataLoader(
             samples,
             batch_size=batch,
-            collate_fn=collate,
+            collate_fn=collate_training,
             num_workers=workers,
             pin_memory=workers > 0 and torch.cuda.is_available(),
             **(ahead if workers else {}),
         )
 
     def __len__(self) -> int:
-        return self.steps
+        return self.count
 
     def __iter__(self) -> Iterator[Any]:
         with blind():
@@ -74,7 +74,8 @@ def room(samples: Subset, batch: int) -> int:
     if not len(samples) or not SHARED_MEMORY.exists():
         return MOST_WORKERS
     sample = samples[0]
-    size = sum(tensor.nbytes for tensor in (sample.x, sample.y, *sample.params.values()))
+    tensors = sample.arrays if isinstance(sample, Unmeasured) else {"x": sample.x, "y": sample.y, **sample.params}
+    size = sum(tensor.nbytes for tensor in tensors.values())
     return shutil.disk_usage(SHARED_MEMORY).free // (2 * (AHEAD + 1) * batch * size)
 
 

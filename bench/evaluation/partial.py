@@ -23,6 +23,8 @@ import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
+from bench.evaluation.trainer import step_of
+
 NAME = "last.ckpt"
 EVERY = 30.0  # seconds after which a training is written down, at the latest
 TOGETHER = 10  # steps between looks at the clock of several processes, which must agree
@@ -111,7 +113,9 @@ class Keeper(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        self.now = batch_idx + 1
+        self.now = step_of(trainer, batch_idx)
+        if not self.now:
+            return
         wanted = time.monotonic() - self.written > EVERY
         if trainer.world_size > 1:
             wanted = self.now % TOGETHER == 0 and trainer.strategy.reduce_boolean_decision(wanted, all=False)

@@ -9,6 +9,8 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +22,14 @@ from torch.utils.data import Subset
 
 from bench.contract.method import LearnedMethod
 from bench.contract.task import Problem, Track
-from bench.data.measurements import Measured, TrainingStream
+from bench.data.measurements import Measured, TrainingStream, on_device
 from bench.errors import BenchError
 from bench.evaluation.batches import Batches, spare_workers
 from bench.evaluation.curves import CurvePoint
 from bench.evaluation.evaluate import mean_score
 from bench.evaluation.partial import Keeper, WholeFile
-from bench.evaluation.trainer import trainer
+from bench.evaluation.trainer import compiled, step_of, trainer
 
-LOOKS = 20  # at validation images per training, the last at its end; a short training has fewer
-FEWEST_LOOKS = 5
-STEPS_PER_LOOK = 200  # at the least, where there are more than the fewest looks
 CURVE_POINTS = 200  # of the training loss
 FINITE_EVERY = 10  # steps between looks at whether the loss is still finite: each waits for the device
 PACE = 50  # steps over which the pace of a training is taken
@@ -38,30 +37,43 @@ PACE = 50  # steps over which the pace of a training is taken
 Report = Callable[[str], None]
 
 
-def validation_interval(steps: int) -> int:
-    """Steps between two looks at the validation images.
+@dataclass(frozen=True)
+class Computing:
+    """How a training computes where it was asked for: Lightning's ``precision``, parts of a batch, `torch.compile`."""
 
-    The number of looks depends on the budget alone, so that a run chooses the same weights on every machine. Short
-    trainings look less often, or the looks would cost them more than a tenth of their time.
-    """
-    looks = min(LOOKS, max(FEWEST_LOOKS, steps // STEPS_PER_LOOK))
-    return max(1, steps // looks)
+    precision: str = "32-true"
+    accumulate: int = 1  # parts of each batch, one after another, whose gradients are added up
+    compile: bool = False
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """The choices that are not the default."""
+        return {one.name: value for one in fields(self) if (value := getattr(self, one.name)) != one.default}
 
 
 class TrainingData(LightningDataModule):
     """Feeds ``(x, y, physics)`` from a step on; the batch of a step is the same on one process and on several.
 
-    Samples are drawn by ``workers`` processes, or by this one. They are the same for any number of workers.
+    Each device is given its share of a batch in ``parts``, one after another. Samples are drawn by ``workers``
+    processes, or by this one. They are the same for any number of workers.
     """
 
     def __init__(
-        self, track: Track, problem: Problem, seed: int, devices: int, start: int = 0, workers: int = 0
+        self,
+        track: Track,
+        problem: Problem,
+        seed: int,
+        devices: int,
+        start: int = 0,
+        workers: int = 0,
+        parts: int = 1,
     ) -> None:
         super().__init__()
         budget = track.budget
-        if budget.batch % devices:
-            raise BenchError(f"{track.id} trains on batches of {budget.batch}, which {devices} devices cannot share.")
-        self.problem, self.devices, self.workers = problem, devices, workers
+        if budget.batch % (devices * parts):
+            shares = " of ".join([f"{parts} parts"] * (parts > 1) + [f"{devices} devices"] * (devices > 1))
+            raise BenchError(f"{track.id} trains on batches of {budget.batch}, which {shares} cannot share.")
+        self.problem, self.devices, self.workers, self.parts = problem, devices, workers, parts
         self.start, self.steps, self.batch = start, budget.steps, budget.batch
         self.stream = TrainingStream(track, problem, seed, budget.steps * budget.batch)
 
@@ -72,12 +84,13 @@ class TrainingData(LightningDataModule):
     def share(self, rank: int) -> Batches:
         """The part of the stream that one process sees: every ``devices``-th sample."""
         samples = range(self.start * self.batch + rank, self.steps * self.batch, self.devices)
-        return Batches(Subset(self.stream, samples), self.batch // self.devices, self.steps, self.workers)
+        size = self.batch // (self.devices * self.parts)
+        return Batches(Subset(self.stream, samples), size, self.steps * self.parts, self.workers)
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
-        _, x, y, params = batch
-        params = {name: value.to(device, non_blocking=True) for name, value in params.items()}
-        return x.to(device, non_blocking=True), y.to(device, non_blocking=True), self.problem.physics(params, device)
+        with torch.no_grad():
+            x, y, params = on_device(self.problem, batch, device)
+        return x, y, self.problem.physics(params, device)
 
 
 class BestOnValidation(Callback):
@@ -88,7 +101,6 @@ class BestOnValidation(Callback):
 
     def __init__(self, track: Track, data: Measured, report: Report, point: Callable[[CurvePoint], None]) -> None:
         self.track, self.data, self.report, self.point = track, data, report, point
-        self.interval = validation_interval(track.budget.steps)
         self.curves: list[CurvePoint] = []
         self.best_score = -math.inf
         self.best_step = 0
@@ -97,7 +109,7 @@ class BestOnValidation(Callback):
 
     def due(self, step: int) -> bool:
         """Whether validation follows a step."""
-        return step % self.interval == 0 or step == self.track.budget.steps
+        return step % self.track.budget.look_every == 0 or step == self.track.budget.steps
 
     def add(self, name: str, step: int, value: float) -> None:
         self.curves.append(CurvePoint(name, step, time.time(), value))
@@ -106,7 +118,9 @@ class BestOnValidation(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        step, steps = batch_idx + 1, self.track.budget.steps
+        step, steps = step_of(trainer, batch_idx), self.track.budget.steps
+        if not step:
+            return
         wanted = step % -(-steps // CURVE_POINTS) == 0
         if wanted or step % FINITE_EVERY == 0:
             self.look_at_losses(trainer, outputs, step, wanted)
@@ -167,6 +181,7 @@ def train(
     devices: int = 1,
     checkpoint: Any = None,
     partial: Path | None = None,
+    computing: Computing = Computing(),
     report: Report = lambda stage: None,
     point: Callable[[CurvePoint], None] = lambda point: None,
 ) -> tuple[dict[str, Any], Sequence[CurvePoint]]:
@@ -180,7 +195,9 @@ def train(
     budget = track.budget
     if devices > 1 and not any(parameter.requires_grad for parameter in method.parameters()):
         raise BenchError(f"{type(method).__name__} learns without gradients, which devices cannot share: use one.")
-    validation = Measured(track, problem, "val", budget.images, keep=True)
+    if computing.accumulate > 1 and not method.automatic_optimization:
+        raise BenchError(f"{type(method).__name__} takes its own steps, each on a whole batch: leave out --accumulate.")
+    validation = Measured(track, problem, "val", budget.validation_images, keep=True)
     chooser = BestOnValidation(track, validation, report, point)
     keeper = None if partial is None else Keeper(partial, chooser.due, report)
     done = keeper.step() if keeper else 0
@@ -192,9 +209,13 @@ def train(
         plugins=[WholeFile()],
         gradient_clip_val=method.gradient_clip if method.automatic_optimization else None,
         use_distributed_sampler=False,
+        precision=computing.precision,
+        accumulate_grad_batches=computing.accumulate,
     )
-    data = TrainingData(track, problem, seed, devices, done, spare_workers(accelerator, devices))
-    run.fit(method, datamodule=data, ckpt_path=keeper.path if keeper and done else None)
+    workers = spare_workers(accelerator, devices)
+    data = TrainingData(track, problem, seed, devices, done, workers, computing.accumulate)
+    with compiled(method) if computing.compile else nullcontext():
+        run.fit(method, datamodule=data, ckpt_path=keeper.path if keeper and done else None)
     method.load_state_dict(chooser.best_weights)
     if checkpoint is not None and run.is_global_zero:
         torch.save({"state_dict": chooser.best_weights, "pytorch-lightning_version": LIGHTNING}, checkpoint)
@@ -205,6 +226,7 @@ def train(
         "chosen_step": chooser.best_step,
         f"val_{track.primary.name}": best,
         "val_images": len(validation),
+        **computing.asked,
         "seconds": round(keeper.spent() if keeper else time.perf_counter() - start, 3),
     }
     if keeper and keeper.resumed_at:

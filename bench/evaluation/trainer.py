@@ -1,15 +1,22 @@
-"""One process or several: how a Trainer is set up, and how rows are gathered across its processes."""
+"""How a Trainer is set up, a method compiled for it, and rows gathered across its processes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import torch.distributed
-from pytorch_lightning import Trainer
+from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.plugins.environments import LightningEnvironment
 
+from bench.errors import BenchError
+
 T = TypeVar("T")
+
+COMPILERS = ("g++", "clang++", "c++")
 
 
 def trainer(accelerator: str, devices: int, plugins: Sequence[Any] = (), **options: Any) -> Trainer:
@@ -29,6 +36,25 @@ def trainer(accelerator: str, devices: int, plugins: Sequence[Any] = (), **optio
         ],  # no look for a cluster: asking MPI ends a process where it can't start
         **options,
     )
+
+
+@contextmanager
+def compiled(method: LightningModule, backend: str = "inductor") -> Iterator[None]:
+    """``method.forward`` under `torch.compile`. Raises `BenchError` where the machine has no compiler of C++."""
+    wanted = [os.environ["CXX"]] if "CXX" in os.environ else COMPILERS
+    if not any(map(shutil.which, wanted)):
+        raise BenchError(f"--compile needs a C++ compiler, and {' or '.join(wanted)} is not found. Leave it out.")
+    method.forward = torch.compile(method.forward, backend=backend)  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        del method.forward  # type: ignore[method-assign]
+
+
+def step_of(run: Trainer, batch_index: int) -> int:
+    """The step of a training that ends with a batch; 0 where further parts of its batch follow."""
+    step, part = divmod(batch_index + 1, run.accumulate_grad_batches)
+    return 0 if part else step
 
 
 def gather(rows: Sequence[T]) -> list[T]:

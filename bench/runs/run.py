@@ -28,14 +28,14 @@ from bench.evaluation.curves import CurvePoint
 from bench.evaluation.evaluate import evaluate, mean_score
 from bench.evaluation.objective_and_atoms import curve_and_atoms
 from bench.evaluation.resources import Monitor
-from bench.evaluation.train import train
+from bench.evaluation.train import Computing, train
 from bench.evaluation.tune import Trial, best, tune
 from bench.places import partial, runs
 from bench.runs import checkpoints, key, provenance
 from bench.runs.outcomes import Outcome, track_of
 from bench.runs.privacy import without_folders
 from bench.runs.run_directory import write
-from bench.runs.spec import Spec
+from bench.runs.spec import Spec, computing
 
 Report = Callable[[str], None]
 Receive = Callable[[CurvePoint | Trial], None]
@@ -161,6 +161,7 @@ def tune_train_evaluate(
                 devices=spec.devices,
                 checkpoint=weights,
                 partial=partial(spec.key),
+                computing=Computing(**computing(spec)),
                 report=report,
                 point=point,
             )

@@ -14,7 +14,12 @@ from bench.runs.records import Hash, Key, Label, Name, Record
 
 SHORT_KEY = 8  # digits of a key that tell runs apart for a reader
 LONGEST_LABEL = 120
+HOW = {"precision": "32-true", "accumulate": 1, "compile": False}  # a training computes, unless asked otherwise
+TRUTH = {"true": True, "false": False}
 REFERENCE = re.compile(r"([A-Z]\.[ -]?)+ ?\S.*\b(18|19|20)\d\d\b")  # P. Getreuer, ..., 2012
+
+
+Precision = Literal["32-true", "bf16-mixed"]  # as Lightning names them
 
 
 class MethodDescription(Record):
@@ -51,6 +56,9 @@ class Spec(Record):
     seeds: list[int]  # asked for together
     limit: int | None  # only so many test images
     steps: int | None  # training steps other than the track's
+    precision: Precision = "32-true"
+    accumulate: int = 1  # parts of each batch of a training
+    compile: bool = False
     label: Label
     control: Literal["", "defaults", "oracle"]
     checkpoint: str  # key of the run whose weights are used in place of a training
@@ -72,7 +80,7 @@ class Spec(Record):
     def protocol(self) -> bool:
         """Whether nothing was asked for beyond the track's protocol."""
         beyond = self.hyperparameters or self.control or self.checkpoint
-        return not beyond and self.limit is None and self.steps is None
+        return not beyond and self.limit is None and self.steps is None and not computing(self)
 
 
 class Wish(Record):
@@ -81,12 +89,20 @@ class Wish(Record):
     seeds: list[int]
     limit: int | None = None
     steps: int | None = None
+    precision: Precision = "32-true"
+    accumulate: int = 1
+    compile: bool = False
     label: str = ""  # `board_label` checks it
     control: Literal["", "defaults", "oracle"] = ""
     checkpoint: str = ""
     devices: int = 1
     accelerator: Literal["cpu", "cuda"] = "cpu"
     threads: int = 1
+
+
+def computing(asked: Spec | Wish) -> dict[str, Any]:
+    """How a training computes where it was asked for: the choices that are not the default."""
+    return {name: value for name, default in HOW.items() if (value := getattr(asked, name)) != default}
 
 
 def search_hash(description: MethodDescription, budget: Mapping[str, Any]) -> str:
@@ -98,7 +114,12 @@ def board_label(wish: Wish, hyperparameters: Mapping[str, Any], steps: int | Non
 
     Raises `BenchError` where it would not fit into the name of a file.
     """
-    options = {"steps": steps, "limit": wish.limit, "checkpoint": wish.checkpoint[:SHORT_KEY] or None}
+    options = {
+        "steps": steps,
+        **computing(wish),
+        "limit": wish.limit,
+        "checkpoint": wish.checkpoint[:SHORT_KEY] or None,
+    }
     asked = {**hyperparameters, **{name: value for name, value in options.items() if value is not None}}
     words = [wish.control] if wish.control else []
     text = wish.label or ",".join([*words, *(f"{name}={value}" for name, value in asked.items())])
@@ -118,6 +139,9 @@ def command(track: str, method: str, hyperparameters: Mapping[str, Any], wish: W
     words += ["--seed", *map(str, wish.seeds)]
     words += ["--limit", str(wish.limit)] if wish.limit is not None else []
     words += ["--steps", str(wish.steps)] if wish.steps is not None else []
+    words += ["--precision", wish.precision] if wish.precision != HOW["precision"] else []
+    words += ["--accumulate", str(wish.accumulate)] if wish.accumulate > 1 else []
+    words += ["--compile"] if wish.compile else []
     words += ["--checkpoint", wish.checkpoint] if wish.checkpoint else []
     words += [f"--{wish.control}"] if wish.control else []
     words += ["--label", wish.label] if wish.label else []
@@ -127,7 +151,10 @@ def command(track: str, method: str, hyperparameters: Mapping[str, Any], wish: W
 
 
 def parse_method(text: str) -> tuple[str, dict[str, Any]]:
-    """``tv:lam=0.1,iterations=50`` as a name (or path) and hyperparameters; values are Python literals or words."""
+    """``tv:lam=0.1,iterations=50`` as a name (or path) and hyperparameters.
+
+    Values are Python literals, true and false, or words.
+    """
     name, _, assignments = text.partition(":")
     hyperparameters: dict[str, Any] = {}
     for assignment in filter(None, assignments.split(",")):
@@ -139,7 +166,7 @@ def parse_method(text: str) -> tuple[str, dict[str, Any]]:
         try:
             hyperparameters[key.strip()] = ast.literal_eval(value.strip())
         except (ValueError, SyntaxError):
-            hyperparameters[key.strip()] = value.strip()
+            hyperparameters[key.strip()] = TRUTH.get(value.strip(), value.strip())
     return name, hyperparameters
 
 

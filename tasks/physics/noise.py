@@ -110,6 +110,28 @@ def smooth(white: float, rms: float, widths: tuple[float, float]) -> Noise:
     return Noise(draw, lambda: SmoothNoise(white, rms, widths))
 
 
+def simulated_smooth(
+    z: Tensor,  # (..., D, H, W)
+    white: float,
+    rms: float,
+    widths: tuple[float, float],
+    generator: torch.Generator,
+) -> Tensor:
+    """The law of `smooth` on the device of ``z`` and ``generator``, the Gaussian blur by its Fourier transform."""
+    low, high = widths
+    width = low + (high - low) * torch.rand((), generator=generator, device=z.device)
+    grain, seen = torch.randn(2, *z.shape, generator=generator, device=z.device)
+    axes = tuple(range(-3, 0))
+    spectrum = torch.fft.rfftn(seen, dim=axes)
+    for axis in axes:
+        n = z.shape[axis]
+        frequency = (torch.fft.rfftfreq if axis == -1 else torch.fft.fftfreq)(n, device=z.device)
+        response = torch.exp(-2 * (torch.pi * width * frequency) ** 2)
+        spectrum = spectrum * response.reshape(-1, *[1] * (-1 - axis))
+    error = torch.fft.irfftn(spectrum, s=z.shape[-3:], dim=axes)
+    return z + white * grain + rms * error / error.square().mean().sqrt()
+
+
 def poisson(peak: float) -> Noise:
     return Noise(lambda z, rng: rng.poisson(peak * z) / peak, lambda: PoissonNoise(1 / peak))
 

@@ -49,9 +49,13 @@ def open_track(track: Track) -> Problem:
     def augment(image, rng):
         return np.ascontiguousarray(np.rot90(image, int(rng.integers(4))))
 
+    def simulate(arrays, generator):
+        x = arrays["image"][None]
+        return x, x + sigma * torch.randn(x.shape, generator=generator, device=x.device), {}
+
     counts = {"train": 5, "val": 3, "test": 5}
     splits = {split: Images(tuple(f"{split}-{i}" for i in range(n)), load) for split, n in counts.items()}
-    return Problem(splits, measure, physics, augment)
+    return Problem(splits, measure, physics, augment, simulate if track.training.get("simulated") else None)
 
 
 def track(name: str, **changes: Any) -> Track:
@@ -68,7 +72,8 @@ def track(name: str, **changes: Any) -> Track:
 
 
 MINI = track("mini")
-EXACT = track("exact", options={"sigma": 0.0})
+SIMULATED = track("mini", training={"simulated": True})  # on the device of the training
+EXACT = track("exact", options={"sigma": 0.0}, budget=Budget(trials=3, images=2, steps=10, batch=4))
 ABSENT = track("absent")
 TASK = Task("toy", "Toys", (MINI, EXACT, ABSENT), open_track)
 

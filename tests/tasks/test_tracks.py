@@ -18,7 +18,7 @@ from bench.contract.operators import Blind, direct
 from bench.contract.space import Choice, Float, Int
 from bench.contract.task import SPLITS, Problem, Sample, Track
 from bench.data.manifest import check
-from bench.data.measurements import Measured, TrainingStream, collate, digest
+from bench.data.measurements import Measured, TrainingStream, collate, collate_training, digest, on_device
 from bench.evaluation.evaluate import scorer
 from bench.runs import key
 
@@ -118,7 +118,7 @@ def test_splits_share_no_image(open_track):
     assert all(len(images[split]) for split in SPLITS)
     assert len(set(ids)) == len(ids)
     assert not any(set("/\\ ") & set(name) for name in ids)  # pictures are named by them
-    assert len(images["val"]) >= open_track.budget.images
+    assert len(images["val"]) >= open_track.budget.validation_images
     groups = [{images[split].group_of(name) for name in images[split].ids} for split in SPLITS]
     assert not any(groups[i] & groups[j] for i, j in ((0, 1), (0, 2), (1, 2)))
     first = {sample(open_track.id, split).x.numpy().tobytes() for split in SPLITS}
@@ -230,7 +230,7 @@ def test_direct_takes_the_hyperparameters_that_the_track_declares(open_track):
 def test_training_samples_make_a_batch(open_track):
     problem = opened(open_track.id)
     stream = TrainingStream(open_track, problem, 0, 2)
-    _, x, y, params = collate([stream[0], stream[1]])
+    x, y, params = on_device(problem, collate_training([stream[0], stream[1]]), CPU)
     assert x.dtype == torch.float32
     assert x.shape[:2] == (2, open_track.channels)
     physics = problem.physics(params, CPU)

@@ -108,4 +108,12 @@ def test_what_the_track_declares_for_direct_may_be_asked_for():
 def test_the_track_fills_in_what_the_constructor_asks_for():
     built = build(registry.load_method("unet"), registry.track("qsm"), {"width": 2, "levels": 1})
     assert any(parameter.ndim == 5 for parameter in built.parameters())
-    assert set(constructor_defaults(registry.load_method("unet"))) == {"width", "levels"}
+    assert set(constructor_defaults(registry.load_method("unet"))) == {"width", "levels", "consistent"}
+
+
+@pytest.mark.parametrize("value", ["yes", 1, 0.0, None])
+def test_a_switch_is_true_or_false(value):
+    unet = registry.load_method("unet")
+    check_hyperparameters("unet", unet, registry.track("mri:mini"), {"consistent": True})
+    with pytest.raises(BenchError, match="is neither true nor false, and its default is False"):
+        check_hyperparameters("unet", unet, registry.track("mri:mini"), {"consistent": value})

@@ -38,6 +38,17 @@ def test_fields_that_move_a_score_are_scored(change):
     assert replace(toy.MINI, **change).scored(learned=False) != toy.MINI.scored(learned=False)
 
 
+def test_a_track_that_states_no_training_is_hashed_as_before_it_could():
+    fields = toy.MINI.scored(learned=True)
+    assert "training" not in fields
+    assert "validation" not in fields["budget"]
+
+
+def test_the_checkpoint_is_chosen_on_the_images_that_tune_unless_more_are_asked_for():
+    assert replace(toy.MINI.budget, images=3).validation_images == 3
+    assert replace(toy.MINI.budget, images=3, validation=16).validation_images == 16
+
+
 def test_words_are_not_scored():
     metrics = tuple(replace(metric, unit="furlongs") for metric in toy.MINI.metrics)
     other = replace(toy.MINI, title="Other", citation="Nobody, 1900", split_unit="moon", metrics=metrics)
@@ -48,6 +59,8 @@ def test_words_are_not_scored():
     "change",
     [
         {"training_version": 2},
+        {"training": {"phantoms": 1000}},
+        {"budget": replace(toy.MINI.budget, validation=16)},
         {"budget": replace(toy.MINI.budget, steps=1)},
         {"budget": replace(toy.MINI.budget, batch=1)},
     ],

@@ -8,7 +8,17 @@ import torch
 import toy
 
 from bench.contract.task import Images, Problem
-from bench.data.measurements import Measured, TrainingStream, collate, digest, generator, single
+from bench.data.measurements import (
+    FIRST,
+    Measured,
+    TrainingStream,
+    collate,
+    collate_training,
+    digest,
+    generator,
+    on_device,
+    single,
+)
 
 
 @pytest.fixture
@@ -71,6 +81,32 @@ def test_the_stream_is_endless_and_sees_every_image_once_an_epoch(problem):
     assert names[:5] != names[5:10]
     noise = {digest(stream[index].y) for index in range(15)}
     assert len(noise) == 15
+
+
+def test_images_that_join_one_by_one_are_few_at_first_and_all_in_the_end(problem):
+    images = Images(tuple(map(str, range(20))), lambda name: np.zeros((16, 16)), join_every=3)
+    joining = Problem({"train": images}, problem.measure, problem.physics)
+    stream, again = (TrainingStream(toy.MINI, joining, 0, 1000) for _ in range(2))
+    names = [int(stream.name(index)) for index in range(600)]
+    assert max(names[:3]) < FIRST
+    assert all(name < FIRST + index // 3 for index, name in enumerate(names))
+    assert set(names[300:]) == set(range(20))
+    counts = np.bincount(names[36:], minlength=20)
+    assert counts.min() > 10
+    assert [int(again.name(index)) for index in (500, 3, 77)] == [names[index] for index in (500, 3, 77)]
+
+
+def test_samples_that_are_simulated_are_the_same_in_any_batch_and_no_two_alike():
+    problem = toy.open_track(toy.SIMULATED)
+    stream = TrainingStream(toy.SIMULATED, problem, 7, 12)
+    x, y, _ = on_device(problem, collate_training([stream[index] for index in range(12)]), torch.device("cpu"))
+    for share in ([3], [11, 0, 4]):
+        own = on_device(problem, collate_training([stream[index] for index in share]), torch.device("cpu"))
+        assert torch.equal(own[0], x[share])
+        assert torch.equal(own[1], y[share])
+    assert len({digest(noise) for noise in y - x}) == 12
+    assert float((y - x).std()) == pytest.approx(0.1, rel=0.05)
+    assert x.dtype == y.dtype == torch.float32
 
 
 def test_an_image_is_loaded_once(problem):

@@ -60,13 +60,14 @@ def test_what_breaks_in_the_second_process_is_told_by_the_first(tmp_path):
     assert "evaluate.py" in (tmp_path / "x" / "traceback.txt").read_text()
 
 
-def test_training_on_two_devices_is_one_run_with_the_same_batches(tmp_path, store, monkeypatch):
+@pytest.mark.parametrize(("track", "asked"), [("toy:mini", []), ("toy:exact", ["--accumulate", "2"])])
+def test_training_on_two_devices_is_one_run_with_the_same_batches(track, asked, tmp_path, store, monkeypatch):
     """As the command does it, through fresh interpreters."""
     (tmp_path / "tasks").mkdir()  # a folder of the user's, which must not stand for the package of that name
     monkeypatch.chdir(tmp_path)
     network = toy.method_file(tmp_path, "net", toy.TINY_NETWORK, "LearnedMethod")
     for devices in (1, 2):
-        assert main(["run", "toy", "-m", network, "--devices", str(devices), "--cpu"]) == 0
+        assert main(["run", track, "-m", network, "--devices", str(devices), "--cpu", *asked]) == 0
     results = [Result.read(path) for path in (store / "runs").glob("*/result.json")]
     one, two = sorted(results, key=lambda result: result.devices)
     assert (one.devices, two.devices) == (1, 2)

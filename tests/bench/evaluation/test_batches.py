@@ -2,6 +2,7 @@
 
 import os
 from collections import namedtuple
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ import toy
 from torch.utils.data import Dataset, Subset
 
 from bench.contract.task import Budget
-from bench.data.measurements import Sample
+from bench.data.measurements import Sample, TrainingStream, on_device
 from bench.errors import BenchError
 from bench.evaluation import batches
 from bench.evaluation.batches import Batches, blind, room, spare_workers
@@ -30,14 +31,24 @@ class Sight(Dataset):
 
 
 @pytest.mark.usefixtures("toys")
-def test_batches_of_workers_are_those_of_one_process():
-    track = toy.track("mini", budget=Budget(steps=6, batch=4))
-    alone, drawn = (list(TrainingData(track, toy.open_track(track), 7, 1, start=2, workers=n).share(0)) for n in (0, 2))
+@pytest.mark.parametrize("track", [toy.MINI, toy.SIMULATED], ids=["measured", "simulated"])
+def test_batches_of_workers_are_those_of_one_process(track):
+    track = replace(track, budget=Budget(steps=6, batch=4))
+    problem, cpu = toy.open_track(track), torch.device("cpu")
+    alone, drawn = (
+        [on_device(problem, batch, cpu) for batch in TrainingData(track, problem, 7, 1, start=2, workers=n).share(0)]
+        for n in (0, 2)
+    )
     assert len(drawn) == len(alone) == 4
-    for (ids, x, y, _), (other_ids, other_x, other_y, _) in zip(alone, drawn, strict=True):
-        assert ids == other_ids
+    for (x, y, _), (other_x, other_y, _) in zip(alone, drawn, strict=True):
         assert torch.equal(x, other_x)
         assert torch.equal(y, other_y)
+
+
+def test_shared_memory_has_room_for_images_that_are_not_measured_yet(monkeypatch):
+    monkeypatch.setattr(batches.shutil, "disk_usage", lambda path: Usage(2 * 3 * 4 * 16 * 16 * 4 * 2))
+    problem = toy.open_track(toy.SIMULATED)
+    assert room(Subset(TrainingStream(toy.SIMULATED, problem, 0, 4), range(4)), 4) == 2
 
 
 def test_workers_see_no_gpu_and_this_process_sees_the_same_as_before(monkeypatch):

@@ -3,6 +3,7 @@
 import math
 import random
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,12 +12,12 @@ import toy
 
 from bench.contract import registry
 from bench.contract.method import LearnedMethod
-from bench.contract.task import Budget
-from bench.data.measurements import Measured, collate
+from bench.contract.task import FEWEST_LOOKS, Budget
+from bench.data.measurements import Measured, collate_training, on_device
 from bench.errors import BenchError
 from bench.evaluation import partial
 from bench.evaluation.evaluate import mean_score
-from bench.evaluation.train import FEWEST_LOOKS, TrainingData, pace, validation_interval
+from bench.evaluation.train import Computing, TrainingData, pace
 from bench.evaluation.train import train as fit
 
 
@@ -80,22 +81,29 @@ def test_one_seed_gives_the_same_weights_bit_for_bit(network):
     assert not torch.equal(weights(0), weights(1))
 
 
-@pytest.mark.parametrize("devices", [1, 2, 4])
-def test_the_batch_of_a_step_is_the_same_on_one_process_and_on_several(devices):
-    track = toy.track("mini", budget=Budget(steps=3, batch=4))
-    data = TrainingData(track, toy.open_track(track), 0, devices)
-    whole = [collate([data.stream[index] for index in range(4 * step, 4 * step + 4)]) for step in range(3)]
-    shares = [list(data.share(rank)) for rank in range(devices)]
-    for step, (_, _, expected, _) in enumerate(whole):
-        found = torch.cat([share[step][2] for share in shares])
+@pytest.mark.parametrize("track", [toy.MINI, toy.SIMULATED], ids=["measured", "simulated"])
+@pytest.mark.parametrize(("devices", "parts"), [(1, 1), (2, 1), (4, 1), (1, 2), (2, 2)])
+def test_the_batch_of_a_step_is_the_same_on_one_process_and_on_several_and_in_parts(track, devices, parts):
+    track = replace(track, budget=Budget(steps=3, batch=4))
+    data = TrainingData(track, toy.open_track(track), 0, devices, parts=parts)
+
+    def measured(batch):
+        return on_device(data.problem, batch, torch.device("cpu"))[1]
+
+    whole = [measured(collate_training([data.stream[4 * step + i] for i in range(4)])) for step in range(3)]
+    shares = [[measured(batch) for batch in data.share(rank)] for rank in range(devices)]
+    for step, expected in enumerate(whole):
+        found = torch.cat([y for share in shares for y in share[parts * step : parts * (step + 1)]])
         assert {row.numpy().tobytes() for row in found} == {row.numpy().tobytes() for row in expected}
         assert len(found) == 4
-    assert all(len(share) == 3 for share in shares)
+    assert all(len(share) == 3 * parts for share in shares)
 
 
 def test_a_batch_that_devices_cannot_share_is_told():
     with pytest.raises(BenchError, match="toy:mini trains on batches of 2, which 3 devices cannot share"):
         TrainingData(toy.MINI, toy.open_track(toy.MINI), 0, 3)
+    with pytest.raises(BenchError, match="batches of 2, which 4 parts cannot share"):
+        TrainingData(toy.MINI, toy.open_track(toy.MINI), 0, 1, parts=4)
 
 
 def test_a_loss_that_is_not_finite_ends_the_training_with_a_remedy(network):
@@ -118,7 +126,7 @@ def test_the_pace_is_that_of_the_last_steps():
 
 @pytest.mark.parametrize(("steps", "looks"), [(1, 1), (10, 5), (350, 5), (4_000, 20), (10_000, 20), (20_000, 20)])
 def test_long_trainings_look_twenty_times_at_validation_images_and_short_ones_five_times(steps, looks):
-    interval = validation_interval(steps)
+    interval = Budget(steps=steps).look_every
     assert len([step for step in range(1, steps + 1) if step % interval == 0 or step == steps]) == looks
 
 
@@ -326,3 +334,83 @@ def test_a_loss_of_several_that_is_not_finite_ends_the_training():
 
     with pytest.raises(BenchError, match="the critic_loss became inf at step 1"):
         train(Diverging())
+
+
+def weights_of(method, **options):
+    """The weights, as one vector, and the curves of a training from a seed."""
+    weights, _, curves = training_of(method, **options)
+    return torch.cat([value.flatten() for value in weights.values()]), curves
+
+
+def test_a_batch_in_parts_has_the_gradient_of_the_whole(network):
+    track = toy.track("mini", budget=Budget(images=3, steps=10, batch=4))
+    whole, curves = weights_of(network, track=track)
+    parts, curves_of_parts = weights_of(network, track=track, computing=Computing(accumulate=2))
+    assert torch.allclose(parts, whole, rtol=0, atol=1e-5)
+    assert not torch.equal(parts, seeded_weights(network))
+    steps = [(name, step) for name, step, _ in curves]
+    assert [(name, step) for name, step, _ in curves_of_parts] == steps
+
+
+def seeded_weights(method):
+    return torch.cat([value.flatten() for value in seeded(method).state_dict().values()])
+
+
+def test_an_interrupted_training_in_parts_goes_on_to_the_same_weights_bit_for_bit(tmp_path, monkeypatch):
+    monkeypatch.setattr(partial, "EVERY", -1.0)
+    track = toy.track("mini", budget=Budget(images=3, steps=10, batch=4))
+    options = {"track": track, "computing": Computing(accumulate=2)}
+    weights, curves = weights_of(Drawing, **options)
+    killed_after(3, Drawing, tmp_path / "0a1b", **options)
+    again, record, curves_again = training_of(Drawing, partial=tmp_path / "0a1b", **options)
+    assert record["resumed_at"] == [3]
+    assert record["accumulate"] == 2
+    assert curves_again == curves
+    assert torch.equal(torch.cat([value.flatten() for value in again.values()]), weights)
+
+
+def test_a_method_that_takes_its_own_steps_takes_whole_batches():
+    with pytest.raises(BenchError, match="Adversarial takes its own steps, each on a whole batch"):
+        train(Adversarial(), computing=Computing(accumulate=2))
+
+
+def test_mixed_precision_keeps_single_precision_weights_and_learns_nearly_the_same(network):
+    track = toy.track("mini", budget=Budget(images=3, steps=60, batch=4))
+    plain, curves = weights_of(network, track=track)
+    mixed, mixed_curves = weights_of(network, track=track, computing=Computing(precision="bf16-mixed"))
+    assert mixed.dtype == torch.float32
+    assert not torch.equal(mixed, plain)
+    assert mixed_curves[-1][2] == pytest.approx(curves[-1][2], abs=0.3)  # dB
+
+
+def test_a_compiled_training_learns_the_same_and_leaves_a_plain_method(network, monkeypatch):
+    plain, _ = weights_of(network)
+    compiled = []
+    original = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda f, backend: compiled.append(f) or original(f, backend="aot_eager"))
+    method = seeded(network)
+    record, _ = train(method, computing=Computing(compile=True))
+    assert len(compiled) == 1
+    assert "forward" not in vars(method)
+    assert record["compile"] is True
+    found = torch.cat([value.flatten() for value in method.state_dict().values()])
+    assert torch.allclose(found, plain, rtol=0, atol=1e-5)
+
+
+def test_without_a_compiler_the_remedy_is_told(network, monkeypatch):
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(BenchError, match=r"--compile needs a C\+\+ compiler, and no-such-compiler is not found"):
+        train(network(), computing=Computing(compile=True))
+
+
+def test_a_checkpoint_is_chosen_on_as_many_images_as_the_budget_says(network):
+    record, _ = train(network(), toy.track("mini", budget=Budget(images=1, steps=10, batch=2, validation=3)))
+    assert record["val_images"] == 3
+
+
+def test_training_images_that_are_simulated_are_learned_from(network):
+    track = replace(toy.SIMULATED, budget=Budget(images=3, steps=60, batch=4))
+    method = network()
+    before = validation(method, track)
+    train(method, track)
+    assert validation(method, track) > before + 0.5

@@ -17,6 +17,7 @@ from bench.runs.spec import LONGEST_LABEL, Spec, Wish, board_label, citation_of,
         ("tv:lam=0.1,iterations=50", "tv", {"lam": 0.1, "iterations": 50}),
         ("direct:window=hann", "direct", {"window": "hann"}),
         ("a/b.py:on=True, words = x y", "a/b.py", {"on": True, "words": "x y"}),
+        ("net:on=true,off=false", "net", {"on": True, "off": False}),
     ],
 )
 def test_methods_are_read_from_text(text, name, hyperparameters):
@@ -39,6 +40,37 @@ def test_the_command_repeats_the_run():
     assert (options.tracks, options.seed, options.limit) == (["toy:mini"], [1, 2], 3)
     assert (options.steps, options.label, options.devices) == (4, "mine", 2)
     assert (options.oracle, options.defaults, options.checkpoint, options.cpu) == (True, False, "0123456789", True)
+
+
+def test_the_command_repeats_how_a_training_computes():
+    wish = Wish(seeds=[0], precision="bf16-mixed", accumulate=2, compile=True)
+    options = parser().parse_args(shlex.split(command("toy:mini", "net", {}, wish, False))[1:])
+    assert (options.precision, options.accumulate, options.compile) == ("bf16-mixed", 2, True)
+
+
+@pytest.mark.parametrize(
+    ("asked", "label"),
+    [
+        ({"precision": "bf16-mixed"}, "precision=bf16-mixed"),
+        ({"accumulate": 2}, "accumulate=2"),
+        ({"compile": True}, "compile=True"),
+        ({"steps": 4, "compile": True, "accumulate": 2}, "steps=4,accumulate=2,compile=True"),
+    ],
+)
+def test_how_a_training_computes_is_part_of_the_key_where_it_is_asked_for(toys, tmp_path, asked, label):
+    network = toy.method_file(tmp_path, "net", toy.TINY_NETWORK, "LearnedMethod")
+    plain, other = toy.spec(network), toy.spec(network, **asked)
+    assert (other.label, other.protocol, plain.protocol) == (label, False, True)
+    assert other.key != plain.key
+    same = toy.spec(network, precision="32-true", accumulate=1, compile=False)
+    assert same.key == plain.key
+    assert Spec.from_json(other.to_json()) == other
+
+
+def test_a_method_that_does_not_train_computes_as_ever(toys, shrink):
+    plain, other = toy.spec(shrink), toy.spec(shrink, precision="bf16-mixed", accumulate=2, compile=True)
+    assert (other.key, other.label, other.protocol) == (plain.key, "", True)
+    assert "--precision" not in other.command
 
 
 def test_a_plain_command_is_short():

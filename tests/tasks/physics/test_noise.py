@@ -14,6 +14,7 @@ from tasks.physics.noise import (
     photon,
     poisson,
     rician,
+    simulated_smooth,
     smooth,
     speckle,
 )
@@ -122,7 +123,12 @@ def modelled_error(seed: int) -> np.ndarray:
     return model(torch.zeros(1, 1, SIDE, SIDE, SIDE), seed=seed)[0, 0].double().numpy()
 
 
-@pytest.mark.parametrize("draw", [smooth_error, modelled_error])
+def simulated_error(seed: int) -> np.ndarray:
+    generator = torch.Generator().manual_seed(seed)
+    return simulated_smooth(torch.zeros(1, SIDE, SIDE, SIDE), WHITE, SMOOTH, (WIDTH, WIDTH), generator)[0].numpy()
+
+
+@pytest.mark.parametrize("draw", [smooth_error, modelled_error, simulated_error])
 def test_smooth_noise_has_its_variance_and_its_correlation(draw) -> None:
     error = draw(0)
     assert np.mean(error**2) == pytest.approx(WHITE**2 + SMOOTH**2, rel=0.03)

@@ -1,0 +1,98 @@
+"""Do training data hold a training up? The processor time of a sample, and the loop with our data against one without.
+
+A sample of a real track is compared with a sixteenth of a step, so that one processor of sixteen feeds a batch of
+sixteen. A step is a U-Net's on an H100: 1/34 s on the photographs and 1/25 s on the brain, as measured there, and no
+less on the other tracks, whose images are as large or larger. The time of making a phantom counts among the samples
+after which the next one joins. Tracks whose data are not here are left out.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from pytorch_lightning import seed_everything
+
+from bench.contract import registry
+from bench.contract.construct import build
+from bench.contract.task import Track
+from bench.data.manifest import need
+from bench.data.measurements import TrainingStream
+from bench.errors import BenchError
+from bench.evaluation.train import TrainingData
+from tests.benchmarks.timing import Row, paired_ratio
+
+SAMPLES = 16
+STEP = {"photograph": 1 / 34}  # seconds, by the modality
+SLOWEST_STEP = 1 / 25  # of the other modalities
+METHOD, LOOPS, STEPS = "unet", ("denoising:mini", "ct:mini"), 20
+
+
+def main() -> list[Row]:
+    threads, store = torch.get_num_threads(), os.environ.get("BENCH_STORE")
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as fresh:
+        os.environ["BENCH_STORE"] = fresh  # where no phantom is made yet
+        try:
+            return [*map(sample, filter(present, registry.all_tracks())), *map(loop, map(registry.track, LOOPS))]
+        finally:
+            torch.set_num_threads(threads)
+            os.environ.pop("BENCH_STORE")
+            if store is not None:
+                os.environ["BENCH_STORE"] = store
+
+
+def present(track: Track) -> bool:
+    try:
+        for name in track.data:
+            need(name)
+    except BenchError:
+        return False
+    return True
+
+
+def sample(track: Track) -> Row:
+    problem = registry.load_task(track.task).open(track)
+    stream = TrainingStream(track, problem, 0, 10**6)
+    first = stream.name(0)
+    joins = problem.images["train"].join_every
+    making = 0.0
+    if joins:
+        stream.load(next(stream.name(i) for i in range(1000) if stream.name(i) != first))  # imports, and first pages
+        start = time.process_time()
+        stream.load(first)
+        making = (time.process_time() - start) / joins
+    same = [index for index in range(10_000) if stream.name(index) == first][:SAMPLES]
+    stream[same[0]]
+    start = time.process_time()
+    for index in same:
+        stream[index]
+    seconds = (time.process_time() - start) / len(same) + making
+    step = STEP.get(track.modality, SLOWEST_STEP)
+    what = f"{track.id}: {1e3 * seconds:.2g} ms of a processor a training sample / a sixteenth of a step on an H100"
+    return what, 16 * seconds / step, "at most 1" if track.data else ""
+
+
+def loop(track: Track) -> Row:
+    """Steps of Adam on samples that are drawn meanwhile, and on the same samples in memory."""
+    problem = registry.load_task(track.task).open(track)
+    seed_everything(0, verbose=False)
+    method: Any = build(registry.load_method(METHOD), track, {})
+    data = TrainingData(track, problem, 0, 1, start=track.budget.steps - STEPS)
+    optimizer = torch.optim.Adam(method.parameters())
+
+    def train(batches: Iterable[Any]) -> None:
+        for batch in batches:
+            x, y, physics = data.transfer_batch_to_device(batch, torch.device("cpu"), 0)
+            optimizer.zero_grad()
+            method.loss(method(y, physics), x).backward()
+            optimizer.step()
+
+    drawn = data.share(0)
+    memory = list(drawn)
+    ratio = paired_ratio(lambda: train(memory), lambda: train(drawn))
+    return f"training of {METHOD} on {track.id}: steps per second with our data / in memory", ratio, "at least 0.95"
