@@ -56,6 +56,11 @@ def run(options: argparse.Namespace) -> int:
     )
     engine = LocalEngine(options.jobs or machine.jobs(options.devices), machine.visible)
     specs, failures = freeze(options.tracks, options.method, wish, engine, print, explicit_cpu=options.cpu)
+    if options.plan:
+        from bench import plan
+
+        print("\n".join(plan.lines(plan.plan(specs, force=options.force), engine.size)))
+        return 1 if failures else 0
     with pending_runs.track(specs, force=options.force):
         failures += pending_runs.run_grid(specs, engine, force=options.force)
     return 1 if failures else 0

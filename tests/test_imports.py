@@ -18,7 +18,7 @@ ROOMS = {
     "baselines": [FAMILIES, {"patches"}, {"solvers"}, {"networks"}, {"functionals"}, {"transforms"}, {""}],
     "tasks": [{""}, {"datasets"}, {"phantoms"}, {"physics", "metrics"}],
     "bench": [
-        {"cli"}, {"commands"}, {"listing"}, {"engines"}, {"leaderboard"}, {"tracking"}, {"runs"}, {"stability"},
+        {"cli"}, {"commands"}, {"listing", "plan"}, {"engines"}, {"tracking"}, {"leaderboard"}, {"runs"}, {"stability"},
         {"evaluation"}, {"data"}, {""}, {"contract"}, {"places"}, {"errors"},
     ],
 }  # fmt: skip

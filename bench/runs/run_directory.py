@@ -21,6 +21,7 @@ from bench.runs.records import Result, Stress, Timing
 from bench.runs.spec import Spec
 
 RESULT, TIMING, STRESS, TRACKED = "result.json", "timing.json", "stress.json", "tracked.json"
+TRACEBACK = "traceback.txt"
 LOG = "log.txt"  # printed by the processes of a run on several devices: it may name anything, and stays here
 TRANSIENT = ("chosen.json", "spec.json", "failure.json")  # by which processes of one run talk
 LOCAL = (TRACKED, LOG, *TRANSIENT)  # of one machine alone
@@ -60,7 +61,7 @@ def write(spec: Spec, directory: Path, outcome: Outcome, seconds: float) -> None
     if outcome.warned:
         (directory / "warnings.txt").write_text(without_folders("\n".join(outcome.warned)) + "\n", encoding="utf-8")
     if outcome.traceback:
-        (directory / "traceback.txt").write_text(outcome.traceback, encoding="utf-8")
+        (directory / TRACEBACK).write_text(outcome.traceback, encoding="utf-8")
     result = make_result(spec, outcome, seconds, file_hashes(directory))
     (directory / "result.json").write_text(result.to_json(), encoding="utf-8")
 
