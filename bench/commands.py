@@ -163,11 +163,15 @@ def check(options: argparse.Namespace) -> int:
 
 
 def ui(options: argparse.Namespace) -> int:
-    from bench.tracking import dashboard
+    from bench.tracking import dashboard, tracker
 
     words = dashboard.command(options.host, options.port)
+    tracker.settle(print)
     links = dashboard.links(options.host, options.port)
-    print("MLflow dashboard (Ctrl-C ends it)" + ("" if links else ": no runs yet, `bench run` makes some"))
+    address = dashboard.address_of(options.host, options.port)
+    print(
+        f"MLflow dashboard at {address} (Ctrl-C ends it)" + ("" if links else ": no runs yet, `bench run` makes some")
+    )
     width = max(map(len, links), default=0)
     for track, link in links.items():
         print(f"  {track:{width}}  {link}")

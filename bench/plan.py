@@ -107,16 +107,12 @@ def published(entry: Entry) -> float | None:
     An entry keeps the time of the tuning and of the training, and of an image where that was measured.
     """
     seeds = [
-        sum(float(record["seconds"]) for record in (entry.tuning.get(seed), entry.training.get(seed)) if timed(record))
+        sum(float(record.get(seed, {}).get("seconds", 0.0)) for record in (entry.tuning, entry.training))
         for seed in entry.per_seed
     ]
     images = entry.test_images if entry.limit is None else min(entry.limit, entry.test_images)
     total = mean(seeds or [0.0]) + (entry.timing.seconds_per_image * images if entry.timing else 0.0)
     return total or None
-
-
-def timed(record: object) -> bool:
-    return isinstance(record, dict) and isinstance(record.get("seconds"), int | float)
 
 
 def makespan(seconds: Iterable[float], jobs: int) -> float:

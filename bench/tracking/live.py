@@ -15,7 +15,7 @@ from typing import Any
 
 from bench.contract import registry
 from bench.errors import BenchError
-from bench.evaluation.curves import CurvePoint
+from bench.evaluation.curves import CurvePoint, Look
 from bench.places import runs, store
 from bench.runs.records import Result
 from bench.runs.store import held
@@ -72,18 +72,20 @@ class Follower:
         lines, offset = journal.read(one.path, one.offset)
         points: list[CurvePoint] = []
         trials: list[dict[str, Any]] = []
+        looks: list[Look] = []
         for line in lines:
             if "header" in line and line["header"] != one.header:
                 one.header, one.run_id, one.trials, one.ended = line["header"], "", 0, None
-                points, trials = [], []
+                points, trials, looks = [], [], []
             points += [CurvePoint(name, int(step), at, value) for name, step, at, value in line.get("points", ())]
             trials += line.get("trials", ())
+            looks += [Look(Path(path)) for path in line.get("looks", ())]
             one.ended = line.get("ended", one.ended)
         one.gone = 0 if one.ended is not None or journal.alive(one.path) else one.gone + 1
         if one.ended is not None or one.gone > 1:
             self.end(one)
             return True
-        if one.header and (not one.run_id or points or trials):
+        if one.header and (not one.run_id or points or trials or looks):
             with session() as server:
                 if not one.run_id:
                     self.start(server, one)
@@ -94,6 +96,7 @@ class Follower:
                     fresh = trials[max(0, one.trials - trials[0]["number"]) :]
                     mirror.log_trials(server, one.experiment, one.run_id, one.header["key"], start, fresh)
                     one.trials += len(fresh)
+                mirror.log_looks(server, one.run_id, looks)
         one.offset = offset
         return bool(lines)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.evaluation.curves import CurvePoint
+from bench.evaluation.curves import LOOKS_FOLDER, CurvePoint, Look
 from bench.places import runs
 from bench.runs.records import Result
 from bench.tracking import database, fields, views
@@ -63,13 +63,28 @@ def fill(server: Server, run_id: str, result: Result, run_dir: Path, end: float)
     source = json.dumps({"track": track, "version": result.task_version})
     server.splits(run_id, track, fingerprint, source, images)
     for path in sorted(run_dir.rglob("*")):
-        if path.is_file() and path.name != MARKER:
+        if path.is_file() and path.name != MARKER and not path.is_relative_to(run_dir / LOOKS_FOLDER):
             folder = path.parent.relative_to(run_dir).as_posix()
             server.file(run_id, path, None if folder == "." else folder)
     for path in sorted((run_dir / "pictures").glob("*.png")):
-        server.picture(run_id, path, "pictures/" + re.sub(r"[^\w\-. ]", "_", path.stem, flags=re.ASCII))
+        server.picture(run_id, path, picture_key(views.PICTURES, path.stem))
+    log_looks(server, run_id, map(Look, sorted((run_dir / LOOKS_FOLDER).glob("*/*.png"))))
     if result.per_image:
         server.table(run_id, fields.per_image(result), TABLE)
+
+
+def picture_key(section: str, name: str) -> str:
+    """The name of a picture among the charts, of characters that MLflow takes."""
+    return f"{section}/" + re.sub(r"[^\w\-. ]", "_", name, flags=re.ASCII)
+
+
+def log_looks(server: Server, run_id: str, looks: Iterable[Look]) -> None:
+    """Pictures of a training; those that MLflow has already, and those that are gone, are passed over."""
+    found = [(picture_key(views.VALIDATION, look.name), look) for look in looks if look.path.exists()]
+    known = server.pictures(run_id) if found else set()
+    for key, look in found:
+        if (key, look.step) not in known:
+            server.picture(run_id, look.path, key, look.step)
 
 
 def log_trials(

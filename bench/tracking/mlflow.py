@@ -1,4 +1,4 @@
-"""Results in MLflow: the only file that imports it.
+"""Results in MLflow: the only file that imports it, but for the front page of its server.
 
 A finished run directory is logged in few batched calls, as often as one likes: a run that MLflow holds whole is left
 alone, one that was live becomes whole, any other of its key is replaced. By default everything lies in the store
@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
+IMAGES = "images"  # MLflow's folder of pictures that stand among the charts
+PICTURE = re.compile(r"(.+?)[+%]step[+%](\d+)[+%]")  # key~of~it+step+3+timestamp+...; with # and % in older versions
 BATCH = 1000  # metrics that MLflow takes in one call
 AWAY = ("API request to", "Max retries", "timed out", "Connection", "database is locked", "disk is full", "disk I/O")
 
@@ -236,12 +238,28 @@ class Server:
     def file(self, run_id: str, path: Path, folder: str | None = None) -> None:
         self.client.log_artifact(run_id, str(path), folder)
 
-    def picture(self, run_id: str, path: Path, key: str) -> None:
+    def picture(self, run_id: str, path: Path, key: str, step: int = 0) -> None:
         """A picture in the form that the dashboard shows among the charts, side by side for several runs."""
         from PIL import Image
 
         with Image.open(path) as picture:
-            self.client.log_image(run_id, views.folded(picture), key=key, step=0)
+            sheet = views.folded(picture)
+        before = set(self.images(run_id))
+        self.client.log_image(run_id, sheet, key=key, step=step)
+        for preview in set(self.images(run_id)) - before:
+            if "compressed" in preview:  # in place of MLflow's own, which is too small to see an error in
+                with tempfile.TemporaryDirectory() as folder:
+                    larger = Path(folder) / Path(preview).name
+                    views.preview(sheet).save(larger)
+                    self.file(run_id, larger, IMAGES)
+
+    def images(self, run_id: str) -> list[str]:
+        return [file.path for file in self.client.list_artifacts(run_id, IMAGES)]
+
+    def pictures(self, run_id: str) -> set[tuple[str, int]]:
+        """The pictures that a run has, by their keys and steps."""
+        found = (PICTURE.match(Path(path).name) for path in self.images(run_id))
+        return {(re.sub("[~#]", "/", match[1]), int(match[2])) for match in found if match}
 
     def table(self, run_id: str, values: dict[str, Any], name: str) -> None:
         self.client.log_dict(run_id, values, name)

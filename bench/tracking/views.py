@@ -1,4 +1,4 @@
-"""How the dashboard arranges runs: an experiment for every track, and the columns of its table."""
+"""How the dashboard arranges runs: an experiment for every track, the columns of its table, the order of its charts."""
 
 from __future__ import annotations
 
@@ -11,9 +11,22 @@ from bench.runs.records import Result
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-VIEW = "mlflow.sharedViewState.bench"  # the columns that the dashboard shows at the links of `bench.tracking.dashboard`
+SHARED = "mlflow.sharedViewState."  # tags of an experiment whose names begin so hold saved views
+RUNS, METHODS = "bench", "bench-methods"  # every run by itself; the runs of a method, which differ by seed, averaged
+VIEW = SHARED + RUNS
 WIDE = 3.0  # a picture of more times its height is shown in two rows: the dashboard's cells are square
+PREVIEW = 520  # pixels of a picture's longer side among the charts; MLflow's own previews have 256
 PART = ", part of the test set"
+CURVES, PICTURES, VALIDATION = "curves", "pictures", "validation"  # sections of charts, by the names before a slash
+SECTIONS = {  # in this order: charts in a row, and height of a chart in pixels
+    CURVES: (3, 360),
+    PICTURES: (1, 720),
+    VALIDATION: (1, 720),
+    "Model metrics": (3, 360),  # MLflow's name for numbers without a section: bars
+    "System metrics": (3, 360),
+}
+FOLDED = (VALIDATION,)  # sections that are opened by a click: looks at other steps than the first
+WIDTHS = {"params.`method`": 150, "tags.`interval`": 125, "params.`seed`": 70, "metrics.`seconds_per_image`": 145}
 
 
 def experiment(result: Result) -> str:
@@ -33,14 +46,21 @@ def tags(result: Result) -> dict[str, str]:
 
 
 def of_experiment(metrics: Sequence[str], *, ascending: bool) -> dict[str, str]:
-    return {VIEW: json.dumps(view(metrics, ascending=ascending)), "mlflow.experimentKind": "custom_model_development"}
+    runs = view(metrics, ascending=ascending)
+    by_method = {"aggregateFunction": "average", "groupByKeys": [{"mode": "param", "groupByData": "method"}]}
+    return {
+        SHARED + RUNS: json.dumps(runs),
+        SHARED + METHODS: json.dumps(runs | {"groupBy": by_method}),
+        "mlflow.experimentKind": "custom_model_development",
+    }
 
 
 def view(metrics: Sequence[str], *, ascending: bool) -> dict[str, Any]:
-    """The table of a track's runs: without trials, best first, with the columns in the order of a board."""
+    """A track's runs without trials, best first, with the columns in the order of a board, curves before bars."""
     columns = [
         "params.`method`",
         f"metrics.`{metrics[0]}`",
+        "tags.`interval`",
         "params.`seed`",
         "metrics.`seconds`",
         "tags.`device`",
@@ -54,7 +74,17 @@ def view(metrics: Sequence[str], *, ascending: bool) -> dict[str, Any]:
         "orderByAsc": ascending,
         "selectedColumns": columns,
         "columnOrder": columns,
+        "columnWidths": WIDTHS,
+        "runsHiddenMode": "FIRST_20_RUNS",
+        "compareRunCharts": [],  # MLflow adds a chart for each number and picture that it finds
+        "compareRunSections": [section(name, *size) for name, size in SECTIONS.items()],
+        "isAccordionReordered": True,  # the sections stay in this order
     }
+
+
+def section(name: str, columns: int, height: int) -> dict[str, Any]:
+    state = {"display": name not in FOLDED, "isReordered": False, "deleted": False, "isGenerated": True}
+    return {"uuid": f"bench-{name}", "name": name, "columns": columns, "cardHeight": height, **state}
 
 
 def folded(sheet: Image) -> Image:
@@ -66,3 +96,10 @@ def folded(sheet: Image) -> Image:
     square.paste(sheet.crop((0, 0, half, sheet.height)), (0, 0))
     square.paste(sheet.crop((half, 0, 2 * half, sheet.height)), (0, sheet.height))
     return square
+
+
+def preview(picture: Image) -> Image:
+    """The picture as it is shown among the charts, where a click opens it in full."""
+    small = picture.copy()
+    small.thumbnail((PREVIEW, PREVIEW))
+    return small
