@@ -37,7 +37,11 @@ def numbers(result: Result) -> dict[str, float]:
     for name in ("seconds_per_image", "parameters", "seconds"):
         values[name] = getattr(result, name)
     values |= {"training_seconds": result.training.get("seconds"), "tuning_seconds": result.tuning.get("seconds")}
-    return {name: float(f"{value:.{DIGITS}g}") for name, value in values.items() if value is not None}
+    return {name: few_digits(value) for name, value in values.items() if value is not None}
+
+
+def few_digits(value: float) -> float:
+    return float(f"{value:.{DIGITS}g}")
 
 
 def tags(result: Result) -> dict[str, str]:
@@ -56,7 +60,7 @@ def interval(result: Result) -> str:
         return ""
     scores = {image: scores[result.primary] for image, scores in result.per_image.items()}
     found = mean_interval({result.seed: scores}, result.groups)
-    return f"[{found.low:.{DIGITS}g}, {found.high:.{DIGITS}g}]" if found else ""
+    return f"[{found.low:#.{DIGITS}g}, {found.high:#.{DIGITS}g}]" if found else ""
 
 
 def description(result: Result) -> str:
@@ -70,9 +74,12 @@ def description(result: Result) -> str:
 
 
 def per_image(result: Result) -> dict[str, list[Any]]:
-    """The scores of every image as a table, the primary metric first."""
+    """The scores of every image as a table, the primary metric first, with few digits."""
     metrics = [result.primary, *sorted(set(result.metrics) - {result.primary})]
-    rows = [[image, *(scores.get(metric) for metric in metrics)] for image, scores in result.per_image.items()]
+    rows = [
+        [image, *(few_digits(scores[metric]) if metric in scores else None for metric in metrics)]
+        for image, scores in result.per_image.items()
+    ]
     return {"columns": ["id", *metrics], "data": rows}
 
 

@@ -1,11 +1,12 @@
 """The front page of `bench ui`: the tracks, in place of MLflow's page for language models.
 
 `mlflow server --app-name reconbench` serves the `app` of this module: MLflow's own, with two changes. Its root leads to
-`/tracks`, and it shows trainings unless a visitor has chosen otherwise.
+`/tracks`, and it shows trainings, with all the room for them, unless a visitor has chosen otherwise.
 """
 
 from __future__ import annotations
 
+import json
 from html import escape
 from pathlib import Path
 
@@ -18,9 +19,13 @@ from bench.tracking import dashboard
 
 __all__ = ["app"]
 
-KIND = "mlflow.workflowType_v1"  # where a browser keeps which kind of work the dashboard shows
+SETTINGS = {  # that a browser keeps for the dashboard, as JSON
+    "mlflow.workflowType_v1": "machine_learning",
+    "mlflow.assistant.fab.autoOpenedOnFirstLoad_v1": True,  # a panel for chats that hides a quarter of the page
+}
 SCRIPT = f"""<script>
-localStorage.getItem("{KIND}") || localStorage.setItem("{KIND}", '"machine_learning"');
+for (const [name, value] of Object.entries({json.dumps(SETTINGS)}))
+  localStorage.getItem(name) || localStorage.setItem(name, JSON.stringify(value));
 if (location.hash.length < 3) location.replace("/tracks");
 </script>"""
 STYLE = "body{font:16px sans-serif;margin:3em} td{padding:.3em 2em .3em 0} a{color:#0e538b}"

@@ -96,7 +96,8 @@ class Follower:
                     fresh = trials[max(0, one.trials - trials[0]["number"]) :]
                     mirror.log_trials(server, one.experiment, one.run_id, one.header["key"], start, fresh)
                     one.trials += len(fresh)
-                mirror.log_looks(server, one.run_id, looks)
+                if looks:
+                    server.pictures(one.run_id, mirror.looks(looks))
         one.offset = offset
         return bool(lines)
 

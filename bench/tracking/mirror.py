@@ -25,7 +25,7 @@ TABLE = "per_image.json"  # the only layout of a table that the dashboard shows 
 def log(server: Server, result: Result, run_dir: Path, digest: str, comparison: str = "") -> str:
     """See to it that MLflow holds just this result once, and return the id of its run."""
     experiment = server.experiment(views.experiment(result), views.tags(result))
-    run_id = ""
+    run_id, fresh = "", False
     for run in server.find(f"tags.`bench.key` = '{result.key}'", experiment):
         if run.data.tags.get("bench.digest") == digest and server.has_files(run.info.run_id):
             return run.info.run_id
@@ -45,8 +45,8 @@ def log(server: Server, result: Result, run_dir: Path, digest: str, comparison: 
         server.tags(run_id, {"bench.live": "false", **tags(result, comparison)})
         trials = trials[sum(run.data.tags.get("mlflow.parentRunId") == run_id for run in known) :]
     else:
-        run_id = server.create(experiment, title(result), start, tags(result, comparison))
-    fill(server, run_id, result, run_dir, end)
+        run_id, fresh = server.create(experiment, title(result), start, tags(result, comparison)), True
+    fill(server, run_id, result, run_dir, end, fresh=fresh)
     log_trials(server, experiment, run_id, result.key, start, trials)
     server.end(run_id, "FAILED" if result.status == "failed" else "FINISHED", end)
     # Last of all: a run without them was cut short and is replaced.
@@ -54,7 +54,7 @@ def log(server: Server, result: Result, run_dir: Path, digest: str, comparison: 
     return run_id
 
 
-def fill(server: Server, run_id: str, result: Result, run_dir: Path, end: float) -> None:
+def fill(server: Server, run_id: str, result: Result, run_dir: Path, end: float, *, fresh: bool) -> None:
     server.params(run_id, fields.parameters(result))
     scores = [CurvePoint(name, 0, end, value) for name, value in fields.numbers(result).items()]
     server.metrics(run_id, [*scores, *map(fields.shown, fields.curves(run_dir))])
@@ -62,29 +62,23 @@ def fill(server: Server, run_id: str, result: Result, run_dir: Path, end: float)
     track = f"{result.task}:{result.track}"
     source = json.dumps({"track": track, "version": result.task_version})
     server.splits(run_id, track, fingerprint, source, images)
-    for path in sorted(run_dir.rglob("*")):
-        if path.is_file() and path.name != MARKER and not path.is_relative_to(run_dir / LOOKS_FOLDER):
-            folder = path.parent.relative_to(run_dir).as_posix()
-            server.file(run_id, path, None if folder == "." else folder)
-    for path in sorted((run_dir / "pictures").glob("*.png")):
-        server.picture(run_id, path, picture_key(views.PICTURES, path.stem))
-    log_looks(server, run_id, map(Look, sorted((run_dir / LOOKS_FOLDER).glob("*/*.png"))))
+    files = [path for path in sorted(run_dir.rglob("*")) if path.is_file() and path.name != MARKER]
+    server.files(run_id, run_dir, [path for path in files if not path.is_relative_to(run_dir / LOOKS_FOLDER)])
+    pictures = [(key(views.PICTURES, path.stem), 0, path) for path in sorted((run_dir / "pictures").glob("*.png"))]
+    pictures += looks(map(Look, sorted((run_dir / LOOKS_FOLDER).glob("*/*.png"))))
+    server.pictures(run_id, pictures, fresh=fresh)
     if result.per_image:
         server.table(run_id, fields.per_image(result), TABLE)
 
 
-def picture_key(section: str, name: str) -> str:
+def key(section: str, name: str) -> str:
     """The name of a picture among the charts, of characters that MLflow takes."""
     return f"{section}/" + re.sub(r"[^\w\-. ]", "_", name, flags=re.ASCII)
 
 
-def log_looks(server: Server, run_id: str, looks: Iterable[Look]) -> None:
-    """Pictures of a training; those that MLflow has already, and those that are gone, are passed over."""
-    found = [(picture_key(views.VALIDATION, look.name), look) for look in looks if look.path.exists()]
-    known = server.pictures(run_id) if found else set()
-    for key, look in found:
-        if (key, look.step) not in known:
-            server.picture(run_id, look.path, key, look.step)
+def looks(found: Iterable[Look]) -> list[tuple[str, int, Path]]:
+    """Pictures of a training, as far as they are still there, by their keys and steps."""
+    return [(key(views.VALIDATION, look.name), look.step, look.path) for look in found if look.path.exists()]
 
 
 def log_trials(

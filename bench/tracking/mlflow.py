@@ -235,31 +235,40 @@ class Server:
         ]
         self.client.log_inputs(run_id, inputs)
 
-    def file(self, run_id: str, path: Path, folder: str | None = None) -> None:
-        self.client.log_artifact(run_id, str(path), folder)
+    def files(self, run_id: str, folder: Path, paths: Iterable[Path]) -> None:
+        """Files of a folder, in one call, for each takes several queries."""
+        with tempfile.TemporaryDirectory() as links:
+            for path in paths:
+                link = Path(links) / path.relative_to(folder)
+                link.parent.mkdir(parents=True, exist_ok=True)
+                link.symlink_to(path.absolute())
+            self.client.log_artifacts(run_id, links)
 
-    def picture(self, run_id: str, path: Path, key: str, step: int = 0) -> None:
-        """A picture in the form that the dashboard shows among the charts, side by side for several runs."""
+    def pictures(self, run_id: str, shown: Iterable[tuple[str, int, Path]], *, fresh: bool = False) -> None:
+        """Pictures ``(key, step, path)`` in the form that the dashboard shows among the charts, side by side for
+        several runs. Those that are there already are passed over; a ``fresh`` run has none.
+        """
         from PIL import Image
 
-        with Image.open(path) as picture:
-            sheet = views.folded(picture)
-        before = set(self.images(run_id))
-        self.client.log_image(run_id, sheet, key=key, step=step)
-        for preview in set(self.images(run_id)) - before:
-            if "compressed" in preview:  # in place of MLflow's own, which is too small to see an error in
-                with tempfile.TemporaryDirectory() as folder:
-                    larger = Path(folder) / Path(preview).name
-                    views.preview(sheet).save(larger)
-                    self.file(run_id, larger, IMAGES)
+        known = set() if fresh else {(key, step) for key, step, _ in self.images(run_id)}
+        sheets = {}
+        for key, step, path in shown:
+            if (key, step) not in known:
+                with Image.open(path) as picture:
+                    sheets[key, step] = views.folded(picture)
+                self.client.log_image(run_id, sheets[key, step], key=key, step=step)
+        with tempfile.TemporaryDirectory() as folder:
+            for key, step, name in self.images(run_id) if sheets else ():
+                if "compressed" in name and (key, step) in sheets:  # MLflow's own preview is too small to see an error
+                    views.preview(sheets[key, step]).save(Path(folder) / name, method=0)  # quick, a tenth larger
+            if sheets:
+                self.client.log_artifacts(run_id, folder, IMAGES)
 
-    def images(self, run_id: str) -> list[str]:
-        return [file.path for file in self.client.list_artifacts(run_id, IMAGES)]
-
-    def pictures(self, run_id: str) -> set[tuple[str, int]]:
-        """The pictures that a run has, by their keys and steps."""
-        found = (PICTURE.match(Path(path).name) for path in self.images(run_id))
-        return {(re.sub("[~#]", "/", match[1]), int(match[2])) for match in found if match}
+    def images(self, run_id: str) -> list[tuple[str, int, str]]:
+        """The files of pictures among the charts, by their keys and steps."""
+        names = [Path(file.path).name for file in self.client.list_artifacts(run_id, IMAGES)]
+        found = [(name, PICTURE.match(name)) for name in names]
+        return [(re.sub("[~#]", "/", match[1]), int(match[2]), name) for name, match in found if match]
 
     def table(self, run_id: str, values: dict[str, Any], name: str) -> None:
         self.client.log_dict(run_id, values, name)
