@@ -150,7 +150,7 @@ class BestOnValidation(Callback):
 
         def seen(index: int, estimate: Estimate, scores: dict[str, float]) -> None:
             if index == 0 and self.folder is not None and estimate.image is not None:
-                with suppress(OSError):  # a full disk costs the picture, not the training
+                with suppress(Exception):  # whatever goes wrong costs the picture, not the training
                     self.point(save_look(self.picture(estimate.image, scores), self.folder, step))
 
         score = mean_score(method, self.track, self.data, indices, method.device, seen=seen)

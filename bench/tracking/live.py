@@ -104,7 +104,7 @@ class Follower:
     def start(self, server: Server, one: Followed) -> None:
         """Begin the MLflow run of a journal, or go on with the one that another tracker has begun."""
         header = one.header
-        one.experiment = server.experiment(views.name(header["track"], header["limit"]), experiment_tags(header))
+        one.experiment = self.experiment(server, header)
         for run in server.find(f"tags.`bench.key` = '{header['key']}'", one.experiment):
             tags = run.data.tags
             if tags.get("bench.live") == "true" and tags.get("bench.start") == str(header["start"]):
@@ -135,6 +135,12 @@ class Follower:
         one.run_id = server.create(one.experiment, name, header["start"], tags)
         server.params(one.run_id, fields.shortened({"method": header["method"], "seed": header["seed"]}))
 
+    @staticmethod
+    def experiment(server: Server, header: dict[str, Any]) -> str:
+        """The experiment of a track; a finished run knows more of its pictures, so that an arranged one is left."""
+        name = views.name(header["track"], header["limit"])
+        return server.experiment(name, lambda tags: {} if views.VIEW in tags else experiment_tags(header))
+
     def comparison(self, server: Server, experiment: str, told: dict[str, Any] | None) -> str:
         """The MLflow run above the runs of a command on a track; "" for a run of no command."""
         if not told:
@@ -159,9 +165,7 @@ class Follower:
             comparison = ""
             if told and one.header:
                 with session() as server:
-                    name = views.name(one.header["track"], one.header["limit"])
-                    experiment = server.experiment(name, experiment_tags(one.header))
-                    comparison = self.comparison(server, experiment, told)
+                    comparison = self.comparison(server, self.experiment(server, one.header), told)
             log(run_dir, comparison)
         elif one.header:
             with session() as server:

@@ -24,7 +24,8 @@ TABLE = "per_image.json"  # the only layout of a table that the dashboard shows 
 
 def log(server: Server, result: Result, run_dir: Path, digest: str, comparison: str = "") -> str:
     """See to it that MLflow holds just this result once, and return the id of its run."""
-    experiment = server.experiment(views.experiment(result), views.tags(result))
+    shown = [(key, step) for key, step, _ in pictures(run_dir)]
+    experiment = server.experiment(views.experiment(result), lambda tags: views.tags(result, shown, tags))
     run_id, fresh = "", False
     for run in server.find(f"tags.`bench.key` = '{result.key}'", experiment):
         if run.data.tags.get("bench.digest") == digest and server.has_files(run.info.run_id):
@@ -64,9 +65,7 @@ def fill(server: Server, run_id: str, result: Result, run_dir: Path, end: float,
     server.splits(run_id, track, fingerprint, source, images)
     files = [path for path in sorted(run_dir.rglob("*")) if path.is_file() and path.name != MARKER]
     server.files(run_id, run_dir, [path for path in files if not path.is_relative_to(run_dir / LOOKS_FOLDER)])
-    pictures = [(key(views.PICTURES, path.stem), 0, path) for path in sorted((run_dir / "pictures").glob("*.png"))]
-    pictures += looks(map(Look, sorted((run_dir / LOOKS_FOLDER).glob("*/*.png"))))
-    server.pictures(run_id, pictures, fresh=fresh)
+    server.pictures(run_id, pictures(run_dir), fresh=fresh)
     if result.per_image:
         server.table(run_id, fields.per_image(result), TABLE)
 
@@ -74,6 +73,12 @@ def fill(server: Server, run_id: str, result: Result, run_dir: Path, end: float,
 def key(section: str, name: str) -> str:
     """The name of a picture among the charts, of characters that MLflow takes."""
     return f"{section}/" + re.sub(r"[^\w\-. ]", "_", name, flags=re.ASCII)
+
+
+def pictures(run_dir: Path) -> list[tuple[str, int, Path]]:
+    """The pictures of a run directory by their keys and steps."""
+    found = [(key(views.PICTURES, path.stem), 0, path) for path in sorted((run_dir / "pictures").glob("*.png"))]
+    return found + looks(map(Look, sorted((run_dir / LOOKS_FOLDER).glob("*/*.png"))))
 
 
 def looks(found: Iterable[Look]) -> list[tuple[str, int, Path]]:

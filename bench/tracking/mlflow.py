@@ -169,15 +169,17 @@ class Server:
     def __init__(self, client: MlflowClient) -> None:
         self.client = client
 
-    def experiment(self, name: str, tags: Mapping[str, str]) -> str:
-        """The id of an experiment, made where there is none; its tags are brought up to date."""
+    def experiment(self, name: str, arrange: Callable[[Mapping[str, str]], Mapping[str, str]]) -> str:
+        """The id of an experiment, made where there is none; ``arrange`` gives its tags by those that it has."""
         found = self.client.get_experiment_by_name(name)
         if found is None:
             root = f"{database.artifacts(store().resolve())}/{re.sub(r'[^A-Za-z0-9_.-]', '-', name)}"
-            return self.client.create_experiment(name, artifact_location=root if local() else None, tags=dict(tags))
+            return self.client.create_experiment(
+                name, artifact_location=root if local() else None, tags=dict(arrange({}))
+            )
         if found.lifecycle_stage == "deleted":
             self.client.restore_experiment(found.experiment_id)
-        for key, value in tags.items():
+        for key, value in arrange(found.tags).items():
             if found.tags.get(key) != value:
                 self.client.set_experiment_tag(found.experiment_id, key, value)
         return found.experiment_id

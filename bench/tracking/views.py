@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bench.runs.records import Result
@@ -38,15 +38,22 @@ def name(track: str, limit: int | None) -> str:
     return track if limit is None else track + PART
 
 
-def tags(result: Result) -> dict[str, str]:
+def tags(result: Result, pictures: Iterable[tuple[str, int]], before: Mapping[str, str]) -> dict[str, str]:
+    """Of the experiment of a run, in which its ``pictures`` ``(key, step)`` have charts, as have those from before."""
     primary = result.primary
     metrics = [primary, *sorted(set(result.metrics) - {primary})]
     ascending = primary in result.metrics and not result.metrics[primary].higher_is_better
-    return of_experiment(metrics, ascending=ascending)
+    known = json.loads(before.get(VIEW, "{}")).get("compareRunCharts", ())
+    charted = [(one["imageKeys"][0], one["step"]) for one in known]
+    return of_experiment(metrics, [*charted, *pictures], ascending=ascending)
 
 
-def of_experiment(metrics: Sequence[str], *, ascending: bool) -> dict[str, str]:
-    runs = view(metrics, ascending=ascending)
+def of_experiment(
+    metrics: Sequence[str], pictures: Iterable[tuple[str, int]] = (), *, ascending: bool
+) -> dict[str, str]:
+    last = dict(sorted(pictures))  # of several steps the last
+    charts = [chart(key, step) for key, step in last.items()]
+    runs = view(metrics, ascending=ascending) | {"compareRunCharts": charts}
     by_method = {"aggregateFunction": "average", "groupByKeys": [{"mode": "param", "groupByData": "method"}]}
     return {
         SHARED + RUNS: json.dumps(runs),
@@ -76,10 +83,16 @@ def view(metrics: Sequence[str], *, ascending: bool) -> dict[str, Any]:
         "columnOrder": columns,
         "columnWidths": WIDTHS,
         "runsHiddenMode": "FIRST_20_RUNS",
-        "compareRunCharts": [],  # MLflow adds a chart for each number and picture that it finds
+        "compareRunCharts": [],  # MLflow adds a chart for each number that it finds, and each other picture
         "compareRunSections": [section(name, *size) for name, size in SECTIONS.items()],
         "isAccordionReordered": True,  # the sections stay in this order
     }
+
+
+def chart(key: str, step: int) -> dict[str, Any]:
+    """A picture of all runs, side by side: the hyperparameters that MLflow writes above would widen the cells."""
+    own = {"type": "IMAGE", "uuid": f"bench-{key}", "metricSectionId": f"bench-{key.partition('/')[0]}"}
+    return own | {"imageKeys": [key], "step": step, "showRunParams": False, "deleted": False, "isGenerated": True}
 
 
 def section(name: str, columns: int, height: int) -> dict[str, Any]:
