@@ -1,4 +1,4 @@
-# make demo   install, run the main job on embedded data, print the boards
+# make demo   install, run the main job on embedded data, print the boards; `bench ui` then shows the runs
 # make test   install, then format, lint, types and tests
 # make test-faults   inject faults into real commands for seven minutes, write the table of what came of them
 # make bench  speed, as ratios to peers in the same run
@@ -20,7 +20,7 @@ demo: $(STAMP)
 	$(BIN)/bench run ct mri -m learned_primal_dual || status=$$?; \
 	$(BIN)/bench run mri -m varnet || status=$$?; \
 	$(BIN)/bench board --boards .bench/leaderboards; \
-	echo; echo "Review the runs:  $(BIN)/bench ui   then open http://127.0.0.1:5000"; \
+	echo; echo "Review the runs:  $(BIN)/bench ui   then open http://127.0.0.1:5000, which lists the tracks"; \
 	exit $$status
 
 test: check

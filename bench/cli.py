@@ -19,6 +19,7 @@ EPILOG = """examples:
   bench run mri:brain-r20 -m tv --seed 0 1 2       a track on real data, three seeds
   bench run 'denoising:*' -m tv:lam=0.1 --limit 4  quoted globs, explicit hyperparameters, a subset
   bench run ct -m path/to/mine.py                  your own method
+  bench run '*:mini' -m tv -m unet --plan          what would run, and how long it takes
   bench board                                      publish finished runs in leaderboards/
   bench ui                                         review runs in the MLflow dashboard
 """
@@ -82,6 +83,7 @@ def parser() -> argparse.ArgumentParser:
     control.add_argument("--oracle", action="store_true", help="tuned on the test set, a ceiling; not ranked")
     sub.add_argument("--label", default="", metavar="L", help="the entry becomes METHOD@L")
     sub.add_argument("--force", action="store_true", help="run again what is finished")
+    sub.add_argument("--plan", action="store_true", help="list what would run and how long it takes; start nothing")
     sub.add_argument("--cpu", action="store_true", help="use the processor even where there is a GPU")
 
     sub = command("time", commands.time_, "measure time and memory of finished runs, one at a time, by repeats")

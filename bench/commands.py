@@ -56,6 +56,11 @@ def run(options: argparse.Namespace) -> int:
     )
     engine = LocalEngine(options.jobs or machine.jobs(options.devices), machine.visible)
     specs, failures = freeze(options.tracks, options.method, wish, engine, print, explicit_cpu=options.cpu)
+    if options.plan:
+        from bench import plan
+
+        print("\n".join(plan.lines(plan.plan(specs, force=options.force), engine.size)))
+        return 1 if failures else 0
     with pending_runs.track(specs, force=options.force):
         failures += pending_runs.run_grid(specs, engine, force=options.force)
     return 1 if failures else 0
@@ -158,11 +163,15 @@ def check(options: argparse.Namespace) -> int:
 
 
 def ui(options: argparse.Namespace) -> int:
-    from bench.tracking import dashboard
+    from bench.tracking import dashboard, tracker
 
     words = dashboard.command(options.host, options.port)
+    tracker.settle(print)
     links = dashboard.links(options.host, options.port)
-    print("MLflow dashboard (Ctrl-C ends it)" + ("" if links else ": no runs yet, `bench run` makes some"))
+    address = dashboard.address_of(options.host, options.port)
+    print(
+        f"MLflow dashboard at {address} (Ctrl-C ends it)" + ("" if links else ": no runs yet, `bench run` makes some")
+    )
     width = max(map(len, links), default=0)
     for track, link in links.items():
         print(f"  {track:{width}}  {link}")

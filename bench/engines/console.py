@@ -8,7 +8,9 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from bench.places import runs
 from bench.runs.records import Result
+from bench.runs.run_directory import TRACEBACK
 from bench.runs.spec import SHORT_KEY, Spec
 
 if TYPE_CHECKING:
@@ -27,20 +29,23 @@ class Console:
         self.last = time.monotonic()
 
     def ended(self, spec: Spec, outcome: Result | str, seconds: float) -> None:
-        """Report a run: by its result, or by why it has none."""
+        """Report a run by its key and its result, or by why it has none and where its traceback is."""
         self.done += 1
         self.clear()
         line = f"[{self.done}/{self.total}] {spec.track}  {spec.name}  seed {spec.seed}"
+        key = f"key {spec.key[:SHORT_KEY]}"
         if isinstance(outcome, str):
             self.failures += 1
             self.report(f"{line}  FAILED: {outcome}")
         elif outcome.status == "ok":
             unit = outcome.metrics[outcome.primary].unit
             score = f"{outcome.primary} {outcome.mean(outcome.primary):.4g} {unit}".rstrip()
-            self.report(f"{line}  {score}  ({seconds:.0f} s, key {spec.key[:SHORT_KEY]})")
+            self.report(f"{line}  {score}  ({seconds:.0f} s, {key})")
         else:
             self.failures += outcome.status == "failed"
-            self.report(f"{line}  {outcome.status.upper()}: {outcome.reason}")
+            traceback = runs() / spec.key / TRACEBACK
+            place = f", traceback in {traceback}" if traceback.exists() else ""
+            self.report(f"{line}  {outcome.status.upper()}: {outcome.reason}  ({key}{place})")
 
     def elsewhere(self, spec: Spec) -> None:
         """Report a run that another command has done in the meantime."""

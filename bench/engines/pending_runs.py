@@ -77,8 +77,7 @@ def run_grid(specs: Sequence[Spec], engine: Engine, *, force: bool = False, repo
     done = len(planned) - len(pending)
     if done:
         report(f"{done} of {len(planned)} done, {len(pending)} to go")
-    # Longest first: a training starts while there is other work to fill the gaps.
-    pending.sort(key=lambda spec: not spec.method.learned)
+    pending = longest_first(pending)
     console = Console(len(pending), report)
     claimed = Claimed((), force)
     try:
@@ -99,6 +98,11 @@ def run_grid(specs: Sequence[Spec], engine: Engine, *, force: bool = False, repo
             claim.__exit__()
         clear_scratch(runs())  # of runs that crashed or were stopped
     return console.failures
+
+
+def longest_first(specs: Iterable[Spec]) -> list[Spec]:
+    """Trainings before the others, which fill the gaps."""
+    return sorted(specs, key=lambda spec: not spec.method.learned)
 
 
 class Claimed(Iterable[Task]):

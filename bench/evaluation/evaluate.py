@@ -127,10 +127,12 @@ def mean_score(
     *,
     seed: int = 0,
     deadline: float = math.inf,
+    seen: Callable[[int, Estimate, dict[str, float]], None] = lambda index, estimate, scores: None,
 ) -> float:
     """The mean of the primary metric over some images of a split, outside of any Trainer (tuning, validation).
 
-    Raises `OverTime` when `time.monotonic()` passes the ``deadline``.
+    The estimate of each image and its scores are given to ``seen``. Raises `OverTime` when `time.monotonic()` passes
+    the ``deadline``.
     """
     score = scorer(track)
     rows = []
@@ -145,7 +147,9 @@ def mean_score(
                 estimate = reconstruct(
                     method, y.clone().to(device), physics_for(data.problem, params, device), x.shape, name
                 )
-            rows.append((index, score(name, estimate, x, params)[track.primary.name]))
+            scored = score(name, estimate, x, params)
+            rows.append((index, scored[track.primary.name]))
+            seen(index, estimate, scored)
     method.train(was_training)
     scores = [value for _, value in sorted(gather(rows))]
     return math.fsum(scores) / len(scores)

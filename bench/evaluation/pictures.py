@@ -10,9 +10,12 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
+from bench.evaluation.curves import Look
+
 ERROR_GAIN = 5.0  # errors are shown this many times larger than the images
 CAPTION = 14  # pixels
 GAP = 4  # pixels
+SMALLER = 320  # pixels: a panel of a look is made smaller by a whole factor until its shorter side is below
 TILE = 24  # pixels that an atom is enlarged to, by a whole factor
 SMALLEST = 160  # a panel is enlarged by a whole factor to at least this many pixels
 
@@ -35,11 +38,26 @@ def plane(image: Tensor) -> np.ndarray:
     return (array[..., array.shape[-1] // 2] if array.ndim == 3 else array).numpy()
 
 
-def save(picture: Picture, path: Path) -> None:
+def file_name(picture: Picture) -> str:
+    """An image may be named by its place in a data set."""
+    return picture.id.replace("/", "-")
+
+
+def save_look(picture: Picture, folder: Path, step: int) -> Look:
+    """Write the picture of a validation image at a step, small, for there are many of them."""
+    look = Look(folder / file_name(picture) / f"{step}.png")
+    look.path.parent.mkdir(parents=True, exist_ok=True)
+    save(picture, look.path, smaller=True)
+    return look
+
+
+def save(picture: Picture, path: Path, *, smaller: bool = False) -> None:
     """Write the four panels as an 8-bit PNG on the grey scale of x; the error is shown around mid-grey."""
     from PIL import Image, ImageDraw
 
     x, direct, x_hat = plane(picture.x), plane(picture.direct), plane(picture.x_hat)
+    stride = 1 + min(x.shape) // SMALLER if smaller else 1
+    x, direct, x_hat = (image[::stride, ::stride] for image in (x, direct, x_hat))
     low, high = float(x.min()), float(x.max())
     scale = 255.0 / max(high - low, 1e-12)
     panels = [(image - low) * scale for image in (x, direct, x_hat)]

@@ -9,7 +9,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -20,14 +20,16 @@ from pytorch_lightning import __version__ as LIGHTNING
 from torch import Tensor
 from torch.utils.data import Subset
 
-from bench.contract.method import LearnedMethod
+from bench.contract.method import Estimate, LearnedMethod
+from bench.contract.operators import direct
 from bench.contract.task import Problem, Track
-from bench.data.measurements import Measured, TrainingStream, on_device
+from bench.data.measurements import Measured, TrainingStream, collate, on_device
 from bench.errors import BenchError
 from bench.evaluation.batches import Batches, spare_workers
-from bench.evaluation.curves import CurvePoint
-from bench.evaluation.evaluate import mean_score
+from bench.evaluation.curves import LOOKS_FOLDER, CurvePoint, Look
+from bench.evaluation.evaluate import mean_score, physics_for, seeded
 from bench.evaluation.partial import Keeper, WholeFile
+from bench.evaluation.pictures import Picture, save_look
 from bench.evaluation.trainer import compiled, step_of, trainer
 
 CURVE_POINTS = 200  # of the training loss
@@ -35,6 +37,7 @@ FINITE_EVERY = 10  # steps between looks at whether the loss is still finite: ea
 PACE = 50  # steps over which the pace of a training is taken
 
 Report = Callable[[str], None]
+Point = Callable[[CurvePoint | Look], None]
 
 
 @dataclass(frozen=True)
@@ -96,11 +99,13 @@ class TrainingData(LightningDataModule):
 class BestOnValidation(Callback):
     """Scores the method on validation images as it learns, and keeps the weights of the best score.
 
-    Each point of a curve is also given to ``point`` when it is there.
+    Each point of a curve is also given to ``point`` when it is there, and so is a picture of the first validation
+    image, which is written in ``folder``.
     """
 
-    def __init__(self, track: Track, data: Measured, report: Report, point: Callable[[CurvePoint], None]) -> None:
-        self.track, self.data, self.report, self.point = track, data, report, point
+    def __init__(self, track: Track, data: Measured, report: Report, point: Point, folder: Path | None) -> None:
+        self.track, self.data, self.report, self.point, self.folder = track, data, report, point, folder
+        self.first: Tensor | None = None  # the first validation image by the direct method
         self.curves: list[CurvePoint] = []
         self.best_score = -math.inf
         self.best_step = 0
@@ -142,12 +147,25 @@ class BestOnValidation(Callback):
 
     def validate(self, trainer: Trainer, method: Any, step: int) -> None:
         indices = range(trainer.global_rank, len(self.data), trainer.world_size)
-        score = mean_score(method, self.track, self.data, indices, method.device)
+
+        def seen(index: int, estimate: Estimate, scores: dict[str, float]) -> None:
+            if index == 0 and self.folder is not None and estimate.image is not None:
+                with suppress(Exception):  # whatever goes wrong costs the picture, not the training
+                    self.point(save_look(self.picture(estimate.image, scores), self.folder, step))
+
+        score = mean_score(method, self.track, self.data, indices, method.device, seen=seen)
         self.add(f"val_{self.track.primary.name}", step, score)
         gain = score if self.track.primary.higher_is_better else -score
         if gain > self.best_score:
             self.best_score, self.best_step = gain, step
             self.best_weights = {key: value.detach().clone() for key, value in method.state_dict().items()}
+
+    def picture(self, x_hat: Tensor, scores: dict[str, float]) -> Picture:
+        (name,), x, y, params = collate([self.data[0]])
+        if self.first is None:
+            with seeded(0, self.track.id, name):  # a training draws the same numbers with and without pictures
+                self.first = direct(y.to(x_hat.device), physics_for(self.data.problem, params, x_hat.device)).cpu()
+        return Picture(name, x, self.first, x_hat.cpu(), scores)
 
     def state_dict(self) -> dict[str, Any]:
         return {
@@ -183,13 +201,13 @@ def train(
     partial: Path | None = None,
     computing: Computing = Computing(),
     report: Report = lambda stage: None,
-    point: Callable[[CurvePoint], None] = lambda point: None,
+    point: Point = lambda point: None,
 ) -> tuple[dict[str, Any], Sequence[CurvePoint]]:
     """Train ``method`` in place and leave it with its best weights on validation; write them to ``checkpoint``.
 
     With ``partial``, a folder that is named by the run's key, the training is written down there as it proceeds, and
-    goes on from there where it was interrupted. Returns the record of the training and the learning curves, of which
-    each new point is given to ``point``.
+    goes on from there where it was interrupted; pictures of a validation image are kept there too. Returns the record
+    of the training and the learning curves, of which each new point is given to ``point``, and so is each picture.
     """
     start = time.perf_counter()
     budget = track.budget
@@ -198,7 +216,7 @@ def train(
     if computing.accumulate > 1 and not method.automatic_optimization:
         raise BenchError(f"{type(method).__name__} takes its own steps, each on a whole batch: leave out --accumulate.")
     validation = Measured(track, problem, "val", budget.validation_images, keep=True)
-    chooser = BestOnValidation(track, validation, report, point)
+    chooser = BestOnValidation(track, validation, report, point, partial and partial / LOOKS_FOLDER)
     keeper = None if partial is None else Keeper(partial, chooser.due, report)
     done = keeper.step() if keeper else 0
     run = trainer(

@@ -24,7 +24,7 @@ from bench.contract.space import at_edge
 from bench.contract.task import Problem, Track
 from bench.data.measurements import Measured
 from bench.errors import BenchError
-from bench.evaluation.curves import CurvePoint
+from bench.evaluation.curves import CurvePoint, Look
 from bench.evaluation.evaluate import evaluate, mean_score
 from bench.evaluation.objective_and_atoms import curve_and_atoms
 from bench.evaluation.resources import Monitor
@@ -38,7 +38,7 @@ from bench.runs.run_directory import write
 from bench.runs.spec import Spec, computing
 
 Report = Callable[[str], None]
-Receive = Callable[[CurvePoint | Trial], None]
+Receive = Callable[[CurvePoint | Trial | Look], None]
 
 TRIAL_SHARE = 0.25  # of the time of a run that one trial may take; a longer one has failed, the others go on
 
@@ -54,7 +54,8 @@ def perform(
     """Do one run and fill ``directory``; on further processes of the same run only take part.
 
     Each stage is given to ``report``, and each point of a curve of the training or of the machine to ``point``, when
-    it is there, and so is each trial. A failure of the method is an outcome too, with its reason in the result.
+    it is there, and so are trials and pictures of the training. A failure of the method is an outcome too, with its
+    reason in the result.
     """
     start = time.perf_counter()
     outcome = Outcome(device=provenance.device_name(spec.accelerator))

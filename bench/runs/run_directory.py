@@ -8,19 +8,23 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from bench.errors import BenchError
-from bench.evaluation.curves import CurvePoint
+from bench.evaluation.curves import LOOKS_FOLDER, CurvePoint
+from bench.places import partial
 from bench.runs.outcomes import Outcome, make_result, track_of
 from bench.runs.privacy import private, without_folders
 from bench.runs.records import Result, Stress, Timing
 from bench.runs.spec import Spec
 
 RESULT, TIMING, STRESS, TRACKED = "result.json", "timing.json", "stress.json", "tracked.json"
+TRACEBACK = "traceback.txt"
+RECONSTRUCTIONS = "reconstructions.npz"  # of the first test images, (C, H, W) or (C, D, H, W) each, by their names
 LOG = "log.txt"  # printed by the processes of a run on several devices: it may name anything, and stays here
 TRANSIENT = ("chosen.json", "spec.json", "failure.json")  # by which processes of one run talk
 LOCAL = (TRACKED, LOG, *TRANSIENT)  # of one machine alone
@@ -53,6 +57,9 @@ def write(spec: Spec, directory: Path, outcome: Outcome, seconds: float) -> None
     write_curves(directory / "system.csv", [p for p in outcome.curves if p.name.startswith("system/")])
     write_scores(directory, outcome)
     write_pictures(directory, outcome)
+    looks = partial(spec.key) / LOOKS_FOLDER
+    if looks.is_dir():
+        shutil.copytree(looks, directory / LOOKS_FOLDER)
     for name, text in spec.method.files.items():
         source = directory / "source" / name
         source.parent.mkdir(parents=True, exist_ok=True)
@@ -60,7 +67,7 @@ def write(spec: Spec, directory: Path, outcome: Outcome, seconds: float) -> None
     if outcome.warned:
         (directory / "warnings.txt").write_text(without_folders("\n".join(outcome.warned)) + "\n", encoding="utf-8")
     if outcome.traceback:
-        (directory / "traceback.txt").write_text(outcome.traceback, encoding="utf-8")
+        (directory / TRACEBACK).write_text(outcome.traceback, encoding="utf-8")
     result = make_result(spec, outcome, seconds, file_hashes(directory))
     (directory / "result.json").write_text(result.to_json(), encoding="utf-8")
 
@@ -82,13 +89,15 @@ def write_pictures(directory: Path, outcome: Outcome) -> None:
 
     from bench.evaluation import pictures
 
+    arrays: dict[str, Any] = {pictures.file_name(one): one.x_hat[0].numpy() for one in outcome.pictures}
+    if arrays:
+        np.savez_compressed(directory / RECONSTRUCTIONS, **arrays)
     if outcome.pictures or outcome.atoms:
         (directory / "pictures").mkdir()
     for picture in outcome.pictures:
-        name = picture.id.replace("/", "-")  # an image may be named by its place in a data set
-        pictures.save(picture, directory / "pictures" / f"{name}.png")
+        pictures.save(picture, directory / "pictures" / f"{pictures.file_name(picture)}.png")
     if outcome.atoms:
-        arrays: dict[str, Any] = {name: atoms.numpy() for name, atoms in outcome.atoms.items()}
+        arrays = {name: atoms.numpy() for name, atoms in outcome.atoms.items()}
         np.savez(directory / "atoms.npz", **arrays)
     for name, atoms in outcome.atoms.items():
         pictures.save_atoms(atoms, directory / "pictures" / f"learned-{name}.png")

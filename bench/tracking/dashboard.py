@@ -1,12 +1,15 @@
-"""The MLflow dashboard on this store: the command that serves it, and links that open it on the runs."""
+"""The MLflow dashboard on this store: the command that serves it, and the addresses of its pages."""
 
 import socket
 import sys
+from importlib.metadata import entry_points
 
 from bench.errors import BenchError
 from bench.places import store
 from bench.tracking import address, database, views
 from bench.tracking import mlflow as tracking
+
+APP = "reconbench"  # `bench.tracking.front` by its entry point
 
 
 def command(host: str, port: int) -> list[str]:
@@ -20,7 +23,9 @@ def command(host: str, port: int) -> list[str]:
         raise BenchError(f"runs are tracked by the server {address.public(address.uri())}: open it in a browser.")
     check_free(host, port)
     places = ["--backend-store-uri", address.uri(), "--default-artifact-root", database.artifacts(store().resolve())]
-    return [sys.executable, "-m", "mlflow", "server", *places, "--host", host, "--port", str(port), "--workers", "1"]
+    words = [sys.executable, "-m", "mlflow", "server", *places, "--host", host, "--port", str(port), "--workers", "1"]
+    # An environment that was installed before there was a front page shows MLflow's.
+    return [*words, "--app-name", APP] if entry_points(group="mlflow.app", name=APP) else words
 
 
 def check_free(host: str, port: int) -> None:
@@ -38,9 +43,27 @@ def check_free(host: str, port: int) -> None:
 
 
 def links(host: str, port: int) -> dict[str, str]:
-    """``{track: address}`` of its runs as a table, best first: MLflow's front page is for language models."""
+    """``{track: address}`` of its runs as a table, best first."""
+    return {track: address_of(host, port) + found["runs, best first"] for track, found in pages().items()}
+
+
+def address_of(host: str, port: int) -> str:
+    shown = f"[{host}]" if ":" in host else {"0.0.0.0": "127.0.0.1"}.get(host, host)
+    return f"http://{shown}:{port}"
+
+
+def pages() -> dict[str, dict[str, str]]:
+    """``{track: {title: address on the server}}`` of the pages that show its runs."""
     with tracking.session() as server:
         found = server.experiments(views.VIEW)
-    shown = f"[{host}]" if ":" in host else {"0.0.0.0": "127.0.0.1"}.get(host, host)
-    query = "workflowType=machine_learning&viewStateShareKey=bench"
-    return {name: f"http://{shown}:{port}/#/experiments/{found[name][0]}/runs?{query}" for name in sorted(found)}
+    return {name: pages_of(found[name][0]) for name in sorted(found)}
+
+
+def pages_of(experiment: str) -> dict[str, str]:
+    start = f"/#/experiments/{experiment}/runs?workflowType=machine_learning&viewStateShareKey="
+    return {
+        "runs, best first": start + views.RUNS,
+        "methods, seeds averaged": start + views.METHODS,
+        "curves and pictures": f"{start}{views.RUNS}&compareRunsMode=CHART",
+        "scores of every image": f"{start}{views.RUNS}&compareRunsMode=ARTIFACT",
+    }

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from bench.evaluation.curves import CurvePoint
+from bench.leaderboard.statistics import mean_interval
 from bench.runs.records import Result
+from bench.tracking.views import CURVES
 
 DIGITS = 4  # of a number in a table; the result holds it whole
 LONGEST = 500  # characters of a parameter; the whole configuration is a file of its own
@@ -35,7 +37,11 @@ def numbers(result: Result) -> dict[str, float]:
     for name in ("seconds_per_image", "parameters", "seconds"):
         values[name] = getattr(result, name)
     values |= {"training_seconds": result.training.get("seconds"), "tuning_seconds": result.tuning.get("seconds")}
-    return {name: float(f"{value:.{DIGITS}g}") for name, value in values.items() if value is not None}
+    return {name: few_digits(value) for name, value in values.items() if value is not None}
+
+
+def few_digits(value: float) -> float:
+    return float(f"{value:.{DIGITS}g}")
 
 
 def tags(result: Result) -> dict[str, str]:
@@ -43,8 +49,18 @@ def tags(result: Result) -> dict[str, str]:
     names = ["method", "family", "task", "track", "task_version", "status", "reason", "label", "protocol"]
     names += ["commit", "dirty", "device", "devices", "data_hash"]
     found = {name: str(getattr(result, name)) for name in names}
+    found["interval"] = interval(result)
     found |= {re.sub(r"[^\w\-. /]", "_", f"env.{name}"): str(value) for name, value in result.environment.items()}
     return {name: value for name, value in found.items() if value}
+
+
+def interval(result: Result) -> str:
+    """The 95 % interval of the primary metric's mean for new groups of images; "" where they are too few to tell."""
+    if not result.per_image:
+        return ""
+    scores = {image: scores[result.primary] for image, scores in result.per_image.items()}
+    found = mean_interval({result.seed: scores}, result.groups)
+    return f"[{found.low:#.{DIGITS}g}, {found.high:#.{DIGITS}g}]" if found else ""
 
 
 def description(result: Result) -> str:
@@ -58,15 +74,18 @@ def description(result: Result) -> str:
 
 
 def per_image(result: Result) -> dict[str, list[Any]]:
-    """The scores of every image as a table, the primary metric first."""
+    """The scores of every image as a table, the primary metric first, with few digits."""
     metrics = [result.primary, *sorted(set(result.metrics) - {result.primary})]
-    rows = [[image, *(scores.get(metric) for metric in metrics)] for image, scores in result.per_image.items()]
+    rows = [
+        [image, *(few_digits(scores[metric]) if metric in scores else None for metric in metrics)]
+        for image, scores in result.per_image.items()
+    ]
     return {"columns": ["id", *metrics], "data": rows}
 
 
 def shown(point: CurvePoint) -> CurvePoint:
     """A point by the name that the dashboard shows: the part before a slash is a section of charts, in this order."""
-    return point if "/" in point.name else point._replace(name=f"curves/{point.name}")
+    return point if "/" in point.name else point._replace(name=f"{CURVES}/{point.name}")
 
 
 def curves(run_dir: Path) -> list[CurvePoint]:

@@ -1,7 +1,7 @@
 """A run at work tells of itself: lines in a file of the store, which the tracker of a command hands to MLflow.
 
 The run waits for nobody: a thread appends what has come since, every few seconds. A claim beside the file lives as
-long as the run's process. A line is an object with `header`, `points`, `trials` or `ended`.
+long as the run's process. A line is an object with `header`, `points`, `trials`, `looks` or `ended`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
 
-from bench.evaluation.curves import CurvePoint
+from bench.evaluation.curves import CurvePoint, Look
 from bench.evaluation.tune import Trial
 from bench.places import store
 from bench.runs.spec import Spec
@@ -58,16 +58,16 @@ def comparison(command: str) -> Iterator[None]:
 
 
 class Telling:
-    """Appends points and trials to a journal, from a thread of its own, in a ``with`` block."""
+    """Appends points, trials and pictures to a journal, from a thread of its own, in a ``with`` block."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.heard: list[CurvePoint | Trial] = []
+        self.heard: list[CurvePoint | Trial | Look] = []
         self.stopped = threading.Event()
         self.thread = threading.Thread(target=self._watch, daemon=True)
 
-    def hear(self, one: CurvePoint | Trial) -> None:
-        """Take a point of a curve, or a trial; never waits."""
+    def hear(self, one: CurvePoint | Trial | Look) -> None:
+        """Take a point of a curve, a trial, or a picture; never waits."""
         self.heard.append(one)
 
     def __enter__(self) -> Self:
@@ -88,8 +88,9 @@ class Telling:
             told += len(fresh)
             points = [one for one in fresh if isinstance(one, CurvePoint)]
             trials = [asdict(one) for one in fresh if isinstance(one, Trial)]
+            looks = [str(one.path) for one in fresh if isinstance(one, Look)]
             if fresh:
-                append(self.path, {"points": points, "trials": trials})
+                append(self.path, {"points": points, "trials": trials, "looks": looks})
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from typing import Any
 
 from bench.contract import registry
 from bench.errors import BenchError
-from bench.evaluation.curves import CurvePoint
+from bench.evaluation.curves import CurvePoint, Look
 from bench.places import runs, store
 from bench.runs.records import Result
 from bench.runs.store import held
@@ -72,18 +72,20 @@ class Follower:
         lines, offset = journal.read(one.path, one.offset)
         points: list[CurvePoint] = []
         trials: list[dict[str, Any]] = []
+        looks: list[Look] = []
         for line in lines:
             if "header" in line and line["header"] != one.header:
                 one.header, one.run_id, one.trials, one.ended = line["header"], "", 0, None
-                points, trials = [], []
+                points, trials, looks = [], [], []
             points += [CurvePoint(name, int(step), at, value) for name, step, at, value in line.get("points", ())]
             trials += line.get("trials", ())
+            looks += [Look(Path(path)) for path in line.get("looks", ())]
             one.ended = line.get("ended", one.ended)
         one.gone = 0 if one.ended is not None or journal.alive(one.path) else one.gone + 1
         if one.ended is not None or one.gone > 1:
             self.end(one)
             return True
-        if one.header and (not one.run_id or points or trials):
+        if one.header and (not one.run_id or points or trials or looks):
             with session() as server:
                 if not one.run_id:
                     self.start(server, one)
@@ -94,13 +96,15 @@ class Follower:
                     fresh = trials[max(0, one.trials - trials[0]["number"]) :]
                     mirror.log_trials(server, one.experiment, one.run_id, one.header["key"], start, fresh)
                     one.trials += len(fresh)
+                if looks:
+                    server.pictures(one.run_id, mirror.looks(looks))
         one.offset = offset
         return bool(lines)
 
     def start(self, server: Server, one: Followed) -> None:
         """Begin the MLflow run of a journal, or go on with the one that another tracker has begun."""
         header = one.header
-        one.experiment = server.experiment(views.name(header["track"], header["limit"]), experiment_tags(header))
+        one.experiment = self.experiment(server, header)
         for run in server.find(f"tags.`bench.key` = '{header['key']}'", one.experiment):
             tags = run.data.tags
             if tags.get("bench.live") == "true" and tags.get("bench.start") == str(header["start"]):
@@ -131,6 +135,12 @@ class Follower:
         one.run_id = server.create(one.experiment, name, header["start"], tags)
         server.params(one.run_id, fields.shortened({"method": header["method"], "seed": header["seed"]}))
 
+    @staticmethod
+    def experiment(server: Server, header: dict[str, Any]) -> str:
+        """The experiment of a track; a finished run knows more of its pictures, so that an arranged one is left."""
+        name = views.name(header["track"], header["limit"])
+        return server.experiment(name, lambda tags: {} if views.VIEW in tags else experiment_tags(header))
+
     def comparison(self, server: Server, experiment: str, told: dict[str, Any] | None) -> str:
         """The MLflow run above the runs of a command on a track; "" for a run of no command."""
         if not told:
@@ -155,9 +165,7 @@ class Follower:
             comparison = ""
             if told and one.header:
                 with session() as server:
-                    name = views.name(one.header["track"], one.header["limit"])
-                    experiment = server.experiment(name, experiment_tags(one.header))
-                    comparison = self.comparison(server, experiment, told)
+                    comparison = self.comparison(server, self.experiment(server, one.header), told)
             log(run_dir, comparison)
         elif one.header:
             with session() as server:

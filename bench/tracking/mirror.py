@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.evaluation.curves import CurvePoint
+from bench.evaluation.curves import LOOKS_FOLDER, CurvePoint, Look
 from bench.places import runs
 from bench.runs.records import Result
 from bench.tracking import database, fields, views
@@ -24,8 +24,9 @@ TABLE = "per_image.json"  # the only layout of a table that the dashboard shows 
 
 def log(server: Server, result: Result, run_dir: Path, digest: str, comparison: str = "") -> str:
     """See to it that MLflow holds just this result once, and return the id of its run."""
-    experiment = server.experiment(views.experiment(result), views.tags(result))
-    run_id = ""
+    shown = [(key, step) for key, step, _ in pictures(run_dir)]
+    experiment = server.experiment(views.experiment(result), lambda tags: views.tags(result, shown, tags))
+    run_id, fresh = "", False
     for run in server.find(f"tags.`bench.key` = '{result.key}'", experiment):
         if run.data.tags.get("bench.digest") == digest and server.has_files(run.info.run_id):
             return run.info.run_id
@@ -45,8 +46,8 @@ def log(server: Server, result: Result, run_dir: Path, digest: str, comparison: 
         server.tags(run_id, {"bench.live": "false", **tags(result, comparison)})
         trials = trials[sum(run.data.tags.get("mlflow.parentRunId") == run_id for run in known) :]
     else:
-        run_id = server.create(experiment, title(result), start, tags(result, comparison))
-    fill(server, run_id, result, run_dir, end)
+        run_id, fresh = server.create(experiment, title(result), start, tags(result, comparison)), True
+    fill(server, run_id, result, run_dir, end, fresh=fresh)
     log_trials(server, experiment, run_id, result.key, start, trials)
     server.end(run_id, "FAILED" if result.status == "failed" else "FINISHED", end)
     # Last of all: a run without them was cut short and is replaced.
@@ -54,7 +55,7 @@ def log(server: Server, result: Result, run_dir: Path, digest: str, comparison: 
     return run_id
 
 
-def fill(server: Server, run_id: str, result: Result, run_dir: Path, end: float) -> None:
+def fill(server: Server, run_id: str, result: Result, run_dir: Path, end: float, *, fresh: bool) -> None:
     server.params(run_id, fields.parameters(result))
     scores = [CurvePoint(name, 0, end, value) for name, value in fields.numbers(result).items()]
     server.metrics(run_id, [*scores, *map(fields.shown, fields.curves(run_dir))])
@@ -62,14 +63,27 @@ def fill(server: Server, run_id: str, result: Result, run_dir: Path, end: float)
     track = f"{result.task}:{result.track}"
     source = json.dumps({"track": track, "version": result.task_version})
     server.splits(run_id, track, fingerprint, source, images)
-    for path in sorted(run_dir.rglob("*")):
-        if path.is_file() and path.name != MARKER:
-            folder = path.parent.relative_to(run_dir).as_posix()
-            server.file(run_id, path, None if folder == "." else folder)
-    for path in sorted((run_dir / "pictures").glob("*.png")):
-        server.picture(run_id, path, "pictures/" + re.sub(r"[^\w\-. ]", "_", path.stem, flags=re.ASCII))
+    files = [path for path in sorted(run_dir.rglob("*")) if path.is_file() and path.name != MARKER]
+    server.files(run_id, run_dir, [path for path in files if not path.is_relative_to(run_dir / LOOKS_FOLDER)])
+    server.pictures(run_id, pictures(run_dir), fresh=fresh)
     if result.per_image:
         server.table(run_id, fields.per_image(result), TABLE)
+
+
+def key(section: str, name: str) -> str:
+    """The name of a picture among the charts, of characters that MLflow takes."""
+    return f"{section}/" + re.sub(r"[^\w\-. ]", "_", name, flags=re.ASCII)
+
+
+def pictures(run_dir: Path) -> list[tuple[str, int, Path]]:
+    """The pictures of a run directory by their keys and steps."""
+    found = [(key(views.PICTURES, path.stem), 0, path) for path in sorted((run_dir / "pictures").glob("*.png"))]
+    return found + looks(map(Look, sorted((run_dir / LOOKS_FOLDER).glob("*/*.png"))))
+
+
+def looks(found: Iterable[Look]) -> list[tuple[str, int, Path]]:
+    """Pictures of a training, as far as they are still there, by their keys and steps."""
+    return [(key(views.VALIDATION, look.name), look.step, look.path) for look in found if look.path.exists()]
 
 
 def log_trials(

@@ -1,4 +1,4 @@
-"""Results in MLflow: the only file that imports it.
+"""Results in MLflow: the only file that imports it, but for the front page of its server.
 
 A finished run directory is logged in few batched calls, as often as one likes: a run that MLflow holds whole is left
 alone, one that was live becomes whole, any other of its key is replaced. By default everything lies in the store
@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
+IMAGES = "images"  # MLflow's folder of pictures that stand among the charts
+PICTURE = re.compile(r"(.+?)[+%]step[+%](\d+)[+%]")  # key~of~it+step+3+timestamp+...; with # and % in older versions
 BATCH = 1000  # metrics that MLflow takes in one call
 AWAY = ("API request to", "Max retries", "timed out", "Connection", "database is locked", "disk is full", "disk I/O")
 
@@ -167,15 +169,17 @@ class Server:
     def __init__(self, client: MlflowClient) -> None:
         self.client = client
 
-    def experiment(self, name: str, tags: Mapping[str, str]) -> str:
-        """The id of an experiment, made where there is none; its tags are brought up to date."""
+    def experiment(self, name: str, arrange: Callable[[Mapping[str, str]], Mapping[str, str]]) -> str:
+        """The id of an experiment, made where there is none; ``arrange`` gives its tags by those that it has."""
         found = self.client.get_experiment_by_name(name)
         if found is None:
             root = f"{database.artifacts(store().resolve())}/{re.sub(r'[^A-Za-z0-9_.-]', '-', name)}"
-            return self.client.create_experiment(name, artifact_location=root if local() else None, tags=dict(tags))
+            return self.client.create_experiment(
+                name, artifact_location=root if local() else None, tags=dict(arrange({}))
+            )
         if found.lifecycle_stage == "deleted":
             self.client.restore_experiment(found.experiment_id)
-        for key, value in tags.items():
+        for key, value in arrange(found.tags).items():
             if found.tags.get(key) != value:
                 self.client.set_experiment_tag(found.experiment_id, key, value)
         return found.experiment_id
@@ -233,15 +237,40 @@ class Server:
         ]
         self.client.log_inputs(run_id, inputs)
 
-    def file(self, run_id: str, path: Path, folder: str | None = None) -> None:
-        self.client.log_artifact(run_id, str(path), folder)
+    def files(self, run_id: str, folder: Path, paths: Iterable[Path]) -> None:
+        """Files of a folder, in one call, for each takes several queries."""
+        with tempfile.TemporaryDirectory() as links:
+            for path in paths:
+                link = Path(links) / path.relative_to(folder)
+                link.parent.mkdir(parents=True, exist_ok=True)
+                link.symlink_to(path.absolute())
+            self.client.log_artifacts(run_id, links)
 
-    def picture(self, run_id: str, path: Path, key: str) -> None:
-        """A picture in the form that the dashboard shows among the charts, side by side for several runs."""
+    def pictures(self, run_id: str, shown: Iterable[tuple[str, int, Path]], *, fresh: bool = False) -> None:
+        """Pictures ``(key, step, path)`` in the form that the dashboard shows among the charts, side by side for
+        several runs. Those that are there already are passed over; a ``fresh`` run has none.
+        """
         from PIL import Image
 
-        with Image.open(path) as picture:
-            self.client.log_image(run_id, views.folded(picture), key=key, step=0)
+        known = set() if fresh else {(key, step) for key, step, _ in self.images(run_id)}
+        sheets = {}
+        for key, step, path in shown:
+            if (key, step) not in known:
+                with Image.open(path) as picture:
+                    sheets[key, step] = views.folded(picture)
+                self.client.log_image(run_id, sheets[key, step], key=key, step=step)
+        with tempfile.TemporaryDirectory() as folder:
+            for key, step, name in self.images(run_id) if sheets else ():
+                if "compressed" in name and (key, step) in sheets:  # MLflow's own preview is too small to see an error
+                    views.preview(sheets[key, step]).save(Path(folder) / name, method=0)  # quick, a tenth larger
+            if sheets:
+                self.client.log_artifacts(run_id, folder, IMAGES)
+
+    def images(self, run_id: str) -> list[tuple[str, int, str]]:
+        """The files of pictures among the charts, by their keys and steps."""
+        names = [Path(file.path).name for file in self.client.list_artifacts(run_id, IMAGES)]
+        found = [(name, PICTURE.match(name)) for name in names]
+        return [(re.sub("[~#]", "/", match[1]), int(match[2]), name) for name, match in found if match]
 
     def table(self, run_id: str, values: dict[str, Any], name: str) -> None:
         self.client.log_dict(run_id, values, name)

@@ -21,6 +21,7 @@ from bench.tracking import mlflow as tracking
 
 POLL = 2.0  # seconds between looks at the journals
 RETRY = 30.0  # seconds until a server that was away is asked again
+LOOKS = 2  # after which a run at which nobody works is taken for ended
 BACKLOG = 60.0  # seconds that a command spends at its end on runs of earlier ones
 
 Report = Callable[[str], None]
@@ -56,6 +57,14 @@ def turn() -> Iterator[Callable[[], bool]]:
                 return False
 
         yield mine
+
+
+def settle(report: Report) -> None:
+    """End what commands that were killed have left as running, unless a tracker is at work."""
+    follower = live.Follower(report)
+    with turn() as mine:
+        for _ in range(LOOKS if mine() else 0):
+            follower.look()
 
 
 class Tracker:

@@ -14,20 +14,28 @@ def spec(toys, shrink):
     return toy.spec(shrink, seed=3, limit=2)
 
 
-def test_an_end_is_told_by_its_score_its_reason_or_its_error(spec, lines):
-    told = Console(4, lines.append)
+def test_an_end_is_told_by_its_key_and_its_score_its_reason_or_its_error(spec, lines, tmp_path, monkeypatch):
+    monkeypatch.setenv("BENCH_STORE", "/store")
+    told = Console(5, lines.append)
     told.ended(spec, result(per_image={"a": {"psnr": 28.0, "ssim": 0.5}}), 7.4)
     told.ended(spec, failed(reason="NaN"), 1.0)
     told.ended(spec, failed(status="unsupported", reason="needs k-space"), 1.0)
     told.ended(spec, "the process ended with exit status 3", 1.0)
+    monkeypatch.setenv("BENCH_STORE", str(tmp_path))
+    traceback = tmp_path / "runs" / spec.key / "traceback.txt"
+    traceback.parent.mkdir(parents=True)
+    traceback.touch()
+    told.ended(spec, failed(reason="NaN"), 1.0)
+    key = f"key {spec.key[:8]}"
     start = "toy:mini  shrink@limit=2  seed 3  "
     assert lines == [
-        f"[1/4] {start}psnr 28 dB  (7 s, key {spec.key[:8]})",
-        f"[2/4] {start}FAILED: NaN",
-        f"[3/4] {start}UNSUPPORTED: needs k-space",
-        f"[4/4] {start}FAILED: the process ended with exit status 3",
+        f"[1/5] {start}psnr 28 dB  (7 s, {key})",
+        f"[2/5] {start}FAILED: NaN  ({key})",
+        f"[3/5] {start}UNSUPPORTED: needs k-space  ({key})",
+        f"[4/5] {start}FAILED: the process ended with exit status 3",
+        f"[5/5] {start}FAILED: NaN  ({key}, traceback in {traceback})",
     ]
-    assert told.failures == 2
+    assert told.failures == 3
 
 
 def test_a_run_of_another_command_is_no_failure(spec, lines):

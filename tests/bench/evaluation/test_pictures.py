@@ -5,7 +5,18 @@ import pytest
 import torch
 from PIL import Image
 
-from bench.evaluation.pictures import CAPTION, ERROR_GAIN, GAP, SMALLEST, TILE, Picture, plane, save, save_atoms
+from bench.evaluation.pictures import (
+    CAPTION,
+    ERROR_GAIN,
+    GAP,
+    SMALLEST,
+    TILE,
+    Picture,
+    plane,
+    save,
+    save_atoms,
+    save_look,
+)
 
 
 def panels(path, x, direct, x_hat):
@@ -59,3 +70,11 @@ def test_atoms_are_tiles_each_on_its_own_grey_scale(tmp_path):
         tile = pixels[row * (TILE + 1) + 1 :, column * (TILE + 1) + 1 :][:TILE, :TILE]
         assert np.array_equal(tile[:: TILE // 2, :: TILE // 2], [[0, 85], [170, 255]])
     assert (pixels[TILE + 2 :, 2 * (TILE + 1) + 1 :] == 255).all()
+
+
+def test_a_look_is_named_by_image_and_step_and_its_panels_are_small(tmp_path):
+    x = torch.rand(1, 1, 700, 900)
+    look = save_look(Picture("a/b", x, x, x, {"psnr": 20.0}), tmp_path, 40)
+    assert (look.path, look.name, look.step) == (tmp_path / "a-b" / "40.png", "a-b", 40)
+    with Image.open(look.path) as sheet:
+        assert sheet.size == (4 * 300 + 3 * GAP, 234 + CAPTION)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 import toy
+from PIL import Image
 
 from bench.contract import registry
 from bench.contract.method import LearnedMethod
@@ -16,6 +17,7 @@ from bench.contract.task import FEWEST_LOOKS, Budget
 from bench.data.measurements import Measured, collate_training, on_device
 from bench.errors import BenchError
 from bench.evaluation import partial
+from bench.evaluation.curves import Look
 from bench.evaluation.evaluate import mean_score
 from bench.evaluation.train import Computing, TrainingData, pace
 from bench.evaluation.train import train as fit
@@ -281,7 +283,31 @@ def test_a_training_is_written_down_at_every_look_and_when_time_has_passed(netwo
     monkeypatch.setattr(partial, "EVERY", -1.0)
     killed_after(5, network, tmp_path / "1b2c")
     assert partial.Keeper(tmp_path / "1b2c", None, None).step() == 5
-    assert [path.name for path in (tmp_path / "0a1b").iterdir()] == ["last.ckpt"]
+    assert sorted(path.name for path in (tmp_path / "0a1b").iterdir()) == ["last.ckpt", "validation"]
+
+
+def test_a_look_at_the_first_validation_image_is_a_picture_and_moves_no_weight(tmp_path):
+    given = []
+    weights, _, curves = training_of(Drawing)
+    again, _, curves_again = training_of(Drawing, partial=tmp_path / "0a1b", point=given.append)
+    looks = [one for one in given if isinstance(one, Look)]
+    assert [(look.name, look.step) for look in looks] == [("val-0", step) for step in (2, 4, 6, 8, 10)]
+    assert all(look.path.parent.parent == tmp_path / "0a1b" / "validation" for look in looks)
+    for look in looks:
+        with Image.open(look.path) as picture:
+            assert picture.width > 4 * 160
+    assert curves_again == curves
+    assert all(torch.equal(weights[name], again[name]) for name in weights)
+
+
+@pytest.mark.parametrize("error", [OSError("No space left on device"), ValueError("a picture of nothing")])
+def test_a_look_that_cannot_be_drawn_costs_the_training_nothing(network, tmp_path, monkeypatch, error):
+    def fail(*arguments):
+        raise error
+
+    monkeypatch.setattr("bench.evaluation.train.save_look", fail)
+    record, _ = train(network(), partial=tmp_path / "0a1b")
+    assert record["steps"] == 10
 
 
 def test_a_training_that_had_ended_is_not_repeated(network, tmp_path):

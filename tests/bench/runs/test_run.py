@@ -57,8 +57,8 @@ def test_a_run_directory_is_named_by_its_key_and_holds_everything(network, store
     folder, result = do(network)
     assert folder == store / "runs" / result.key
     assert sorted(path.name for path in folder.iterdir()) == [
-        "checkpoint.ckpt", "config.json", "curves.csv", "data.json", "per_image.csv", "pictures", "result.json",
-        "source", "system.csv", "trials.json", "warnings.txt",
+        "checkpoint.ckpt", "config.json", "curves.csv", "data.json", "per_image.csv", "pictures",
+        "reconstructions.npz", "result.json", "source", "system.csv", "trials.json", "validation", "warnings.txt",
     ]  # fmt: skip
     assert [path.name for path in (store / "runs").iterdir()] == [result.key]
     assert (result.status, result.reason, result.method, result.family) == ("ok", "", "net", "external")
@@ -81,6 +81,24 @@ def test_per_image_scores_are_kept_in_the_result_and_as_a_table(shrink):
         rows = {row.pop("id"): row for row in csv.DictReader(file)}
     assert {name: row.pop("group") for name, row in rows.items()} == result.groups
     assert {name: {metric: float(v) for metric, v in row.items()} for name, row in rows.items()} == result.per_image
+
+
+def test_reconstructions_are_kept_as_arrays_of_which_the_scores_were_taken(network):
+    folder, result = do(network)
+    images = toy.open_track(toy.MINI).images["test"]
+    with np.load(folder / "reconstructions.npz") as kept:
+        assert sorted(kept) == [f"test-{i}" for i in range(4)]
+        for name in kept:
+            assert (kept[name].shape, kept[name].dtype) == ((1, toy.SIZE, toy.SIZE), np.float32)
+            error = np.square(kept[name][0].astype(float) - images.load(name)).mean()
+            assert result.per_image[name]["psnr"] == pytest.approx(-10 * np.log10(error))
+
+
+def test_pictures_of_a_validation_image_are_kept(network):
+    folder, _ = do(network)
+    assert sorted(path.name for path in folder.glob("validation/val-0/*")) == sorted(
+        f"{s}.png" for s in (2, 4, 6, 8, 10)
+    )
 
 
 def test_pictures_curves_and_documents_can_be_read(network):

@@ -3,6 +3,10 @@
 import json
 import re
 import socket
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 from fabricate import result, run_directory
@@ -44,9 +48,10 @@ def test_the_dashboard_has_a_link_for_every_track(store):
     with tracking.session() as server:
         number, tags = server.experiments(views.VIEW)["denoising:real"]
     assert links["denoising:real"].startswith(f"http://127.0.0.1:5000/#/experiments/{number}/runs?")
-    assert json.loads(tags[views.VIEW])["selectedColumns"][:5] == [
+    assert json.loads(tags[views.VIEW])["selectedColumns"][:6] == [
         "params.`method`",
         "metrics.`psnr`",
+        "tags.`interval`",
         "params.`seed`",
         "metrics.`seconds`",
         "tags.`device`",
@@ -60,3 +65,53 @@ def test_the_dashboard_has_a_link_for_every_track(store):
 def test_links_can_be_opened(store, host, shown):
     tracking.log(run_directory(store / "runs", result("tv"), steps=2))
     assert dashboard.links(host, 5001)["denoising:mini"].startswith(f"http://{shown}:5001/#/")
+
+
+FRONT = """
+from flask.wrappers import Response
+from bench.tracking.front import app, flask
+client = flask.test_client()
+for place in ("/", "/tracks", "/static-files/static/js/none.js"):
+    answer = client.get(place)
+    print(answer.status_code, answer.headers.get("Cache-Control"), answer.get_data(as_text=True))
+    print("=====")
+"""
+
+
+def test_the_front_page_lists_the_tracks_and_the_dashboard_shows_trainings(store):
+    for changes in ({"track": "mini"}, {"track": "real"}):
+        tracking.log(run_directory(store / "runs", result(**changes), steps=2))
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", FRONT], capture_output=True, text=True, check=True)
+    root, tracks, other, _ = done.stdout.split("=====\n")
+    assert root.startswith("200 no-store <!doctype html>")
+    assert re.search(
+        r'<head><script>.*?"mlflow.workflowType_v1": "machine_learning".*?"/tracks".*?</script>', root, re.DOTALL
+    )
+    assert '<div id="root"' in root
+    assert tracks.startswith("200 no-store <!doctype html>")
+    with tracking.session() as server:
+        found = server.experiments(views.VIEW)
+    for name in ("denoising:mini", "denoising:real"):
+        for shown in (
+            "=bench",
+            "=bench-methods",
+            "=bench&amp;compareRunsMode=CHART",
+            "=bench&amp;compareRunsMode=ARTIFACT",
+        ):
+            place = f"/#/experiments/{found[name][0]}/runs?workflowType=machine_learning&amp;viewStateShareKey{shown}"
+            assert f"<td>{name}</td>" in tracks
+            assert f'href="{place}"' in tracks
+    assert other.startswith("404 ")
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_the_front_page_is_served_where_it_is_installed(store, monkeypatch, known):
+    monkeypatch.setattr(dashboard, "entry_points", lambda **names: [names] if known else [])
+    words = dashboard.command("127.0.0.1", 5057)
+    assert ("--app-name" in words) == known
+
+
+def test_the_front_page_is_declared():
+    """`bench ui` finds it by the entry point of the project."""
+    project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]
+    assert project["entry-points"]["mlflow.app"] == {dashboard.APP: "bench.tracking.front:app"}

@@ -3,10 +3,11 @@
 import json
 import os
 import time
+from pathlib import Path
 
 import pytest
 
-from bench.evaluation.curves import CurvePoint
+from bench.evaluation.curves import CurvePoint, Look
 from bench.evaluation.tune import Trial
 from bench.tracking import journal
 
@@ -29,15 +30,17 @@ def until(condition, seconds=10.0):
         time.sleep(0.01)
 
 
-def test_points_and_trials_are_told_in_their_order():
+def test_points_trials_and_pictures_are_told_in_their_order():
     path = journal.path_of("abc")
     with journal.Telling(path) as telling:
         for step in range(100):
             telling.hear(CurvePoint("loss", step, 5.0 + step, 1 / (step + 1)))
+        telling.hear(Look(Path("validation/val-0/40.png")))
         telling.hear(Trial(0, {"lam": 0.1}, 27.5, 1.0, "ok"))
         until(lambda: any(line["trials"] for line in lines(path)))
     points = [CurvePoint(*point) for line in lines(path) for point in line["points"]]
     assert points == [CurvePoint("loss", step, 5.0 + step, 1 / (step + 1)) for step in range(100)]
+    assert [look for line in lines(path) for look in line["looks"]] == ["validation/val-0/40.png"]
     (trial,) = [trial for line in lines(path) for trial in line["trials"]]
     assert (trial["hyperparameters"], trial["score"], trial["state"]) == ({"lam": 0.1}, 27.5, "ok")
 

@@ -1,10 +1,11 @@
 """Runs at work in MLflow, by made-up journals."""
 
 import json
+import shutil
 import time
 
 import pytest
-from fabricate import failed, result, run_directory
+from fabricate import failed, png, result, run_directory
 
 from bench.runs.store import hold
 from bench.tracking import journal, live
@@ -83,6 +84,39 @@ def test_another_tracker_goes_on_with_the_same_run(client, runs_of, follower, wo
     (run,) = runs_of("tags.`bench.kind` = 'run'")
     assert [p.step for p in client.get_metric_history(run.info.run_id, "curves/train_loss")] == list(range(9))
     assert sorted(one.info.run_name for one in runs_of("tags.`bench.kind` = 'trial'")) == ["trial 0", "trial 1"]
+
+
+def test_looks_at_a_validation_image_are_handed_in_once(store, client, runs_of, follower, working, header):
+    """While the run works, by two trackers, and at its end, when the run directory holds all of them."""
+    outcome = result("tv")
+    path, claim = working(header(outcome.key))
+    there = store / "partial" / outcome.key / "validation" / "val-0"
+    there.mkdir(parents=True)
+    for step in (10, 20, 30):
+        (there / f"{step}.png").write_bytes(png())
+    gone = str(there / "5.png")
+    journal.append(path, {"points": [], "trials": [], "looks": [gone, str(there / "10.png")]})
+    follower.look()
+    (run,) = runs_of("tags.`bench.kind` = 'run'")
+
+    def shown():
+        with tracking.session() as server:
+            found = server.images(run.info.run_id)
+        return sorted((step, "compressed" in name) for key, step, name in found if key == "validation/val-0")
+
+    assert shown() == [(10, False), (10, True)]
+    assert client.get_run(run.info.run_id).data.tags["mlflow.loggedImages"] == "True"
+    journal.append(path, {"points": [], "trials": [], "looks": [str(there / "20.png")]})
+    Follower(print).look()
+    assert shown() == [(step, small) for step in (10, 20) for small in (False, True)]
+    folder = run_directory(store / "runs", outcome)
+    shutil.copytree(there.parent, folder / "validation")
+    journal.end(outcome.key, "")
+    claim.__exit__()
+    follower.look()
+    assert follower.lines == []
+    assert shown() == [(step, small) for step in (10, 20, 30) for small in (False, True)]
+    assert {run.info.status for run in runs_of("tags.`bench.kind` = 'run'")} == {"FINISHED"}
 
 
 def test_a_run_whose_process_is_gone_is_killed(runs_of, follower, working, header):

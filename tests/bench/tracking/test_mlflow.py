@@ -14,6 +14,7 @@ import pytest
 from fabricate import failed, result, run_directory
 
 from bench.errors import BenchError
+from bench.leaderboard.statistics import mean_interval
 from bench.runs.records import Result
 from bench.tracking import address, dashboard
 from bench.tracking import mlflow as tracking
@@ -37,6 +38,9 @@ def test_a_run_is_logged_whole(store, client, runs_of):
     assert run.info.run_name == "unet@x mini seed 0"
     assert run.data.metrics["psnr"] == round(outcome.mean("psnr"), 2)
     assert run.data.metrics["training_seconds"] == 4.5
+    low, high = map(float, run.data.tags["interval"].strip("[]").split(", "))
+    found = mean_interval({0: {name: scores["psnr"] for name, scores in outcome.per_image.items()}}, outcome.groups)
+    assert (low, high) == pytest.approx((found.low, found.high), abs=0.005)
     assert run.data.params["lam"] == "0.1"
     assert run.data.params["long"] == "y" * 500
     assert run.data.tags["mlflow.source.git.commit"] == outcome.commit

@@ -77,6 +77,21 @@ def test_a_run_is_seen_while_it_works_and_closed_after_a_kill(environment, tmp_p
     assert [path.name for path in (environment / "live").iterdir()] == [".lock"]
 
 
+def test_what_a_killed_command_left_as_running_is_ended_when_the_dashboard_opens(store, runs_of, header):
+    path = journal.path_of("a" * 12)
+    path.parent.mkdir()
+    path.write_text(json.dumps({"header": header()}) + "\n")
+    Tracker().look()
+    assert [run.info.status for run in runs_of("tags.`bench.kind` = 'run'")] == ["RUNNING"]
+    with tracker.turn() as mine:
+        assert mine()
+        tracker.settle(print)  # another tracker is at work: it will see to it
+        assert [run.info.status for run in runs_of("tags.`bench.kind` = 'run'")] == ["RUNNING"]
+    tracker.settle(print)
+    assert [run.info.status for run in runs_of("tags.`bench.kind` = 'run'")] == ["KILLED"]
+    assert not path.exists()
+
+
 @pytest.mark.slow
 def test_ctrl_c_leaves_nothing_running(environment, tmp_path):
     path = toy.method_file(tmp_path, "sleeps", "import time\ntime.sleep(600)")
