@@ -56,7 +56,7 @@ def open_track(track: Track) -> Problem:
         return CT(fine, device=device)
 
     def measure(arrays, rng):
-        image = arrays["image"]
+        image = arrays["image"].astype(np.float64, copy=False)
         line_integrals = exact().A(torch.from_numpy(image)[None, None])[0]
         y = torch.from_numpy(noise.draw(line_integrals.numpy(), rng))
         return torch.from_numpy(coarsen(image))[None], y, {}

@@ -118,6 +118,7 @@ def brain_istanet(track: Track) -> Problem:
 
 def siat(track: Track) -> Problem:
     """Complex images, one fixed radial mask, no noise. Learns from complex phantoms."""
+    import numpy as np
     import torch
 
     from tasks.datasets.augmentation import placement, symmetry
@@ -129,7 +130,7 @@ def siat(track: Track) -> Problem:
     mask = torch.from_numpy(siat_mask("radial", track.options["sampling"]).astype(float))[None]
 
     def measure(arrays, rng):
-        image = arrays["image"]
+        image = arrays["image"].astype(np.complex128, copy=False)
         y = mask.numpy()[0] * fft(image)
         return as_channels(image), as_channels(y), {"mask": mask}
 

@@ -55,7 +55,9 @@ def open_track(track: Track) -> Problem:
         return phantom_split(split, counts[split], head, 2 * size, coarse, (convolution, dipole), join_every)
 
     def measure(volumes, rng):
-        x, field, mask = (torch.from_numpy(volumes[name])[None] for name in ("susceptibility", "field", "mask"))
+        x, field, mask = (
+            torch.from_numpy(volumes[name]).double()[None] for name in ("susceptibility", "field", "mask")
+        )
         if not volumes.get("measured", False):
             field = mask * torch.from_numpy(noise.draw(field.numpy(), rng))
         return x, field, {"mask": mask, "voxel": torch.from_numpy(volumes["voxel"])}

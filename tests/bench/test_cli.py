@@ -140,6 +140,7 @@ def test_a_task_is_listed_with_its_tracks_and_a_track_with_its_terms(capsys):
     shown = capsys.readouterr().out
     assert "psnr [dB]" in shown
     assert "12 trials on 4 validation images" in shown
+    assert "the best of 20 looks at 16 validation images" in shown
     assert "Deep ADMM-Net" in shown
 
 
