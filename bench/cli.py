@@ -36,9 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as stop:  # Ctrl-C, or SIGTERM while runs are at work
         print("\nbench: stopped; finished runs are kept, the same command does the others.", file=sys.stderr)
-        return 130
+        return stop.code if isinstance(stop, SystemExit) and isinstance(stop.code, int) else 130
 
 
 def parser() -> argparse.ArgumentParser:

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from bench.engines.local import Ended
-from bench.engines.processes import clean
-from bench.errors import BenchError
+from bench.engines.worker import launch
 from bench.places import partial, runs
 from bench.runs.outcomes import failed_result, outcome_directory
 from bench.runs.records import Result, finished
@@ -45,20 +40,6 @@ def execute(spec_text: str, send: Callable[[str], None]) -> str:
     if finished(target):
         shutil.rmtree(partial(spec.key), ignore_errors=True)
     return ""
-
-
-def launch(spec: Spec, directory: Path) -> None:
-    """Run on several devices: `bench.engines.worker` in a fresh interpreter, which Lightning starts once per device."""
-    config = directory / "spec.json"
-    config.write_text(spec.to_json(), encoding="utf-8")
-    # A safe path: `-m` would look for packages in the working directory first.
-    environment = clean(os.environ) | {"PYTHONSAFEPATH": "1"}
-    words = [sys.executable, "-m", "bench.engines.worker", str(config), str(directory)]
-    with (directory / "log.txt").open("w") as output:
-        status = subprocess.run(words, env=environment, stdout=output, stderr=subprocess.STDOUT).returncode
-    if not (directory / "result.json").exists():
-        lines = (directory / "log.txt").read_text(errors="replace").strip().splitlines() or ["no output"]
-        raise BenchError(f"the worker ended with exit status {status}: {lines[-1]}")
 
 
 def conclude(spec: Spec, ended: Ended) -> Result | str:

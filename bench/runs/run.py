@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import math
 import os
 import shutil
 import time
@@ -34,7 +35,7 @@ from bench.places import partial, runs
 from bench.runs import checkpoints, key, provenance
 from bench.runs.outcomes import Outcome, track_of
 from bench.runs.privacy import without_folders
-from bench.runs.run_directory import write
+from bench.runs.run_directory import CHOSEN, FAILURE, RESULT, write
 from bench.runs.spec import Spec, computing
 
 Report = Callable[[str], None]
@@ -106,9 +107,9 @@ def load(spec: Spec) -> tuple[type[Method], Watch | None]:
 
 def share_failure(directory: Path, outcome: Outcome, error: BaseException) -> None:
     """Of several processes the one that broke knows why; the first sees only a connection that closed."""
-    note = directory / "failure.json"
+    note = directory / FAILURE
     if not is_first_process():
-        note.write_text(json.dumps([outcome.reason, outcome.traceback]))
+        write_whole(note, json.dumps([outcome.reason, outcome.traceback]))
     elif note.exists() and not isinstance(error, BenchError):
         outcome.reason, outcome.traceback = json.loads(note.read_text())
 
@@ -142,6 +143,9 @@ def tune_train_evaluate(
         report("opening data")
         problem = registry.load_task(track.task).open(track)
         outcome.splits = {split: len(images) for split, images in problem.images.items()}
+        images = min(spec.limit or math.inf, outcome.splits["test"])
+        if spec.devices > images:
+            raise BenchError(f"{spec.devices} devices cannot share {images} test images. Ask for fewer by --devices.")
         deadline = time.monotonic() + track.budget.seconds
         chosen = choose(spec, track, problem, method_class, directory, outcome, deadline, report, point)
         outcome.hyperparameters = {**constructor_defaults(method_class), **chosen}
@@ -203,9 +207,9 @@ def choose(
     start = {name: value for name, value in method.defaults(track).items() if name in space}
     if not space or spec.control == "defaults":
         return {**start, **spec.hyperparameters}
-    shared = directory / "chosen.json"
+    shared = directory / CHOSEN
     if not is_first_process():
-        return json.loads(shared.read_text())
+        return chosen_by_the_first(shared, deadline)
     device = torch.device(spec.accelerator)
     split = "test" if spec.control == "oracle" else "val"
     data = Measured(track, problem, split, None if spec.control == "oracle" else track.budget.images, keep=True)
@@ -231,5 +235,21 @@ def choose(
     found = best(outcome.trials, maximise).hyperparameters
     outcome.at_edge = sorted(name for name, values in space.items() if at_edge(found[name], values))
     tuned = {**spec.hyperparameters, **found}
-    shared.write_text(json.dumps(tuned))
+    write_whole(shared, json.dumps(tuned))
     return tuned
+
+
+def chosen_by_the_first(shared: Path, deadline: float) -> dict[str, Any]:
+    """The hyperparameters that the first process of a run has chosen; waits while it tunes."""
+    while not shared.exists():
+        if time.monotonic() > deadline or (shared.parent / RESULT).exists():
+            raise BenchError("the first process of the run has chosen no hyperparameters.")
+        time.sleep(0.1)
+    return json.loads(shared.read_text(encoding="utf-8"))
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file that another process waits for: it never sees a part of it."""
+    scratch = path.with_name(f"{path.name}.{os.getpid()}")
+    scratch.write_text(text, encoding="utf-8")
+    scratch.replace(path)

@@ -26,7 +26,7 @@ def main() -> int:
     import bench.engines.pending_runs
     import bench.engines.server_imports  # noqa: F401 - once, for all commands
     from bench.engines import processes
-    from tests.faults import archives, damage, disk, kills, mirror
+    from tests.faults import archives, damage, disk, kills, mirror, ranks
     from tests.faults.tally import Tally
     from tests.faults.world import World
 
@@ -50,6 +50,7 @@ def main() -> int:
     if not options.quick:
         often += [
             (kills.server, 1),
+            (ranks.rank, 1),
             (mirror.killed_while_tracking, 2),
             (mirror.damaged_database, 1),
             (mirror.bad_server, 1),
