@@ -138,13 +138,13 @@ def write(
 ) -> kept.Reading:
     """Write entries, and return all that are in the folder now.
 
-    An entry on disk stays where it goes before the new one by `selection.precedence`; one that can't be read is
+    An entry on disk stays where `selection.preferred` prefers it to the new one; one that can't be read is
     replaced. The published figure beside an entry is always the one of `published.json`.
     """
     before = {entry.file: entry for entry in kept.read_all(folder).entries}
     for new in entries:
         old = before.get(new.file)
-        if old is None or selection.precedence(new, now) >= selection.precedence(old, now):
+        if old is None or selection.preferred([new, old], now) is new:
             before[new.file] = selection.merged(new, old) if old else new
     for place, entry in before.items():
         if figures is not None and not entry.label:

@@ -1,14 +1,15 @@
 """Results -> entries: which runs of a method are published, and the entry they make.
 
-The results of one method under one label on one track fall into groups that differ by seed alone. `precedence` says
+The results of one method under one label on one track fall into groups that differ by seed alone. `preferred` says
 which group becomes the entry.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -19,7 +20,7 @@ from bench.leaderboard.statistics import FEWEST_SEEDS
 from bench.runs.privacy import private, without_folders
 from bench.runs.records import Result, Stress, Timing, first_fault
 
-Precedence = tuple[int, bool, bool, bool, str]
+Candidate = TypeVar("Candidate", list[Result], Entry)
 
 
 def entries(
@@ -34,7 +35,7 @@ def entries(
     methods = _split(newest.values(), lambda result: (result.task, result.track, result.method, _label(result)))
     found, problems = [], []
     for name in sorted(methods):
-        group = max(_split(methods[name], attrgetter("group")).values(), key=lambda group: precedence(group, now))
+        group = preferred(_split(methods[name], attrgetter("group")).values(), now)
         try:
             found.append(_entry(group, timings or {}, published or {}, stresses or {}))
         except ValidationError as error:
@@ -44,25 +45,65 @@ def entries(
     return found, problems
 
 
-def precedence(group: Iterable[Result] | Entry, now: Now) -> Precedence:
-    """The order in which groups of results, or entries, are preferred; the largest is published.
+def preferred(candidates: Iterable[Candidate], now: Now) -> Candidate:
+    """The group of results, or the entry, that is published; never chosen by a score.
 
-    In this order, and never by a score: the newest version of the track; current code; committed code; all seeds ended
-    well that were asked for, and no fewer than three of a method that is trained; the later date. So a new result of
-    one seed goes before an old one of three whose code has changed, and a new `ok` before an old `unsupported`.
+    In this order: the newest version of the track; current code; committed code; of a method whose source is not at
+    hand, the code of the newest. Of those that are left an `unsupported` one counts against older ones alone, and
+    older ones count against it no more. The rest goes by its end: all seeds ended well that were asked for, and no
+    fewer than three of a method that is trained; then some; then none. Of equals the newest is published.
     """
-    if isinstance(group, Entry):
-        complete = group.status != "failed" and not group.failures and set(group.asked) <= set(group.seeds)
-        enough = not _trains(group) or len(group.seeds) >= FEWEST_SEEDS
-        return group.task_version, not staleness(group, now), not group.dirty, complete and enough, group.date
-    members = list(group)
-    enough = not _trains(members[0]) or len([r for r in members if r.status == "ok"]) >= FEWEST_SEEDS
-    return (
-        members[0].task_version,
-        not any(staleness(result, now) for result in members),
-        not any(result.dirty for result in members),
-        not _lacking(members) and enough,
-        max(result.date for result in members),
+    left = [(standing(candidate, now), candidate) for candidate in candidates]
+    first = max(one.first for one, _ in left)
+    left = [(one, candidate) for one, candidate in left if one.first == first]
+    newest, candidate = max(left, key=lambda pair: pair[0].date)
+    if newest.status == "unsupported":
+        return candidate
+    left = [(one, candidate) for one, candidate in left if one.code == newest.code]
+    past = max((one.date for one, _ in left if one.status == "unsupported"), default="")
+    return max((pair for pair in left if pair[0].date > past), key=lambda pair: pair[0].last)[1]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The facts by which one group of results, or an entry, goes before another."""
+
+    version: int  # of the track
+    current: bool
+    clean: bool
+    code: str
+    status: str
+    complete: bool
+    date: str
+
+    @property
+    def first(self) -> tuple[int, bool, bool]:
+        return self.version, self.current, self.clean
+
+    @property
+    def last(self) -> tuple[bool, bool, str]:
+        return self.complete, self.status == "ok", self.date
+
+
+def standing(candidate: Candidate, now: Now) -> Standing:
+    if isinstance(candidate, Entry):
+        records, status, ended = [candidate], candidate.status, candidate.seeds if candidate.status == "ok" else []
+        lacking = bool(candidate.failures) or not set(candidate.asked) <= set(ended)
+    else:
+        records = candidate
+        found = {result.status for result in records}
+        status = next(one for one in ("ok", "unsupported", "failed") if one in found)
+        ended = [result.seed for result in records if result.status == "ok"]
+        lacking = bool(_lacking(records))
+    last = max(records, key=attrgetter("date"))
+    return Standing(
+        version=last.task_version,
+        current=not any(staleness(record, now) for record in records),
+        clean=not any(record.dirty for record in records),
+        code=last.code,
+        status=status,
+        complete=status == "ok" and not lacking and (not last.learned or len(ended) >= FEWEST_SEEDS),
+        date=last.date,
     )
 
 
@@ -72,11 +113,6 @@ def merged(new: Entry, old: Entry) -> Entry:
         return new
     timing, stress = new.timing or old.timing, new.stress or old.stress
     return new.model_copy(update={"timing": timing, "stress": stress, "verified": old.verified, "renewed": old.renewed})
-
-
-def _trains(record: Result | Entry) -> bool:
-    """Whether seeds stand for trainings; an unsupported pair needs none."""
-    return record.learned and record.status == "ok"
 
 
 def _label(result: Result) -> str:

@@ -1,5 +1,7 @@
 """Which runs become an entry: never the best, always the newest that today's code stands behind."""
 
+import itertools
+
 import pytest
 from fabricate import IMAGES, failed, result, sources, timing
 
@@ -133,3 +135,52 @@ def test_runs_that_contradict_each_other_are_told_and_stop_no_other(now):
     made, (problem,) = selection.entries([*twisted, result("tv")], now)
     assert [entry.name for entry in made] == ["tv"]
     assert problem.startswith("the runs of unet on denoising:mini make no valid entry: ")
+
+
+# Which of two is published that differ in their end alone, by the older and the newer: "three" seeds of a trained
+# method or "one", none that ended well, or a pair that is not supported.
+TABLE = {
+    "three": {"three": "newer", "one": "older", "failed": "older", "unsupported": "newer"},
+    "one": {"three": "newer", "one": "newer", "failed": "older", "unsupported": "newer"},
+    "failed": {"three": "newer", "one": "newer", "failed": "newer", "unsupported": "newer"},
+    "unsupported": {"three": "newer", "one": "newer", "failed": "newer", "unsupported": "newer"},
+}
+# Current, committed, version of the track; nothing of an old version is current.
+QUALITIES = [(False, False, 1), (False, True, 1), *itertools.product((False, True), (False, True), [2])]
+
+
+def group_of(end, date, current=True, clean=True, version=2, **changes):
+    named = f"{end} {date} {current} {clean} {version}"
+    values = {"group": named, "date": date, "dirty": not clean, "task_version": version, "learned": True} | changes
+    values |= {} if current else {"sources": CHANGED}
+    if end == "three":
+        return seeds(**values)
+    return [result("unet", **values)] if end == "one" else [failed("unet", status=end, **values)]
+
+
+@pytest.mark.parametrize(("older", "newer"), list(itertools.product(TABLE, TABLE)))
+def test_of_two_the_better_standing_is_published_then_the_better_end(version_2, older, newer):
+    for before, after in itertools.product(QUALITIES, QUALITIES):
+        old, new = group_of(older, OLD, *before), group_of(newer, NEW, *after)
+        ranks = [(version, current, clean) for current, clean, version in (before, after)]
+        expected = TABLE[older][newer] if ranks[0] == ranks[1] else ("older" if ranks[0] > ranks[1] else "newer")
+        wanted = old if expected == "older" else new
+        assert only([*old, *new], version_2).key == only([*new, *old], version_2).key == wanted[0].group
+        entries = [only(group, version_2) for group in (old, new)]
+        assert selection.preferred(entries, version_2) is entries[expected == "newer"]
+        assert selection.preferred(entries[::-1], version_2) is entries[expected == "newer"]
+
+
+def test_what_an_unsupported_pair_has_ended_hides_nothing_that_came_later(version_2):
+    later = "2026-03-01T00:00:00+00:00"
+    groups = [group_of("three", OLD), group_of("unsupported", NEW), group_of("one", later)]
+    for order in itertools.permutations(groups):
+        assert selection.preferred(order, version_2) is groups[2]
+
+
+@pytest.mark.parametrize("end", TABLE)
+def test_of_a_method_from_outside_the_code_of_the_newest_run_counts(now, end):
+    """Nobody can tell which of its codes is today's."""
+    old = group_of("three", OLD, version=1, sources={"unet.py": "01234567"})
+    new = group_of(end, NEW, version=1, sources={"unet.py": "89abcdef"})
+    assert selection.preferred([old, new], now) is new
