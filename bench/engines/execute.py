@@ -15,16 +15,18 @@ from bench.runs.spec import Spec
 from bench.tracking import journal
 
 OFTEN = 0.2  # seconds between two reports of a stage
+WRITTEN = "looking inside the method"  # the last stage: from here on the run has its result
 
 
 def execute(spec_text: str, send: Callable[[str], None]) -> str:
     """Do the run of a spec in this process and write its directory; its journal tells of it meanwhile."""
     spec = Spec.from_json(spec_text)
     last = 0.0
+    look = None
 
     def report(stage: str) -> None:
         nonlocal last
-        if time.monotonic() - last > OFTEN:
+        if time.monotonic() - last > OFTEN and look is None:
             last = time.monotonic()
             send(stage)
 
@@ -36,9 +38,12 @@ def execute(spec_text: str, send: Callable[[str], None]) -> str:
             else:
                 from bench.runs.run import perform
 
-                perform(spec, directory, report, telling.hear)
+                look = perform(spec, directory, report, telling.hear)
     if finished(target):
         shutil.rmtree(partial(spec.key), ignore_errors=True)
+    send(WRITTEN)
+    if look is not None:
+        look(target)
     return ""
 
 
@@ -52,7 +57,7 @@ def conclude(spec: Spec, ended: Ended) -> Result | str:
 def record(spec: Spec, ended: Ended) -> Result | str:
     target = runs() / spec.key
     try:
-        if ended.error:
+        if ended.error and ended.stage != WRITTEN:
             if finished(target):
                 return f"{ended.error}. The finished run {spec.key} is kept."
             with outcome_directory(target) as directory:

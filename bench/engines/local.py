@@ -31,6 +31,7 @@ class Ended:
     value: Any
     error: str
     seconds: float
+    stage: str = ""  # the last one that it told
 
 
 @dataclass
@@ -138,4 +139,4 @@ class LocalEngine:
     @staticmethod
     def _ended(working: Working) -> Ended:
         error = working.error if working.answered else how_it_ended(working.process.exitcode or 0)
-        return Ended(working.task, working.value, error, working.seconds)
+        return Ended(working.task, working.value, error, working.seconds, working.stage)

@@ -131,7 +131,9 @@ def main(arguments: list[str]) -> None:
     spec = Spec.read(path)
     with journal.Telling(journal.path_of(spec.key)) as telling:
         point = telling.hear if is_first_process() else lambda point: None
-        perform(spec, directory, lambda stage: None, point)
+        look = perform(spec, directory, lambda stage: None, point)
+    if look is not None:
+        look(directory)
 
 
 if __name__ == "__main__":

@@ -21,17 +21,21 @@ from bench.evaluation.evaluate import seeded
 NAME = re.compile(r"(?!file$|allow_pickle$)[\w .-]+")  # part of a file's name, and no argument of numpy.savez
 
 
+def offered(method: Method) -> bool:
+    """Whether a method offers a look inside."""
+    return isinstance(method, Convergent | HasAtoms)
+
+
 def curve_and_atoms(
     method: Method, track: Track, problem: Problem, device: torch.device, report: Callable[[str], None]
-) -> tuple[list[CurvePoint], Mapping[str, Tensor]]:
+) -> tuple[list[CurvePoint], Mapping[str, Tensor], str]:
     """The objective after each iteration and the learned atoms (N, h, w), of a method that offers them.
 
-    A failure here is reported, and costs a curve or a picture, not the scores.
+    A failure costs a curve or a picture, not the scores; it is reported, and its reason is returned last.
     """
     curve: list[CurvePoint] = []
     atoms: Mapping[str, Tensor] = {}
-    if not isinstance(method, Convergent | HasAtoms):
-        return curve, atoms
+    fault = ""
     try:
         method.to(device).eval()
         (name,), _, y, params = collate([Measured(track, problem, "test", 1)[0]])
@@ -45,8 +49,9 @@ def curve_and_atoms(
                 report("learned atoms")
                 atoms = {name: checked(name, found) for name, found in method.atoms(y, physics).items()}
     except Exception as error:
-        report(f"no look inside the method: {error}")
-    return curve, atoms
+        fault = f"no look inside the method: {error}"
+        report(fault)
+    return curve, atoms, fault
 
 
 def checked(name: str, atoms: Tensor) -> Tensor:

@@ -21,8 +21,6 @@ from bench.runs.spec import Spec
 from bench.runs.store import whole_directory
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from bench.evaluation.curves import CurvePoint
     from bench.evaluation.evaluate import Evaluation
     from bench.evaluation.pictures import Picture
@@ -46,12 +44,12 @@ class Outcome:
     curves: list[CurvePoint] = field(default_factory=list)
     evaluation: Evaluation | None = None
     pictures: Sequence[Picture] = ()
-    atoms: Mapping[str, Tensor] = field(default_factory=dict)  # learned atoms, (N, h, w) each
     parameters: int = 0
     splits: dict[str, int] = field(default_factory=dict)
     device: str = ""
     traceback: str = ""
     warnings: Sequence[warnings.WarningMessage] = ()
+    notes: list[str] = field(default_factory=list)  # what could not be kept
 
     @property
     def warned(self) -> list[str]:

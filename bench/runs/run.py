@@ -27,7 +27,7 @@ from bench.data.measurements import Measured
 from bench.errors import BenchError
 from bench.evaluation.curves import CurvePoint, Look
 from bench.evaluation.evaluate import evaluate, mean_score
-from bench.evaluation.objective_and_atoms import curve_and_atoms
+from bench.evaluation.objective_and_atoms import curve_and_atoms, offered
 from bench.evaluation.resources import Monitor
 from bench.evaluation.train import Computing, train
 from bench.evaluation.tune import Trial, best, tune
@@ -35,7 +35,7 @@ from bench.places import partial, runs
 from bench.runs import checkpoints, key, provenance
 from bench.runs.outcomes import Outcome, track_of
 from bench.runs.privacy import without_folders
-from bench.runs.run_directory import CHOSEN, FAILURE, RESULT, write
+from bench.runs.run_directory import CHOSEN, FAILURE, RESULT, add_look, write
 from bench.runs.spec import Spec, computing
 
 Report = Callable[[str], None]
@@ -51,13 +51,17 @@ def is_first_process() -> bool:
 
 def perform(
     spec: Spec, directory: Path, report: Report = lambda stage: None, point: Receive = lambda point: None
-) -> None:
+) -> Callable[[Path], None] | None:
     """Do one run and fill ``directory``; on further processes of the same run only take part.
 
     Each stage is given to ``report``, and each point of a curve of the training or of the machine to ``point``, when
     it is there, and so are trials and pictures of the training. A failure of the method is an outcome too, with its
     reason in the result.
+
+    Returns a function that looks inside a method that offers it and adds what it shows to the whole run directory.
+    The scores are safe by then, whatever the method does.
     """
+    look = None
     start = time.perf_counter()
     outcome = Outcome(device=provenance.device_name(spec.accelerator))
     with Monitor(point) as monitor:
@@ -67,7 +71,7 @@ def perform(
                 outcome.status, outcome.reason = "unsupported", spec.method.unsupported
             else:
                 try:
-                    tune_train_evaluate(spec, method, directory, outcome, report, point)
+                    look = tune_train_evaluate(spec, method, directory, outcome, report, point)
                 finally:
                     if watch is not None:
                         watch.check()  # the method, or the search, may have caught the first error
@@ -76,8 +80,10 @@ def perform(
             outcome.traceback = without_folders(traceback.format_exc())
             share_failure(directory, outcome, error)
     outcome.curves += monitor.curves
-    if is_first_process():
-        write(spec, directory, outcome, time.perf_counter() - start)
+    if not is_first_process():
+        return None
+    write(spec, directory, outcome, time.perf_counter() - start)
+    return look if outcome.status == "ok" else None
 
 
 def load(spec: Spec) -> tuple[type[Method], Watch | None]:
@@ -132,8 +138,11 @@ def one_line(error: BaseException) -> str:
 
 def tune_train_evaluate(
     spec: Spec, method_class: type[Method], directory: Path, outcome: Outcome, report: Report, point: Receive
-) -> None:
-    """Choose the method's hyperparameters or weights, then evaluate it once on the test split."""
+) -> Callable[[Path], None] | None:
+    """Choose the method's hyperparameters or weights, then evaluate it once on the test split.
+
+    Returns the look inside, as `perform` does.
+    """
     track = track_of(spec)
     seed_everything(spec.seed, workers=True, verbose=False)
     torch.use_deterministic_algorithms(True, warn_only=True)
@@ -182,9 +191,10 @@ def tune_train_evaluate(
             seed=spec.seed,
             report=report,
         )
-        if is_first_process():
-            curves, outcome.atoms = curve_and_atoms(method, track, problem, torch.device(spec.accelerator), report)
-            outcome.curves += curves
+    if not offered(method):
+        return None
+    device = torch.device(spec.accelerator)
+    return lambda run_dir: add_look(run_dir, *curve_and_atoms(method, track, problem, device, report))
 
 
 def choose(

@@ -9,10 +9,10 @@ import csv
 import hashlib
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from bench.errors import BenchError
 from bench.evaluation.curves import LOOKS_FOLDER, CurvePoint
@@ -21,6 +21,10 @@ from bench.runs.outcomes import Outcome, make_result, track_of
 from bench.runs.privacy import private, without_folders
 from bench.runs.records import Result, Stress, Timing
 from bench.runs.spec import Spec
+from bench.runs.store import whole_directory
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 RESULT, TIMING, STRESS, TRACKED = "result.json", "timing.json", "stress.json", "tracked.json"
 TRACEBACK = "traceback.txt"
@@ -65,12 +69,12 @@ def write(spec: Spec, directory: Path, outcome: Outcome, seconds: float) -> None
         source = directory / "source" / name
         source.parent.mkdir(parents=True, exist_ok=True)
         source.write_text(text, encoding="utf-8")
-    if outcome.warned:
-        (directory / "warnings.txt").write_text(without_folders("\n".join(outcome.warned)) + "\n", encoding="utf-8")
+    if lines := [*outcome.warned, *outcome.notes]:
+        (directory / "warnings.txt").write_text(without_folders("\n".join(lines)) + "\n", encoding="utf-8")
     if outcome.traceback:
         (directory / TRACEBACK).write_text(outcome.traceback, encoding="utf-8")
     result = make_result(spec, outcome, seconds, file_hashes(directory))
-    (directory / "result.json").write_text(result.to_json(), encoding="utf-8")
+    (directory / RESULT).write_text(result.to_json(), encoding="utf-8")
 
 
 def write_scores(directory: Path, outcome: Outcome) -> None:
@@ -93,21 +97,48 @@ def write_pictures(directory: Path, outcome: Outcome) -> None:
     arrays: dict[str, Any] = {pictures.file_name(one): one.x_hat[0].numpy() for one in outcome.pictures}
     if arrays:
         np.savez_compressed(directory / RECONSTRUCTIONS, **arrays)
-    if outcome.pictures or outcome.atoms:
         (directory / "pictures").mkdir()
     for picture in outcome.pictures:
-        pictures.save(picture, directory / "pictures" / f"{pictures.file_name(picture)}.png")
-    if outcome.atoms:
-        arrays = {name: atoms.numpy() for name, atoms in outcome.atoms.items()}
-        np.savez(directory / "atoms.npz", **arrays)
-    for name, atoms in outcome.atoms.items():
-        pictures.save_atoms(atoms, directory / "pictures" / f"learned-{name}.png")
+        path = directory / "pictures" / f"{pictures.file_name(picture)}.png"
+        try:
+            pictures.save(picture, path)
+        except OSError:
+            raise  # no room for the result either
+        except Exception as error:
+            path.unlink(missing_ok=True)
+            outcome.notes.append(f"no picture of {picture.id}: {type(error).__name__}: {error}")
 
 
-def write_curves(path: Path, points: Sequence[CurvePoint]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
+def add_look(run_dir: Path, curve: Sequence[CurvePoint], atoms: Mapping[str, Tensor], fault: str) -> None:
+    """Add a look inside the method to a whole run directory: its objective per iteration and its atoms (N, h, w).
+
+    The directory is replaced by one that holds them too. A ``fault`` becomes a line of `warnings.txt`.
+    """
+    import numpy as np
+
+    from bench.evaluation import pictures
+
+    with whole_directory(run_dir) as scratch:
+        shutil.copytree(run_dir, scratch, dirs_exist_ok=True)
+        write_curves(scratch / "curves.csv", curve, "a")
+        if atoms:
+            (scratch / "pictures").mkdir(exist_ok=True)
+            arrays: dict[str, Any] = {name: found.numpy() for name, found in atoms.items()}
+            np.savez(scratch / "atoms.npz", **arrays)
+        for name, found in atoms.items():
+            pictures.save_atoms(found, scratch / "pictures" / f"learned-{name}.png")
+        if fault:
+            with (scratch / "warnings.txt").open("a", encoding="utf-8") as file:
+                file.write(without_folders(" ".join(fault.split())) + "\n")
+        result = Result.read(scratch / RESULT).model_copy(update={"files": file_hashes(scratch)})
+        (scratch / RESULT).write_text(result.to_json(), encoding="utf-8")
+
+
+def write_curves(path: Path, points: Sequence[CurvePoint], mode: Literal["w", "a"] = "w") -> None:
+    with path.open(mode, newline="", encoding="utf-8") as file:
         table = csv.writer(file)
-        table.writerow(["name", "step", "time", "value"])
+        if mode == "w":
+            table.writerow(["name", "step", "time", "value"])
         table.writerows([point.name, point.step, point.time, point.value] for point in points)
 
 

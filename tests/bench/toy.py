@@ -195,5 +195,7 @@ def perform_here(spec: "Spec", report: Callable[[str], None] = lambda stage: Non
     from bench.runs.run import perform
 
     with outcome_directory(runs() / spec.key) as directory:
-        perform(spec, directory, report)
+        look = perform(spec, directory, report)
+    if look is not None:
+        look(runs() / spec.key)
     return runs() / spec.key
