@@ -28,6 +28,7 @@ FORMER_NAMES = {  # of methods, by which they may still be asked for
     "mod_global": "mod_trained",
     "ddtf_global": "ddtf_trained",
 }
+SHARED = ("site-packages", "dist-packages")  # folders of many distributions
 FAMILIES = ("handcrafted", "data_driven", "post_processing", "raw_to_image", "raw_to_task")
 
 
@@ -109,9 +110,8 @@ def method_folder(name: str) -> Path | None:
     if file.path is not None:
         return file.path.parent
     assert file.entry_point is not None
-    spec = importlib.util.find_spec(file.entry_point.module.partition(".")[0])
-    folders = list(spec.submodule_search_locations or ()) if spec is not None else []
-    return Path(folders[0]) if folders else None
+    found = installed(file.entry_point)
+    return found.package if found is not None else None
 
 
 def absolute(name: str) -> str:
@@ -192,14 +192,51 @@ def tasks() -> dict[str, Callable[[], Task]]:
     return found
 
 
-def task_file(name: str) -> Path | None:
-    """The file of a task from outside of this repository; None for one of ours, or where it can't be told."""
+def task_point(name: str) -> EntryPoint | None:
+    """The entry point of a task from outside of this repository; None for one of ours, or where there is none."""
     if (ROOT / "tasks" / f"{name}.py").is_file():
         return None
-    for point in entry_points(group="reconbench.tasks"):
-        if point.name == name:
-            spec = importlib.util.find_spec(point.module)
-            return Path(spec.origin) if spec is not None and spec.origin else None
+    return next((point for point in entry_points(group="reconbench.tasks") if point.name == name), None)
+
+
+@dataclass(frozen=True)
+class Installed:
+    """The code of an entry point: its module, the folder from which modules are named, and which of them are its own.
+
+    Its own are the modules of its package and of every package of its distribution; in a folder that it shares with
+    no other distribution (a project that is installed in editable form, say) all modules.
+    """
+
+    path: Path
+    folder: Path
+    tops: frozenset[str]  # of dotted names
+    alone: bool  # in its folder
+
+    @property
+    def package(self) -> Path | None:
+        """The folder of its package; None for a single module."""
+        inside = self.path.relative_to(self.folder).parts
+        return self.folder / inside[0] if len(inside) > 1 else None
+
+    def owns(self, module: str) -> bool:
+        return self.alone or module.partition(".")[0] in self.tops
+
+
+def installed(point: EntryPoint) -> Installed | None:
+    """The code of an entry point, found without importing it; None where there is no such Python file."""
+    parts = point.module.split(".")
+    try:
+        spec = importlib.util.find_spec(parts[0])
+    except (ImportError, ValueError):
+        return None
+    for start in map(Path, filter(None, [*((spec and spec.submodule_search_locations) or ()), spec and spec.origin])):
+        inside = start.joinpath(*parts[1:]) if start.is_dir() else start
+        for path in (inside / "__init__.py", inside.with_suffix(".py")):
+            if path.is_file():
+                listed = (point.dist.files if point.dist is not None else None) or []
+                tops = {one.parts[0].removesuffix(".py") for one in listed if one.suffix == ".py"} - {".."}
+                alone = start.parent.name not in SHARED
+                return Installed(path, start.parent, frozenset(tops | {parts[0]}), alone)
     return None
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from bench.contract import registry
 from bench.contract.construct import check_hyperparameters, check_space, unsupported
 from bench.contract.reads import Watch, declared
+from bench.contract.registry import Installed
 from bench.contract.task import Track
 from bench.data import cache
 from bench.engines.engine import Engine
@@ -33,7 +34,9 @@ def describe(reference: str, tracks: Sequence[str], hyperparameters: Mapping[str
     before = set(sys.modules)
     method = registry.load_method(reference)
     path = Path(inspect.getfile(method))
-    files = source_files(path, folder, set(sys.modules) - before, packaged=file.entry_point is not None)
+    point = file.entry_point
+    code = registry.installed(point) if point is not None else None
+    files = source_files(path, folder, set(sys.modules) - before, code)
     folder = folder or path.parent
     read = declared(method, folder)
     if watch is not None:
@@ -109,19 +112,18 @@ def cache_path(name: str, hyperparameters: Mapping[str, Any], tracks: Sequence[T
     return cache.folder() / f"described-{key.digest([versions, name, dict(hyperparameters), scored])}.json"
 
 
-def source_files(path: Path, folder: Path | None, loaded: set[str], *, packaged: bool) -> list[Path]:
+def source_files(path: Path, folder: Path | None, loaded: set[str], code: Installed | None) -> list[Path]:
     """The method's file, every module that it names, and every module of its folder that was loaded with it.
 
-    Of a method in an installed package all modules of the package count.
+    Of a method in an installed package all modules of the package count, and of its distribution all that it imports.
     """
-    if folder is None:
-        return [path]
-    found = dict.fromkeys(provenance.source_files(path))
-    if packaged:
-        found |= dict.fromkeys(folder.rglob("*.py"))
+    found = dict.fromkeys(provenance.source_files(path) if code is None else provenance.installed_files(code))
     for name in loaded:
         origin = Path(getattr(sys.modules.get(name), "__file__", None) or "")
-        if origin.is_file() and not path.is_relative_to(ROOT) and origin.is_relative_to(folder):
+        near = origin.is_relative_to(folder) if folder is not None else False
+        if code is not None:
+            near = code.owns(name) and origin.is_relative_to(code.folder)
+        if near and origin.is_file() and origin.suffix == ".py" and not path.is_relative_to(ROOT):
             found[origin] = None
     return sorted(found)
 

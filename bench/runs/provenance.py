@@ -13,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from bench.contract import registry
+from bench.contract.registry import Installed
 from bench.errors import BenchError
 from bench.places import ROOT
 
@@ -109,7 +110,7 @@ def code_hash(text: bytes) -> str:
 
 
 def _plain(node: object) -> str:
-    """A syntax tree as text, without places in the file and empty fields."""
+    """A syntax tree as text, without positions in the file and empty fields."""
     if isinstance(node, ast.AST):
         fields = ((name, getattr(node, name, None)) for name in node._fields)
         filled = (f"{name}={_plain(value)}" for name, value in fields if value is not None and value != [])
@@ -131,10 +132,11 @@ def file_hash(path: Path) -> str:
         raise BenchError(f"{path.name} cannot be read: {error}.") from None
 
 
-def place(name: str, folder: Path) -> Path:
+def source_path(name: str, folder: Path) -> Path:
     """The file that `relative_name` gave this name."""
     own = name.partition("/")[0] in PACKAGES and (ROOT / name).is_file()
-    return ROOT / name if own else folder / name
+    beside = folder / name if (folder / name).is_file() else folder.parent / name
+    return ROOT / name if own else beside
 
 
 def code_of(sources: Mapping[str, str]) -> str:
@@ -160,36 +162,53 @@ def method_sources(name: str) -> dict[str, str]:
 
 def task_sources(name: str) -> dict[str, str]:
     """The sources of a task from outside of this repository. Our own tasks have versions instead, held by tests."""
-    path = registry.task_file(name)
-    return sources(path, "tasks") if path is not None else {}
+    point = registry.task_point(name)
+    found = registry.installed(point) if point is not None else None
+    if found is None:
+        return {}
+    return {relative_name(file, found.folder): code_hash(file.read_bytes()) for file in installed_files(found, "tasks")}
 
 
-def source_files(path: Path, package: str = "baselines") -> list[Path]:
-    """The files that `sources` hashes."""
+def installed_files(found: Installed, package: str = "baselines") -> list[Path]:
+    """The Python files of an entry point: of its package, whether imported by name or not, and all that they import."""
+    own = sorted(found.package.rglob("*.py")) if found.package is not None else []
+    files = [path for path in source_files(found.path, package, found, also=own) if path.is_file()]
+    return sorted(files)
+
+
+def source_files(
+    path: Path, package: str = "baselines", installed: Installed | None = None, also: Iterable[Path] = ()
+) -> list[Path]:
+    """The files that `sources` hashes, by the imports of a file and of ``also`` others.
+
+    An ``installed`` file names modules from the folder of its package on, and those of its own distribution count.
+    """
+    folder = installed.folder if installed is not None else path.parent
     found: dict[Path, None] = {}
-    pending = [path]
+    pending = [path, *also]
     while pending:
         file = pending.pop()
         if file in found:
             continue
         found[file] = None
         try:
-            modules = list(_imported(file, path.parent))
+            modules = list(_imported(file, folder))
         except SyntaxError:
             continue
         for module in modules:
-            pending += _files_of(module, path.parent, package)
+            if installed is None or installed.owns(module) or module.partition(".")[0] == package:
+                pending += _files_of(module, folder, package)
     return sorted(found)
 
 
 def relative_name(file: Path, folder: Path) -> str:
-    if file.is_relative_to(ROOT):
-        return file.relative_to(ROOT).as_posix()
-    return file.relative_to(folder).as_posix() if file.is_relative_to(folder) else file.name
+    """The name of a source: from the root of this repository, from the folder of its method, or from the one above."""
+    base = next((base for base in (ROOT, folder, folder.parent) if file.is_relative_to(base)), file.parent)
+    return file.relative_to(base).as_posix()
 
 
 def _imported(file: Path, folder: Path) -> Iterator[str]:
-    """Dotted names that a file imports, and those that may be modules of what it imports from."""
+    """Dotted names that a file imports, and names that may be modules of a package that it imports from."""
     for node in ast.walk(ast.parse(file.read_bytes())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -209,11 +228,11 @@ def _files_of(module: str, folder: Path, package: str) -> Iterable[Path]:
     parts = module.split(".")
     root = ROOT if parts[0] == package else folder
     for length in range(1, len(parts) + 1):
-        place = root.joinpath(*parts[:length])
-        if place.with_suffix(".py").is_file():
-            yield place.with_suffix(".py")
-        elif (place / "__init__.py").is_file():
-            yield place / "__init__.py"
+        inside = root.joinpath(*parts[:length])
+        if inside.with_suffix(".py").is_file():
+            yield inside.with_suffix(".py")
+        elif (inside / "__init__.py").is_file():
+            yield inside / "__init__.py"
 
 
 def device_name(kind: str) -> str:

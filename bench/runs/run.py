@@ -96,7 +96,7 @@ def load(spec: Spec) -> tuple[type[Method], Watch | None]:
     watch = Watch(folder) if folder is not None else None
     method = registry.load_method(reference)
     folder = folder or Path(inspect.getfile(method)).parent
-    files = {name: provenance.place(name, folder) for name in spec.method.sources}
+    files = {name: provenance.source_path(name, folder) for name in spec.method.sources}
     for name, path in files.items():
         if provenance.file_hash(path) != spec.method.sources[name]:
             raise BenchError(f"{name} was edited after the command had started. Type the command again.")

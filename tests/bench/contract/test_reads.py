@@ -168,29 +168,36 @@ PACKAGE = {
     "class Mine(Method):\n    def forward(self, y, physics):\n        return y * scale\n",
     "pack/shared.py": "scale = 0.5\n",
     "pack/unrelated.py": "A = 1\n",
-    "single.py": '"""x = y"""\nimport numpy\nfrom bench import Method\n\n\n'
+    "single.py": '"""x = y"""\nimport numpy\nimport helper\nfrom bench import Method\n\n\n'
     "class Mine(Method):\n    def forward(self, y, physics):\n        return y\n",
+    "helper.py": "B = 1\n",
+    "numpy/__init__.py": "raise ImportError('of another distribution')\n",
+    "info-1.dist-info/RECORD": "pack/__init__.py,,\nsingle.py,,\nhelper.py,,\n../../bin/x.py,,\n",
     "info-1.dist-info/METADATA": "Metadata-Version: 2.1\nName: info\nVersion: 1\n",
     "info-1.dist-info/entry_points.txt": "[reconbench.methods]\npacked = pack.inner.method:Mine\nalone = single:Mine\n",
 }
 
 
 def test_the_modules_of_an_entry_points_package_are_its_sources(toys, tmp_path, monkeypatch):
+    site = tmp_path / "site-packages"
     for name, text in PACKAGE.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text)
-    monkeypatch.syspath_prepend(str(tmp_path))
+        (site / name).parent.mkdir(parents=True, exist_ok=True)
+        (site / name).write_text(text)
+    monkeypatch.syspath_prepend(str(site))
 
     def sources(name):
-        for module in [module for module in sys.modules if module.partition(".")[0] in ("pack", "single")]:
+        for module in [module for module in sys.modules if module.partition(".")[0] in ("pack", "single", "helper")]:
             del sys.modules[module]
         return describe(name, ["toy:mini"], {}, None)["toy:mini"]["sources"]
 
     packed, alone = sources("packed"), sources("alone")
     names = {"__init__.py", "inner/__init__.py", "inner/method.py", "shared.py", "unrelated.py"}
     assert set(packed) == names
-    assert set(alone) == {"single.py"}
-    (tmp_path / "pack/shared.py").write_text("scale = 0.25\n")
+    assert set(alone) == {"single.py", "helper.py"}
+    (site / "pack/shared.py").write_text("scale = 0.25\n")
     changed = sources("packed")
     assert {name for name in names if changed[name] != packed[name]} == {"shared.py"}
     assert sources("alone") == alone
+    (site / "helper.py").write_text("B = 2\n")
+    assert sources("alone") != alone
+    assert sources("packed") == changed

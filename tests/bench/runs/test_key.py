@@ -173,6 +173,41 @@ def test_the_code_of_a_task_from_outside_and_of_its_neighbours_changes_the_key(s
     assert len(set(keys)) == 3
 
 
+TASK_PACKAGE = {
+    "lab/__init__.py": "",
+    "lab/tasks/__init__.py": "",
+    "lab/tasks/outer.py": "from toy import *\nfrom lab.physics import NOISE\nfrom ..phantoms import x\nimport further\n"
+    "TASK = Task('outer', 'x', (MINI,), open_track)\n",
+    "lab/physics.py": "NOISE = 1\n",
+    "lab/phantoms.py": "x = 1\n",
+    "lab/metrics.py": "# named by a text alone, as `lab.metrics:psnr`\n",
+    "further.py": "A = 1\n",
+    "stranger.py": "A = 1\n",
+    "lab-1.dist-info/METADATA": "Metadata-Version: 2.1\nName: lab\nVersion: 1\n",
+    "lab-1.dist-info/RECORD": "lab/__init__.py,,\nfurther.py,,\n",
+    "lab-1.dist-info/entry_points.txt": "[reconbench.tasks]\nouter = lab.tasks.outer:TASK\n",
+}
+
+
+@pytest.mark.parametrize("folder", ["site-packages", "project"])
+def test_every_module_of_an_installed_task_package_is_in_the_key(tmp_path, monkeypatch, folder):
+    site = tmp_path / folder
+    for name, text in TASK_PACKAGE.items():
+        (site / name).parent.mkdir(parents=True, exist_ok=True)
+        (site / name).write_text(text)
+    monkeypatch.syspath_prepend(str(site))
+    before = provenance.task_sources("outer")
+    own = {name for name in TASK_PACKAGE if name.endswith(".py")} - {"stranger.py"}
+    assert set(before) == own
+    assert "lab" not in sys.modules  # nothing is imported for it
+    for name in [*own, "stranger.py"]:
+        with (site / name).open("a") as text:
+            text.write("MORE = 1\n")
+        after = provenance.task_sources("outer")
+        assert {one for one in own if after[one] != before[one]} == {name} & own
+        before = after
+
+
 def test_our_own_tasks_count_by_their_scored_fields():
     assert provenance.task_sources("denoising") == {}
 
