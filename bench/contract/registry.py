@@ -87,7 +87,7 @@ def methods() -> dict[str, MethodFile]:
 def method_file(name: str) -> MethodFile:
     """A method by its name or by the path of a Python file."""
     if name.endswith(".py") or "/" in name:
-        path = Path(name).resolve()
+        path = (Path(name).expanduser() if name.startswith("~/") else Path(name)).resolve()
         if not path.is_file():
             raise BenchError(f"no method file {name!r}. Give the path of a Python file that holds one Method.")
         own = methods().get(path.stem)

@@ -13,6 +13,7 @@ from bench.data import manifest as data
 from bench.engines.describe import describe_all
 from bench.engines.engine import Engine
 from bench.errors import BenchError
+from bench.places import ROOT
 from bench.runs import checkpoints, key, provenance
 from bench.runs.spec import (
     HOW,
@@ -75,7 +76,7 @@ def specs_of(
         wish = wish.model_copy(update=HOW)
     search = search_hash(method, budget)
     head, changed = provenance.commit()
-    outside = provenance.uncommitted(Path(method.reference)) if method.files else ""
+    own, outside = provenance.commit_outside(sources_outside(method)) if method.files else ("", "")
     common: dict[str, Any] = {
         "track": track.id,
         "track_version": track.version,
@@ -99,16 +100,17 @@ def specs_of(
     identity = {**common, "method": method.name, "sources": method.sources}
     specs = []
     for seed in wish.seeds:
-        own, group = key.keys({**identity, "seed": seed})
+        single, group = key.keys({**identity, "seed": seed})
         specs.append(
             Spec(
                 **common,
-                key=own,
+                key=single,
                 group=group,
                 method=method,
                 seed=seed,
                 seeds=wish.seeds,
                 commit=head,
+                method_commit=own,
                 dirty_reason=", ".join(filter(None, [changed, outside])),
                 command=command(track.id, shown(method), hyperparameters, wish, explicit_cpu),
             )
@@ -116,9 +118,29 @@ def specs_of(
     return specs
 
 
+def sources_outside(method: MethodDescription) -> list[Path]:
+    """The files of a method that lie outside of this repository, its own file first."""
+    file = registry.method_file(method.reference)
+    code = registry.installed(file.entry_point) if file.entry_point is not None else None
+    path = code.path if code is not None else file.path
+    if path is None:
+        return []
+    folder = (code.package or code.folder) if code is not None else path.parent
+    others = [provenance.source_path(name, folder) for name in sorted(method.sources)]
+    return list(dict.fromkeys([path, *(one for one in others if not one.is_relative_to(ROOT))]))
+
+
 def shown(method: MethodDescription) -> str:
-    """The method in a command that repeats the run: its name, or its file as seen from the working directory."""
-    if not method.files:
-        return method.name
+    """The method in a command that repeats the run: its name, or a path of its file that works.
+
+    From the working directory where the file lies below it, else from the home folder, else from the root: what is
+    published keeps none of these (`bench.leaderboard.selection`, `bench.runs.archive`).
+    """
     path = Path(method.reference)
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else path.name
+    if not path.is_absolute():
+        return method.name
+    if path.is_relative_to(ROOT) and method.name in registry.methods():
+        return method.name
+    if path.is_relative_to(Path.cwd()):
+        return str(path.relative_to(Path.cwd()))
+    return f"~/{path.relative_to(Path.home())}" if path.is_relative_to(Path.home()) else str(path)

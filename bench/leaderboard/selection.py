@@ -6,6 +6,7 @@ which group becomes the entry.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
@@ -136,6 +137,18 @@ def _lacking(group: list[Result]) -> list[int]:
     return sorted(set(_asked(group)) - {result.seed for result in group if result.status != "failed"})
 
 
+def published_command(result: Result) -> str:
+    """The command of a run without folders of its machine: the path of a method's file is the reader's to fill in."""
+    file = f"{result.method}.py"
+    words = []
+    for word in shlex.split(result.command):
+        path, colon, rest = word.partition(":")
+        if path.endswith(f"/{file}") and path.startswith(("/", "~/")):
+            word = f"path/to/{file}{colon}{rest}"
+        words.append(word)
+    return without_folders(shlex.join(words))
+
+
 def _entry(
     group: list[Result],
     timings: Mapping[str, Timing],
@@ -173,7 +186,7 @@ def _entry(
         "keys": {str(result.seed): result.key for result in shown},
         "dirty": any(result.dirty for result in shown),
         "dirty_reason": next((result.dirty_reason for result in shown if result.dirty), ""),
-        "command": without_folders(max(group, key=lambda result: (len(result.seeds), result.date)).command),
+        "command": published_command(max(group, key=lambda result: (len(result.seeds), result.date))),
         "data_hash": last.data_hash if len({result.data_hash for result in shown}) == 1 else "",
         "timing": next((timings[result.key] for result in good if result.key in timings), None),
         "published": figure,

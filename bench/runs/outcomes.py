@@ -143,7 +143,7 @@ def make_result(spec: Spec, outcome: Outcome, seconds: float, files: Mapping[str
         devices=spec.devices,
         accelerator=spec.accelerator,
         threads=spec.threads,
-        environment=provenance.environment(),
+        environment=provenance.environment() | ({"method commit": spec.method_commit} if spec.method_commit else {}),
         data_hash=evaluation.data_hash if evaluation else "",
         image_hashes=evaluation.image_hashes if evaluation else {},
         commit=spec.commit,

@@ -7,7 +7,7 @@ import hashlib
 import os
 import platform
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -81,13 +81,22 @@ def commit() -> tuple[str, str]:
     return stated, "code that BENCH_COMMIT does not name"
 
 
-def uncommitted(path: Path) -> str:
-    """Why a method's file outside of this repository is not part of a commit; "" where it is."""
-    if path.is_relative_to(ROOT):
-        return ""
-    if not _git(path.parent, "ls-files", "--error-unmatch", path.name):
-        return f"{path.name} is in no git repository"
-    return path.name if _git(path.parent, "status", "--porcelain", "--", path.name) else ""
+def commit_outside(files: Sequence[Path]) -> tuple[str, str]:
+    """The commit of the repository that holds a method from outside, and which of its files differ from it in words.
+
+    The first of the files is the method's own. Those that lie outside of its repository, and those that it ignores,
+    are part of no commit.
+    """
+    folder = files[0].parent
+    top = _git(folder, "rev-parse", "--show-toplevel")
+    if top is None:
+        return "", f"{files[0].name} is in no git repository"
+    root = Path(top)
+    inside = [path for path in files if path.resolve().is_relative_to(root)]
+    words = ["status", "--porcelain", "--untracked-files=all", "--ignored", "--", *map(str, inside)]
+    changed = [line[3:].strip('"') for line in (_git(folder, *words) or "").splitlines()]
+    elsewhere = [f"{path.name} is outside of its git repository" for path in files if path not in inside]
+    return _git(folder, "rev-parse", "HEAD") or "", in_words([*changed, *elsewhere])
 
 
 def in_words(files: list[str]) -> str:

@@ -231,7 +231,7 @@ class Result(Sealed):
     devices: int
     accelerator: Literal["cpu", "cuda"]
     threads: int
-    environment: dict[str, str]  # versions
+    environment: dict[str, str]  # versions, and the commit of a method from outside
     data_hash: str  # of the test measurements' bits
     image_hashes: dict[ImageId, Hash]  # of each test measurement's bits
     commit: str

@@ -68,6 +68,7 @@ class Spec(Record):
     protocol_version: int
     versions: dict[str, str]
     commit: str
+    method_commit: str = ""  # of the repository of a method from outside
     dirty_reason: str
     command: str
 

@@ -98,9 +98,9 @@ def test_what_is_finished_is_skipped_and_force_runs_it_again(go, store, lines, s
 def test_a_run_of_uncommitted_code_is_done_again_once_the_code_is_committed(go, store, lines, shrink, monkeypatch):
     """Committing a method changes no key, and yet its row can be ranked only now."""
     monkeypatch.setattr(provenance, "commit", lambda: ("c" * 40, ""))
-    monkeypatch.setattr(provenance, "uncommitted", lambda *_: "shrink.py")
+    monkeypatch.setattr(provenance, "commit_outside", lambda *_: ("", "shrink.py"))
     assert go(shrink) == 0
-    monkeypatch.setattr(provenance, "uncommitted", lambda *_: "")
+    monkeypatch.setattr(provenance, "commit_outside", lambda *_: ("c0ffee", ""))
     lines.clear()
     assert go(shrink) == 0
     assert "psnr" in lines[-1]

@@ -1,6 +1,7 @@
 """Which runs become an entry: never the best, always the newest that today's code stands behind."""
 
 import itertools
+import shlex
 
 import pytest
 from fabricate import IMAGES, failed, result, sources, timing
@@ -184,3 +185,11 @@ def test_of_a_method_from_outside_the_code_of_the_newest_run_counts(now, end):
     old = group_of("three", OLD, version=1, sources={"unet.py": "01234567"})
     new = group_of(end, NEW, version=1, sources={"unet.py": "89abcdef"})
     assert selection.preferred([old, new], now) is new
+
+
+@pytest.mark.parametrize("folder", ["/home/jane doe/lab/", "/data/", "~/lab/", "lab/"])
+def test_an_entry_tells_no_folder_of_a_method_s_file_and_says_that_it_has_one(now, folder):
+    given = shlex.join(["bench", "run", "denoising:mini", "-m", f"{folder}mine.py:lam=1", "--seed", "0"])
+    entry = only([result("mine", command=given, sources={"mine.py": "01234567"})], now)
+    shown = "lab/" if folder == "lab/" else "path/to/"
+    assert entry.command == f"bench run denoising:mini -m {shown}mine.py:lam=1 --seed 0"

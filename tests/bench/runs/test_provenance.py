@@ -81,17 +81,31 @@ def test_many_changed_files_are_counted(repository):
     assert provenance.commit()[1] == "bench/b0.py, bench/b1.py, bench/b2.py and 2 more"
 
 
-def test_a_method_outside_is_committed_in_its_own_repository_or_not(repository, tmp_path_factory):
+def test_a_method_outside_is_committed_in_its_own_repository_or_not(tmp_path_factory):
     folder = tmp_path_factory.mktemp("mine")
-    path = folder / "mine.py"
-    path.write_text("A = 1\n")
-    assert provenance.uncommitted(path) == "mine.py is in no git repository"
-    for words in (["init"], ["add", "."], ["-c", "user.name=a", "-c", "user.email=a@b.c", "commit", "-m", "x"]):
+    (folder / "part").mkdir()
+    path, neighbour, weights = folder / "mine.py", folder / "part" / "helper.py", folder / "weights.pt"
+    for file in (path, neighbour, weights):
+        file.write_text("A = 1\n")
+    files = [path, neighbour]
+    assert provenance.commit_outside(files) == ("", "mine.py is in no git repository")
+    for words in (
+        ["init"],
+        ["add", "mine.py", "part"],
+        ["-c", "user.name=a", "-c", "user.email=a@b.c", "commit", "-mx"],
+    ):
         subprocess.run(["git", *words], cwd=folder, check=True, capture_output=True)
-    assert provenance.uncommitted(path) == ""
-    path.write_text("A = 2\n")
-    assert provenance.uncommitted(path) == "mine.py"
-    assert provenance.uncommitted(repository / "bench" / "a.py") == ""
+    head = head_of(folder)
+    assert provenance.commit_outside(files) == (head, "")
+    neighbour.write_text("A = 2\n")
+    assert provenance.commit_outside(files) == (head, "part/helper.py")
+    assert provenance.commit_outside([path]) == (head, "")
+    assert provenance.commit_outside([path, weights]) == (head, "weights.pt")
+    (folder / ".gitignore").write_text("*.pt\n")
+    assert provenance.commit_outside([path, weights]) == (head, "weights.pt")
+    other = tmp_path_factory.mktemp("other") / "far.py"
+    other.write_text("A = 1\n")
+    assert provenance.commit_outside([path, other]) == (head, "far.py is outside of its git repository")
 
 
 def test_without_git_the_commit_is_stated_and_checked(repository, monkeypatch):
