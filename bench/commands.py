@@ -81,6 +81,10 @@ def stress(options: argparse.Namespace) -> int:
 def verify(options: argparse.Namespace) -> int:
     from bench.engines.rerun import verify_entries
 
+    for path in options.entries:
+        if not path.is_file():
+            state = "is a folder" if path.is_dir() else "is not there"
+            raise BenchError(f"{path} {state}. Give files of entries, such as leaderboards/ct/mini/tv.json.")
     return verify_entries(options.entries, images=options.images, renew=options.renew)
 
 

@@ -6,16 +6,16 @@ Both write a record of their own beside the result, which stays as it is.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bench.contract import registry
 from bench.engines.local import LocalEngine, Task
-from bench.engines.pending_runs import look_around
+from bench.engines.pending_runs import claims, look_around, timing_claim, working
 from bench.engines.processes import threads
 from bench.errors import BenchError
 from bench.places import runs, store
@@ -38,22 +38,28 @@ def time_runs(tracks: Sequence[str], methods: Sequence[str], *, again: bool, rep
 
     Raises `BenchError` where there is no such run, and while another command works on this store.
     """
-    busy = [path for path in (store() / "claims").glob("*") if held(path)]
-    if busy:
-        raise BenchError(
-            f"{len(busy)} runs are at work on {store()}. Times are measured alone: try again when they end."
-        )
-    alone = take(store() / "claims" / "timing")
+    return each(tracks, methods, TIMING, measure_run, 600.0, 1, again, report, measuring())
+
+
+@contextmanager
+def measuring() -> Iterator[None]:
+    """In the block other commands on this store wait. Raises `BenchError` while one of them works."""
+    alone = take(timing_claim())
     if alone is None:
         raise BenchError(f"another `bench time` is at work on {store()}. Try again when it ends.")
-    return each(tracks, methods, TIMING, measure_run, 600.0, 1, again, report, alone)
+    with alone:
+        if busy := [path for path in claims().glob("*") if path != timing_claim() and held(path)]:
+            raise BenchError(
+                f"{len(busy)} runs are at work on {store()}. Times are measured alone: try again when they end."
+            )
+        yield
 
 
 def stress_runs(
     tracks: Sequence[str], methods: Sequence[str], *, again: bool, jobs: int | None = None, report: Report = print
 ) -> int:
     """Score the finished runs of some tracks and methods under shifts, without training; 1 if one failed, else 0."""
-    return each(tracks, methods, STRESS, stress_run, 3600.0, jobs, again, report)
+    return each(tracks, methods, STRESS, stress_run, 3600.0, jobs, again, report, working("stress", report))
 
 
 def each(
@@ -65,10 +71,10 @@ def each(
     jobs: int | None,
     again: bool,
     report: Report,
-    alone: AbstractContextManager[Any] | None = None,
+    claimed: AbstractContextManager[None],
 ) -> int:
-    """Do a work on every finished run that has no record of it yet."""
-    with alone or nullcontext():
+    """Do a work on every finished run that has no record of it yet, under a claim of this command."""
+    with claimed:
         chosen = select(set(tracks), set(methods))
         if not chosen:
             raise BenchError(f"no finished run of {', '.join(methods) or 'any method'} on these tracks in {runs()}.")

@@ -24,12 +24,13 @@ from bench.errors import BenchError
 from bench.places import open_runs, runs, store
 from bench.runs.records import Result, finished
 from bench.runs.spec import Spec
-from bench.runs.store import Claim, clear_scratch, held, take
+from bench.runs.store import Claim, clear_scratch, held, hold, take
 from bench.tracking import address, journal, mirror, tracker
 
 GRACE = 60.0  # seconds beyond the time of a run, to write and to log it
 GPU_NODES = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")  # of NVIDIA, of Windows' Linux, of AMD: without, no GPU
 PATIENCE = 15.0  # seconds that a command waits at its end while nothing is handed in to MLflow
+WAITS = "waiting until `bench time` has ended, which measures alone on this store"
 POLL = 1.0  # seconds between looks at the runs of another command
 
 
@@ -80,6 +81,7 @@ def run_grid(specs: Sequence[Spec], engine: Engine, *, force: bool = False, repo
     pending = longest_first(pending)
     console = Console(len(pending), report)
     claimed = Claimed((), force)
+    waiting = False  # and the user knows
     try:
         while pending:
             claimed = Claimed(pending, force)
@@ -91,7 +93,11 @@ def run_grid(specs: Sequence[Spec], engine: Engine, *, force: bool = False, repo
             for spec in [spec for spec in pending if not held(claim_path(spec)) and finished(runs() / spec.key)]:
                 pending.remove(spec)
                 console.elsewhere(spec)
+            pending = [*pending, *claimed.postponed]
             if pending and not claimed.ever:
+                if claimed.postponed and not waiting:
+                    waiting = True
+                    report(WAITS)
                 time.sleep(POLL)
     finally:
         for _, claim in claimed.taken.values():
@@ -114,6 +120,7 @@ class Claimed(Iterable[Task]):
     def __init__(self, specs: Sequence[Spec], force: bool) -> None:
         self.specs, self.force = specs, force
         self.passed_over: list[Spec] = []
+        self.postponed: list[Spec] = []  # until times have been measured
         self.taken: dict[Task, tuple[Spec, Claim]] = {}  # at work
         self.ever = False  # whether a run was begun
 
@@ -124,6 +131,10 @@ class Claimed(Iterable[Task]):
                 self.passed_over.append(spec)
                 continue
             claim.__enter__()
+            if held(timing_claim()):  # looked at only now: either this command or `bench time` sees the other's claim
+                claim.__exit__()
+                self.postponed.append(spec)
+                continue
             if is_done(spec) and not self.force:  # another command ended it a moment ago
                 claim.__exit__()
                 self.passed_over.append(spec)
@@ -144,7 +155,28 @@ def is_done(spec: Spec) -> bool:
 
 
 def claim_path(spec: Spec) -> Path:
-    return store() / "claims" / spec.key
+    return claims() / spec.key
+
+
+def claims() -> Path:
+    """The folder of claims: of runs by their keys, and of other commands at work."""
+    return store() / "claims"
+
+
+def timing_claim() -> Path:
+    """The claim of the one command that measures times."""
+    return claims() / "timing"
+
+
+@contextmanager
+def working(name: str, report: Report = print) -> Iterator[None]:
+    """In the block no times are measured on this store. Waits until a measurement at work has ended."""
+    with hold(claims() / f"{name}-{os.getpid()}"):
+        if held(timing_claim()):
+            report(WAITS)
+        while held(timing_claim()):
+            time.sleep(POLL)
+        yield
 
 
 @contextmanager

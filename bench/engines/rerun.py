@@ -31,13 +31,14 @@ def verify_entries(
     """Verify entries one after another; 1 if one of them does not agree or cannot be run, else 0."""
     engine = LocalEngine(1, pending_runs.look_around(cpu=False).visible)
     failures = 0
-    for path in paths:
-        try:
-            agrees = verify_entry(read(path), path, engine, images, renew, report)
-        except BenchError as error:
-            report(str(error) if str(path) in str(error) else f"{path}: {error}")
-            agrees = False
-        failures += not agrees
+    with pending_runs.working("verify", report):
+        for path in paths:
+            try:
+                agrees = verify_entry(read(path), path, engine, images, renew, report)
+            except BenchError as error:
+                report(str(error) if str(path) in str(error) else f"{path}: {error}")
+                agrees = False
+            failures += not agrees
     report(f"{len(paths) - failures} of {len(paths)} entries agree")
     return int(failures > 0)
 

@@ -92,8 +92,10 @@ class Record(BaseModel):
     def read(cls, path: Path) -> Self:
         try:
             return cls.from_json(path.read_text(encoding="utf-8"), str(path))
-        except (OSError, UnicodeDecodeError) as error:
-            raise BenchError(f"cannot read {path}: {error}.") from None
+        except OSError as error:
+            raise BenchError(f"cannot read {path}: {error.strerror or error}.") from None
+        except UnicodeDecodeError:
+            raise BenchError(f"cannot read {path}: it is no text.") from None
 
 
 class Sealed(Record):

@@ -105,10 +105,13 @@ BAD = [
     (("import", "text.txt"), 2, "text.txt is no archive, or a damaged one: "),
     (("import", "folder"), 2, "folder holds no run. Give an archive of `bench export`"),
     (("import", "other"), 2, "other holds no run. Give an archive of `bench export`"),
-    (("verify", "absent.json"), 1, "cannot read absent.json: "),
+    (("verify", "absent.json"), 2, "absent.json is not there. Give files of entries"),
     (("verify", "entry.json"), 1, "entry.json is no valid entry: task: Field required"),
     (("verify", "text.txt"), 1, "text.txt is no valid entry: the text: Invalid JSON"),
-    (("verify", "folder"), 1, "cannot read folder: "),
+    (("verify", "folder"), 2, "folder is a folder. Give files of entries, such as leaderboards/ct/mini/tv.json."),
+    (("verify", "binary.json"), 1, "cannot read binary.json: it is no text."),
+    (("import", "binary.json"), 2, "binary.json is no archive, or a damaged one: "),
+    ((*RUN, "binary.py"), 1, "method binary cannot be imported: SyntaxError: "),
 ]
 
 
@@ -125,6 +128,8 @@ def place(tmp_path_factory):
     (folder / "tv.py").write_text("")
     (folder / "syntax.py").write_text("def (:\n")
     (folder / "text.txt").write_text("hello")
+    (folder / "binary.json").write_bytes(bytes(range(128, 256)))
+    (folder / "binary.py").write_bytes(bytes(range(128, 256)))
     (folder / "entry.json").write_text(json.dumps({}))
     run_directory(folder / "store" / "runs", result("tv"))
     return folder
