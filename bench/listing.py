@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from bench.contract import registry
 from bench.contract.registry import MethodFile
 from bench.contract.space import Choice, Range
 from bench.contract.task import Track
+from bench.data import cache, sizes
 from bench.errors import BenchError, unknown
+from bench.places import ROOT, store
+from bench.runs import key, provenance
 
 
 def names(what: str | None) -> dict[str, list[dict[str, Any]]]:
@@ -74,13 +77,42 @@ def track_lines(track: Track) -> Iterator[str]:
     yield f"  training {budget.steps} steps of {budget.batch} images"
     yield f"           the checkpoint is the best of {looks} looks at {budget.validation_images} validation images"
     yield f"  data     {', '.join(track.data) or 'embedded'}; the splits share no {track.split_unit}"
+    parts = [
+        f"{split} {images}" + (f" in {groups} groups" if groups != images else "")
+        for split, (images, groups) in sizes.kept(track).items()
+        if images
+    ]
+    yield f"  images   {', '.join(parts) or 'counted when a run opens the track'}"
     for name, values in track.direct_space.items():
         yield f"  direct   {name} tuned {describe(values)}"
     if track.citation:
         yield f"  {track.citation}"
 
 
+def remembered(kind: str, parts: list[Any], make: Callable[[], Any]) -> Any:
+    """Plain values from the cache, where they are told without the imports that making them takes.
+
+    Nothing is written where there is no store yet.
+    """
+    path = cache.folder() / f"{kind}-{key.digest(parts)}.json"
+    found = cache.read_values(path)
+    if found is None:
+        found = make()
+        if store().is_dir():
+            cache.write_values(path, found)
+    return found
+
+
 def method_lines(name: str) -> Iterator[str]:
+    """A method in detail; of one of this repository they are kept in the cache."""
+    path = registry.method_file(name).path
+    if path is None or not path.is_relative_to(ROOT):
+        return describe_method(name)
+    parts = [name, provenance.source_hash(), provenance.versions(), sorted(one.id for one in registry.all_tracks())]
+    return iter(remembered("method", parts, lambda: list(describe_method(name))))
+
+
+def describe_method(name: str) -> Iterator[str]:
     from bench.contract.construct import FROM_TRACK
 
     file, method = registry.method_file(name), registry.load_method(name)

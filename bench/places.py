@@ -23,9 +23,14 @@ def runs() -> Path:
     return store() / "runs"
 
 
+def partials() -> Path:
+    """The folder of trainings that have not ended, each named by the key of its run."""
+    return store() / "partial"
+
+
 def partial(key: str) -> Path:
     """The folder of a run's training until the run directory is whole."""
-    return store() / "partial" / key
+    return partials() / key
 
 
 def open_runs() -> Path:

@@ -22,6 +22,7 @@ from bench.engines.local import LocalEngine, Task
 from bench.engines.processes import clean, context, end, processors, threads, work
 from bench.errors import BenchError
 from bench.places import open_runs, runs, store
+from bench.runs.checkpoints import clear_interrupted
 from bench.runs.records import Result, finished
 from bench.runs.spec import Spec
 from bench.runs.store import Claim, clear_scratch, held, hold, take
@@ -103,6 +104,7 @@ def run_grid(specs: Sequence[Spec], engine: Engine, *, force: bool = False, repo
         for _, claim in claimed.taken.values():
             claim.__exit__()
         clear_scratch(runs())  # of runs that crashed or were stopped
+        clear_interrupted()
     return console.failures
 
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import shutil
+import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from bench.contract import registry
 from bench.contract.construct import asked_of_track
 from bench.errors import BenchError
-from bench.places import runs
+from bench.places import partials, runs, store
 from bench.runs import run_directory
 from bench.runs.records import Result, finished
+from bench.runs.store import held
 
 if TYPE_CHECKING:
     from bench.contract.method import Method
     from bench.contract.task import Track
 
 CHECKPOINT = "checkpoint.ckpt"
+KEPT = 30 * 86400.0  # seconds that a training is kept which nobody goes on with
 
 
 def find(key: str, method: str) -> str:
@@ -31,6 +36,20 @@ def find(key: str, method: str) -> str:
         raise BenchError(f"the run {result.key} of {method} keeps nothing learned: it has no {CHECKPOINT}.")
     run_directory.check(found[0], result, CHECKPOINT)
     return result.key
+
+
+def clear_interrupted() -> None:
+    """Remove the trainings that nobody will go on with: their run has ended since, or they lay untouched for a month.
+
+    A training that a process works on is left alone.
+    """
+    for folder in partials().glob("[0-9a-f]*"):
+        with suppress(OSError):  # removed by another command, say
+            touched = max(path.stat().st_mtime for path in [folder, *folder.iterdir()])
+            run_dir = runs() / folder.name
+            ended = finished(run_dir) and (run_dir / run_directory.RESULT).stat().st_mtime > touched
+            if (ended or time.time() - touched > KEPT) and not held(store() / "claims" / folder.name):
+                shutil.rmtree(folder)
 
 
 def restore(method: Method, track: Track, key: str) -> dict[str, Any]:

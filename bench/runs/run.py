@@ -23,6 +23,7 @@ from bench.contract.method import LearnedMethod, Method
 from bench.contract.reads import Watch
 from bench.contract.space import at_edge
 from bench.contract.task import Problem, Track
+from bench.data import sizes
 from bench.data.measurements import Measured
 from bench.errors import BenchError
 from bench.evaluation.curves import CurvePoint, Look
@@ -152,6 +153,8 @@ def tune_train_evaluate(
         report("opening data")
         problem = registry.load_task(track.task).open(track)
         outcome.splits = {split: len(images) for split, images in problem.images.items()}
+        if is_first_process():
+            sizes.keep(track, problem)
         images = min(spec.limit or math.inf, outcome.splits["test"])
         if spec.devices > images:
             raise BenchError(f"{spec.devices} devices cannot share {images} test images. Ask for fewer by --devices.")

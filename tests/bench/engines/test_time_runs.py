@@ -64,7 +64,7 @@ def test_another_command_waits_too(store, lines):
 
 def test_no_times_are_measured_while_another_command_works(spec, store):
     folder = toy.perform_here(spec)
-    with working("verify"), pytest.raises(BenchError, match="1 runs are at work on .* Times are measured alone"):
+    with working("verify"), pytest.raises(BenchError, match=r"1 runs are at work on .* Times are measured alone"):
         time_runs(["toy:mini"], [], again=False)
     assert not timing_claim().exists()
     with hold(timing_claim()), pytest.raises(BenchError, match="another `bench time` is at work"):

@@ -1,16 +1,22 @@
 """What a run has learned is used again by its key, without a training, and is a run of its own."""
 
+import os
+import time
 from dataclasses import replace
 
 import pytest
 import torch
 import toy
+from fabricate import result, run_directory
 
 from bench.cli import main
 from bench.contract.registry import load_method, track
 from bench.errors import BenchError
+from bench.places import partial
+from bench.runs import checkpoints
 from bench.runs.checkpoints import restore
 from bench.runs.records import Result
+from bench.runs.store import hold
 
 pytestmark = pytest.mark.usefixtures("toys", "store", "untracked", "signals")
 
@@ -118,3 +124,40 @@ def test_a_flipped_bit_in_a_checkpoint_is_one_line_and_no_run(trained, store, ca
     with pytest.raises(BenchError, match="was changed since the run wrote it"):
         restore(load_method(path)(), track("toy:mini"), first.key)  # and where it changes after the command has started
     assert not others(store, first)
+
+
+def interrupted(key, days):
+    """A training that was written down some days ago."""
+    folder = partial(key)
+    folder.mkdir(parents=True)
+    (folder / "last.ckpt").write_bytes(b"weights")
+    for path in (folder / "last.ckpt", folder):
+        os.utime(path, (time.time() - days * 86400, time.time() - days * 86400))
+    return folder
+
+
+def test_trainings_that_nobody_goes_on_with_are_removed(store):
+    run = result("unet", 0)
+    run_directory(store / "runs", run)
+    over, again = interrupted(run.key, 1), interrupted(run.key[::-1], 1)
+    forgotten, claimed = interrupted("0123abcd", 31), interrupted("4567abcd", 31)
+    recent = interrupted("89abcdef", 29)
+    (store / "claims").mkdir()
+    with hold(store / "claims" / claimed.name):
+        checkpoints.clear_interrupted()
+    assert [path.exists() for path in (over, again, forgotten, claimed, recent)] == [False, True, False, True, True]
+
+
+def test_a_training_that_was_interrupted_while_its_run_was_done_again_is_kept(store):
+    run = result("unet", 0)
+    path = run_directory(store / "runs", run) / "result.json"
+    os.utime(path, (time.time() - 1e5, time.time() - 1e5))
+    folder = interrupted(run.key, 1)
+    checkpoints.clear_interrupted()
+    assert folder.exists()
+
+
+def test_a_command_removes_them(store, go, shrink):
+    folder = interrupted("0123abcd", 31)
+    assert go(shrink, limit=1) == 0
+    assert not folder.exists()
