@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import random
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from functools import cached_property
 
-import numpy as np
 import torch
 from deepinv.physics import LinearPhysics
 from pytorch_lightning import Trainer
@@ -17,8 +14,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from bench.contract.construct import build
+from bench.contract.determinism import exact, seeded
 from bench.contract.method import Estimate, Method
-from bench.contract.precision import exact
 from bench.contract.toy_operators import Toy
 
 
@@ -52,21 +49,6 @@ class Tried:
         """Whether the method draws random numbers: another seed gives another image."""
         other = run(self.instance, self.toy.y, self.toy.physics(self.toy.params), seed=1)
         return not torch.equal(other, self.image)
-
-
-@contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Seeds the global generators of torch, NumPy and Python; afterwards they go on as if nothing had happened."""
-    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
-    try:
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            np.random.seed(seed)  # noqa: NPY002
-            random.seed(seed)
-            yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(numpy)  # noqa: NPY002
 
 
 def make(method: type[Method], toy: Toy) -> Method:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import math
-import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from deepinv.physics import LinearPhysics
 from pytorch_lightning import LightningModule
@@ -19,9 +16,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Subset
 
 from bench.contract import registry
+from bench.contract.determinism import exact, seeded
 from bench.contract.method import Estimate, Method
 from bench.contract.operators import direct
-from bench.contract.precision import exact
 from bench.contract.task import Problem, Track
 from bench.data.measurements import Measured, collate, digest, generator
 from bench.errors import BenchError, OverTime
@@ -56,20 +53,9 @@ class Evaluation:
     data_hash: str
 
 
-@contextmanager
-def seeded(*parts: object) -> Iterator[None]:
-    """Random numbers of torch, NumPy and Python that depend on ``parts`` alone, and leave the state as it was."""
-    value = int(generator(*parts).integers(2**31))
-    numpy_state, python_state = np.random.get_state(), random.getstate()  # noqa: NPY002 - a method may draw from it
-    with torch.random.fork_rng():
-        torch.manual_seed(value)
-        np.random.seed(value)  # noqa: NPY002
-        random.seed(value)
-        try:
-            yield
-        finally:
-            np.random.set_state(numpy_state)  # noqa: NPY002
-            random.setstate(python_state)
+def seed_of(seed: int, track: Track, name: str) -> int:
+    """The seed of the global generators while an image of a track is reconstructed."""
+    return int(generator(seed, track.id, name).integers(2**31))
 
 
 def reconstruct(method: Method, y: Tensor, physics: LinearPhysics, shape: Sequence[int], name: str) -> Estimate:
@@ -143,7 +129,7 @@ def mean_score(
             if time.monotonic() > deadline:
                 raise OverTime("the trial went over its time")
             (name,), x, y, params = collate([data[index]])
-            with seeded(seed, track.id, name):
+            with seeded(seed_of(seed, track, name)):
                 estimate = reconstruct(
                     method, y.clone().to(device), physics_for(data.problem, params, device), x.shape, name
                 )
@@ -180,7 +166,7 @@ class Referee(LightningModule):
         given = y.clone().to(self.device)
         synchronise(self.device)
         start = time.perf_counter()
-        with seeded(self.seed, self.track.id, name):
+        with seeded(seed_of(self.seed, self.track, name)):
             estimate = reconstruct(self.method, given, physics, x.shape, name)
         synchronise(self.device)
         seconds = time.perf_counter() - start
@@ -226,7 +212,7 @@ def evaluate(
 
 
 class Indexed(Dataset):
-    """Samples of a split with their place in it and their group, as batches of one."""
+    """Samples of a split with their index and their group, as batches of one."""
 
     def __init__(self, data: Measured) -> None:
         self.data = data

@@ -13,7 +13,7 @@ import toy
 from bench.contract.method import Estimate, Method
 from bench.data.measurements import Measured
 from bench.errors import BenchError, OverTime
-from bench.evaluation.evaluate import Row, evaluate, mean_score, seeded, summary
+from bench.evaluation.evaluate import Row, evaluate, mean_score, summary
 
 
 class Call(Method):
@@ -178,18 +178,6 @@ def test_random_numbers_are_seeded_per_image():
         [mean_score(Call(sample), track, data, [i], torch.device("cpu")) for i in order] for order in ((0, 1), (1, 0))
     )
     assert forth == back[::-1]
-
-
-def test_seeding_leaves_the_generators_as_they_were():
-    def state():
-        return torch.get_rng_state().tolist(), random.getstate(), np.random.get_state()[1].tolist()  # noqa: NPY002
-
-    before = state()
-    with seeded(1, "a"):
-        first = float(torch.rand(1)), random.random(), float(np.random.rand())  # noqa: NPY002
-    assert state() == before
-    with seeded(1, "a"):
-        assert first == (float(torch.rand(1)), random.random(), float(np.random.rand()))  # noqa: NPY002
 
 
 def test_a_deadline_ends_a_trial():
