@@ -90,7 +90,7 @@ def track_lines(track: Track) -> Iterator[str]:
 
 
 def remembered(kind: str, parts: list[Any], make: Callable[[], Any]) -> Any:
-    """Plain values from the cache, where they are told without the imports that making them takes.
+    """Plain values from the cache; they are made, by imports of seconds, where it does not hold them.
 
     Nothing is written where there is no store yet.
     """

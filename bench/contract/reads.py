@@ -44,7 +44,7 @@ def declared(method: type[Method], folder: Path) -> dict[str, Path]:
 
 
 class Watch:
-    """Hears, from now to the next watch of this process, which files of a folder its code opens to read.
+    """Notes, from now to the next watch of this process, which files of a folder its code opens to read.
 
     Files that the code has written itself are none of them, nor are files of packages, stores and data sets that may
     lie below the folder.
@@ -72,7 +72,7 @@ class Watch:
         for path in sorted(self.opened - (self.known or set())):
             raise self._undeclared(path)
 
-    def hear(self, name: Any, mode: Any, flags: int) -> None:
+    def note(self, name: Any, mode: Any, flags: int) -> None:
         """A file is about to be opened."""
         path = os.path.realpath(os.fsdecode(name))
         if not path.startswith(self.folder) or path.startswith(self.others):
@@ -105,18 +105,18 @@ class Watch:
         )
 
 
-_heard_by: list[Watch] = []  # the present watch; a hook can't be taken away again, so that there is one
+_watches: list[Watch] = []  # the present one; a hook can't be taken away again, so that there is one
 
 
 def listen(watch: Watch) -> None:
-    if not _heard_by:
+    if not _watches:
         sys.addaudithook(_hook)
-    _heard_by[:] = [watch]
+    _watches[:] = [watch]
 
 
 def _hook(event: str, arguments: tuple[Any, ...]) -> None:
     if event == "open" and isinstance(arguments[0], str | bytes | os.PathLike):
-        _heard_by[0].hear(*arguments)
+        _watches[0].note(*arguments)
 
 
 def _source_of(path: str) -> str:

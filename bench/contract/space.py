@@ -49,5 +49,5 @@ def at_edge(value: Any, values: Range) -> bool:
         return False
     if not values.low <= value <= values.high:
         return True
-    low, high, place = (log(v) if values.log else v for v in (values.low, values.high, value))
-    return not EDGE < (place - low) / (high - low) < 1 - EDGE
+    low, high, chosen = (log(v) if values.log else v for v in (values.low, values.high, value))
+    return not EDGE < (chosen - low) / (high - low) < 1 - EDGE

@@ -99,7 +99,7 @@ def check(name: str) -> list[str]:
 def get(name: str) -> Path:
     """Download what a data set lacks on this machine, with checksums, and return the download folder.
 
-    Files that are already here, in either place, are verified and not fetched again. Raises BenchError when offline.
+    Files that are already here, in either folder, are verified and not fetched again. Raises BenchError when offline.
     """
     declared = manifest(name)
     target = store() / "data" / name
@@ -151,7 +151,7 @@ def _find(name: str, relative: str) -> Path | None:
 
 
 def _is_file(path: Path) -> bool:
-    """Whether a file is there. Raises BenchError where that can't be told, as in a folder without permission."""
+    """Whether a file is there. Raises BenchError where that can't be found out, as in a folder without permission."""
     try:
         return path.is_file()
     except OSError as error:

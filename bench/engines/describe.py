@@ -84,16 +84,16 @@ def describe_all(
     `BenchError` where a hyperparameter has a wrong name or value.
     """
     found: list[dict[str, MethodDescription] | str] = [{} for _ in asked]
-    places = {}
+    pending = {}
     for index, (name, hyperparameters) in enumerate(asked if tracks else ()):
         kept = cache_path(name, hyperparameters, tracks)
         values = (cache.read_values(kept) if kept else None) or {}
         found[index] = {track: MethodDescription(**one) for track, one in values.items()}
         if not found[index]:
             arguments = (registry.absolute(name), [track.id for track in tracks], dict(hyperparameters))
-            places[Task(name, describe, arguments, TIME)] = index, kept
-    for ended in engine.work(list(places)):
-        index, kept = places[ended.task]
+            pending[Task(name, describe, arguments, TIME)] = index, kept
+    for ended in engine.work(list(pending)):
+        index, kept = pending[ended.task]
         if ended.error.startswith(WRONG_VALUE):
             raise BenchError(ended.error.removeprefix(WRONG_VALUE))
         found[index] = ended.error or {track: MethodDescription(**one) for track, one in ended.value.items()}

@@ -32,13 +32,13 @@ def execute(spec_text: str, send: Callable[[str], None]) -> str:
 
     target = runs() / spec.key
     with outcome_directory(target) as directory:
-        with journal.journal(spec) as telling:
+        with journal.journal(spec) as lines:
             if spec.devices > 1:
                 launch(spec, directory)
             else:
                 from bench.runs.run import perform
 
-                look = perform(spec, directory, report, telling.hear)
+                look = perform(spec, directory, report, lines.take)
     if finished(target):
         shutil.rmtree(partial(spec.key), ignore_errors=True)
     send(WRITTEN)

@@ -31,7 +31,7 @@ class Ended:
     value: Any
     error: str
     seconds: float
-    stage: str = ""  # the last one that it told
+    stage: str = ""  # the last one that it reported
 
 
 @dataclass
@@ -106,8 +106,8 @@ class LocalEngine:
         environment = clean(os.environ)
         if self.visible:
             count = task.devices
-            places = range(slot * count, (slot + 1) * count)
-            environment["CUDA_VISIBLE_DEVICES"] = ",".join(self.visible[i % len(self.visible)] for i in places)
+            slots = range(slot * count, (slot + 1) * count)
+            environment["CUDA_VISIBLE_DEVICES"] = ",".join(self.visible[i % len(self.visible)] for i in slots)
         arguments = (task.function, task.arguments, environment, sender, 0)
         process = multiprocessing.Process(target=work, args=arguments)
         with signals_held():

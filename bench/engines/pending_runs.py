@@ -189,7 +189,7 @@ def track(specs: Sequence[Spec], *, force: bool = False, report: Report = print)
         yield
         return
     multiprocessing = context()
-    told, sender = multiprocessing.Pipe(duplex=False)
+    answers, sender = multiprocessing.Pipe(duplex=False)
     receiver, stop = multiprocessing.Pipe(duplex=False)
     arguments = (tracker.serve, (receiver,), clean(os.environ), sender, 0)
     process = multiprocessing.Process(target=work, args=arguments)
@@ -201,19 +201,19 @@ def track(specs: Sequence[Spec], *, force: bool = False, report: Report = print)
             yield
     finally:
         try:
-            wait_for(told, stop, report)
+            wait_for(answers, stop, report)
         finally:
             end(process)
             stop.close()
-            told.close()
+            answers.close()
 
 
-def wait_for(told: Connection, stop: Connection, report: Report) -> None:
+def wait_for(answers: Connection, stop: Connection, report: Report) -> None:
     """Ask a tracker to end and wait while it makes progress."""
     with suppress(OSError, EOFError):
         stop.send(None)
-        while told.poll(PATIENCE):
-            kind, content = told.recv()
+        while answers.poll(PATIENCE):
+            kind, content = answers.recv()
             if kind == "value":
                 return
             if kind == "error":

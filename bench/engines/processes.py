@@ -166,11 +166,12 @@ def end_with_command() -> None:
 
 
 def stop_on_signals() -> None:
-    """Ctrl-C and SIGTERM stop this command, where signals can be heard: in the main thread."""
+    """Ctrl-C and SIGTERM stop this command, where a process receives signals: in the main thread."""
     if threading.current_thread() is threading.main_thread():
         _asked_to_stop.clear()
         for number in STOPPING:
             signal.signal(number, _stop)
+        sys.unraisablehook = _unraisable
 
 
 @contextmanager
@@ -195,6 +196,12 @@ _asked_to_stop: list[int] = []
 def _stop(number: int, frame: object) -> None:
     _asked_to_stop.append(number)
     stop_if_asked()
+
+
+def _unraisable(lost: Any) -> None:
+    """Passes over the exception of a signal that was raised where Python drops it: `stop_if_asked` raises it again."""
+    if not (_asked_to_stop and isinstance(lost.exc_value, KeyboardInterrupt | SystemExit)):
+        sys.__unraisablehook__(lost)
 
 
 def end(process: Any) -> None:

@@ -102,7 +102,7 @@ def is_stopped(pid: int) -> bool:
 def end_on_sigterm() -> None:
     """SIGTERM ends this process at once, in whichever collective operation it waits.
 
-    Lightning takes the signal for a wish to stop after the batch, which the other ranks do not hear of.
+    Lightning takes the signal for a wish to stop after the batch, of which the other ranks know nothing.
     """
     reader, writer = socket.socketpair()
     writer.setblocking(False)
@@ -129,8 +129,8 @@ def main(arguments: list[str]) -> None:
     torch.set_num_threads(threads())
     path, directory = map(Path, arguments)
     spec = Spec.read(path)
-    with journal.Telling(journal.path_of(spec.key)) as telling:
-        point = telling.hear if is_first_process() else lambda point: None
+    with journal.Writer(journal.path_of(spec.key)) as lines:
+        point = lines.take if is_first_process() else lambda point: None
         look = perform(spec, directory, lambda stage: None, point)
     if look is not None:
         look(directory)

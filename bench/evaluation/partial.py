@@ -1,6 +1,6 @@
 """The checkpoint of a training that is not done yet: written whole, and believed only where it is this run's.
 
-It holds all that the rest of a training depends on: weights, optimisers, schedulers, the place in the stream, the
+It holds all that the rest of a training depends on: weights, optimisers, schedulers, the position in the stream, the
 states of the random number generators, and the findings of other callbacks (best weights and curves so far).
 """
 
@@ -73,7 +73,7 @@ class Keeper(Callback):
         return self.folder / NAME
 
     def step(self) -> int:
-        """The steps that are done by a checkpoint of this run; 0 without one. Another file is told and passed over."""
+        """The steps that are done by a checkpoint of this run; 0 without one. Another file is reported and not used."""
         if not self.path.exists():
             return 0
         try:

@@ -92,8 +92,6 @@ def save_atoms(atoms: Tensor, path: Path) -> None:
     rows = -(-count // columns)
     sheet = np.full((rows * (height + 1) + 1, columns * (width + 1) + 1), 255, np.uint8)
     for index, tile in enumerate(tiles):
-        top, left = (
-            place * (side + 1) + 1 for place, side in zip(divmod(index, columns), (height, width), strict=True)
-        )
+        top, left = (step * (side + 1) + 1 for step, side in zip(divmod(index, columns), (height, width), strict=True))
         sheet[top : top + height, left : left + width] = tile.round()
     Image.fromarray(sheet).save(path)

@@ -57,15 +57,15 @@ def compare(
 def lines(entry: Entry, comparisons: Sequence[Comparison]) -> list[str]:
     """What to print: one line an image, then the verdict on the entry."""
     width = max(len(one.image) for one in comparisons)
-    told = [f"{entry.board} {entry.name}"]
+    shown = [f"{entry.board} {entry.name}"]
     for one in comparisons:
         measured = "" if one.same_measurement else ", its measurement differs in bits"
         detail = f" ({one.detail})" if one.detail else ""
-        told.append(f"  seed {one.seed}  {one.image.ljust(width)}  {one.verdict}{detail}{measured}")
+        shown.append(f"  seed {one.seed}  {one.image.ljust(width)}  {one.verdict}{detail}{measured}")
     agreeing = sum(one.agrees for one in comparisons)
     verdict = {"bits": "agrees to the bit", "tolerance": "agrees within the tolerance", "": "does NOT agree"}
-    told.append(f"  {verdict[agreement(comparisons)]}: {agreeing} of {len(comparisons)} images")
-    return told
+    shown.append(f"  {verdict[agreement(comparisons)]}: {agreeing} of {len(comparisons)} images")
+    return shown
 
 
 def agreement(comparisons: Sequence[Comparison]) -> Literal["bits", "tolerance", ""]:

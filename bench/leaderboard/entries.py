@@ -188,7 +188,7 @@ class Entry(Sealed):
 
     @property
     def file(self) -> Path:
-        """Its place below the folder of boards."""
+        """Its path below the folder of boards."""
         return Path(self.task, self.track, f"{self.name}.json")
 
 
@@ -248,12 +248,12 @@ def read_all(boards: Path) -> Reading:
 
 
 def read(path: Path, boards: Path | None = None) -> Entry:
-    """Read one entry. Raises `BenchError` where it is damaged or lies at a place that is not its own."""
+    """Read one entry. Raises `BenchError` where it is damaged or lies at a path that is not its own."""
     if is_older(path, FORMAT):
         raise OlderFormat(f"{path} is an entry of an older format: run it again.")
     entry = Entry.read(path)
-    place = path.absolute().parts[-3:] if boards is None else path.relative_to(boards).parts
-    if place != entry.file.parts:
+    parts = path.absolute().parts[-3:] if boards is None else path.relative_to(boards).parts
+    if parts != entry.file.parts:
         raise BenchError(f"{path} is no valid entry: by its content it is {entry.file}.")
     return entry
 

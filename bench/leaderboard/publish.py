@@ -1,7 +1,7 @@
 """`bench board`: run directories -> entries -> the folder of boards and its pages.
 
 Run directories are the truth. MLflow adds runs that only it holds, and may be away, empty or another's database.
-One damaged file stops nothing: it is told, and everything else is published.
+One damaged file stops nothing: it is reported, and everything else is published.
 """
 
 from __future__ import annotations
@@ -146,11 +146,11 @@ def write(
         old = before.get(new.file)
         if old is None or selection.preferred([new, old], now) is new:
             before[new.file] = selection.merged(new, old) if old else new
-    for place, entry in before.items():
+    for file, entry in before.items():
         if figures is not None and not entry.label:
             figure = figures.get((entry.board, entry.method))
             if figure is not None and figure.metric not in entry.metrics:
                 figure = None
             entry = entry.model_copy(update={"published": figure})
-        kept.write_text(folder / place, entry.to_json())
+        kept.write_text(folder / file, entry.to_json())
     return kept.read_all(folder)

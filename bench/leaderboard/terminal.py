@@ -30,10 +30,10 @@ def _board(board: Board) -> str:
             line[1] = cells.cut(line[1], widths[1]).ljust(widths[1])
             lines.append("  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
     for row in board.rows:
-        told = "; ".join(filter(None, [row.role, row.reason, *row.notes]))
-        if told:
+        remarks = "; ".join(filter(None, [row.role, row.reason, *row.notes]))
+        if remarks:
             mark = "*" if row.entry.status == "ok" else "–"
-            lines.append(f"   {mark}  " + cells.cut(f"{row.entry.name}: {told}", WIDTH - 6))
+            lines.append(f"   {mark}  " + cells.cut(f"{row.entry.name}: {remarks}", WIDTH - 6))
     return "\n".join(lines) + "\n"
 
 

@@ -17,7 +17,7 @@ from bench.places import store
 
 SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_LOGGING_LEVEL": "CRITICAL",  # its tracebacks of a locked database; errors are told by `Away`
+    "MLFLOW_LOGGING_LEVEL": "CRITICAL",  # its tracebacks of a locked database; `Away` reports errors
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # a line for every run and trial
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",  # seconds; by default a server that hangs costs minutes per call

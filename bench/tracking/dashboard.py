@@ -22,8 +22,8 @@ def command(host: str, port: int) -> list[str]:
     if address.remote():
         raise BenchError(f"runs are tracked by the server {address.public(address.uri())}: open it in a browser.")
     check_free(host, port)
-    places = ["--backend-store-uri", address.uri(), "--default-artifact-root", database.artifacts(store().resolve())]
-    words = [sys.executable, "-m", "mlflow", "server", *places, "--host", host, "--port", str(port), "--workers", "1"]
+    options = ["--backend-store-uri", address.uri(), "--default-artifact-root", database.artifacts(store().resolve())]
+    words = [sys.executable, "-m", "mlflow", "server", *options, "--host", host, "--port", str(port), "--workers", "1"]
     # An environment that was installed before there was a front page shows MLflow's.
     return [*words, "--app-name", APP] if entry_points(group="mlflow.app", name=APP) else words
 
@@ -33,10 +33,10 @@ def check_free(host: str, port: int) -> None:
     if not 0 < port < 65536:
         raise BenchError(f"cannot serve on {host}:{port}: a port is a number from 1 to 65535. Give another --port.")
     try:
-        (family, kind, protocol, _, place), *_ = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        (family, kind, protocol, _, found), *_ = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         with socket.socket(family, kind, protocol) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port left a moment ago is free
-            probe.bind(place)
+            probe.bind(found)
     except OSError as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise BenchError(f"cannot serve on {host}:{port}: {reason}. Give another --port or --host.") from None

@@ -53,14 +53,14 @@ class Waiting:
     def __init__(self, why: str) -> None:
         self.why = why
         self.start = time.monotonic()
-        self.told = False
+        self.warned = False
 
     def go_on(self) -> None:
         waited = time.monotonic() - self.start
         if waited > PATIENCE:
             raise Away(f"{database()} stayed locked for {PATIENCE:.0f} s: {self.why}")
-        if waited > WORD_AFTER and not self.told:
-            self.told = True
+        if waited > WORD_AFTER and not self.warned:
+            self.warned = True
             print(f"bench: waiting for {database()}: {self.why}", file=sys.stderr, flush=True)
         time.sleep(0.05)
 
@@ -135,8 +135,8 @@ def set_aside(path: Path, why: str) -> None:
         part = path.with_name(path.name + suffix)
         if part.exists():
             part.rename(kept.with_name(kept.name + suffix))
-    told = f"{path} was set aside as {kept.name}: {why}. A new one is made; `bench import {store() / 'runs'}` fills it."
-    print(f"bench: {told}", file=sys.stderr, flush=True)
+    line = f"{path} was set aside as {kept.name}: {why}. A new one is made; `bench import {store() / 'runs'}` fills it."
+    print(f"bench: {line}", file=sys.stderr, flush=True)
 
 
 def wait_until_unlocked(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A run at work tells of itself: lines in a file of the store, which the tracker of a command hands to MLflow.
+"""A run at work writes of itself: lines in a file of the store, which the tracker of a command hands to MLflow.
 
 The run waits for nobody: a thread appends what has come since, every few seconds. A claim beside the file lives as
 long as the run's process. A line is an object with `header`, `points`, `trials`, `looks` or `ended`.
@@ -23,7 +23,7 @@ from bench.runs.spec import Spec
 from bench.runs.store import held, hold
 from bench.tracking.address import available
 
-EVERY = 2.0  # seconds between two tellings
+EVERY = 2.0  # seconds between two lines
 COMPARISON = "BENCH_COMPARISON"  # variable by which processes know the command that they work for
 LINES, RUNS, COMMANDS = ".jsonl", ".run", ".command"  # journals, claims of runs, claims of commands
 
@@ -57,18 +57,18 @@ def comparison(command: str) -> Iterator[None]:
             os.environ[COMPARISON] = before
 
 
-class Telling:
+class Writer:
     """Appends points, trials and pictures to a journal, from a thread of its own, in a ``with`` block."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.heard: list[CurvePoint | Trial | Look] = []
+        self.taken: list[CurvePoint | Trial | Look] = []
         self.stopped = threading.Event()
         self.thread = threading.Thread(target=self._watch, daemon=True)
 
-    def hear(self, one: CurvePoint | Trial | Look) -> None:
+    def take(self, one: CurvePoint | Trial | Look) -> None:
         """Take a point of a curve, a trial, or a picture; never waits."""
-        self.heard.append(one)
+        self.taken.append(one)
 
     def __enter__(self) -> Self:
         if available():
@@ -76,16 +76,16 @@ class Telling:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """What has not been told yet is in the run directory."""
+        """What has not been written yet is in the run directory."""
         self.stopped.set()
         if self.thread.ident is not None:
             self.thread.join()
 
     def _watch(self) -> None:
-        told = 0
+        written = 0
         while not self.stopped.wait(EVERY):
-            fresh = self.heard[told:]
-            told += len(fresh)
+            fresh = self.taken[written:]
+            written += len(fresh)
             points = [one for one in fresh if isinstance(one, CurvePoint)]
             trials = [asdict(one) for one in fresh if isinstance(one, Trial)]
             looks = [str(one.path) for one in fresh if isinstance(one, Look)]
@@ -94,7 +94,7 @@ class Telling:
 
 
 @contextmanager
-def journal(spec: Spec) -> Iterator[Telling]:
+def journal(spec: Spec) -> Iterator[Writer]:
     """The journal of a run, in a ``with`` block around it. A full disk costs the journal alone."""
     path = path_of(spec.key)
     with ExitStack() as stack:
@@ -103,7 +103,7 @@ def journal(spec: Spec) -> Iterator[Telling]:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 stack.enter_context(hold(path.with_suffix(RUNS)))
                 path.write_text(json.dumps({"header": header(spec)}, default=str) + "\n", encoding="utf-8")
-        yield stack.enter_context(Telling(path))
+        yield stack.enter_context(Writer(path))
 
 
 def header(spec: Spec) -> dict[str, Any]:

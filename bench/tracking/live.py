@@ -141,31 +141,31 @@ class Follower:
         name = views.name(header["track"], header["limit"])
         return server.experiment(name, lambda tags: {} if views.VIEW in tags else experiment_tags(header))
 
-    def comparison(self, server: Server, experiment: str, told: dict[str, Any] | None) -> str:
+    def comparison(self, server: Server, experiment: str, given: dict[str, Any] | None) -> str:
         """The MLflow run above the runs of a command on a track; "" for a run of no command."""
-        if not told:
+        if not given:
             return ""
-        known = self.comparisons.get((told["id"], experiment))
+        known = self.comparisons.get((given["id"], experiment))
         if known is None:
-            found = server.find(f"tags.`bench.comparison` = '{told['id']}'", experiment)
+            found = server.find(f"tags.`bench.comparison` = '{given['id']}'", experiment)
             if found:
                 known = found[0].info.run_id
             else:
-                tags = {"bench.comparison": told["id"], "bench.kind": "comparison", "bench.live": "true"}
-                tags |= {"mlflow.source.name": told["command"], "mlflow.source.type": "LOCAL"}
-                known = server.create(experiment, told["command"][:200], told["start"], tags)
-            self.comparisons[told["id"], experiment] = known
+                tags = {"bench.comparison": given["id"], "bench.kind": "comparison", "bench.live": "true"}
+                tags |= {"mlflow.source.name": given["command"], "mlflow.source.type": "LOCAL"}
+                known = server.create(experiment, given["command"][:200], given["start"], tags)
+            self.comparisons[given["id"], experiment] = known
         return known
 
     def end(self, one: Followed) -> None:
         """End a run: with the run directory that it has left, else as failed or killed."""
         run_dir = runs() / one.path.stem
-        told = one.header.get("comparison")
+        given = one.header.get("comparison")
         if written_since(run_dir, one.header.get("start", 0.0)):
             comparison = ""
-            if told and one.header:
+            if given and one.header:
                 with session() as server:
-                    comparison = self.comparison(server, self.experiment(server, one.header), told)
+                    comparison = self.comparison(server, self.experiment(server, one.header), given)
             log(run_dir, comparison)
         elif one.header:
             with session() as server:

@@ -2,7 +2,7 @@
 
 A finished run directory is logged in few batched calls, as often as one likes: a run that MLflow holds whole is left
 alone, one that was live becomes whole, any other of its key is replaced. By default everything lies in the store
-(`mlflow.db`, `artifacts/`); `MLFLOW_TRACKING_URI` names another place.
+(`mlflow.db`, `artifacts/`); `MLFLOW_TRACKING_URI` names another one.
 """
 
 from __future__ import annotations
@@ -126,10 +126,10 @@ def session() -> Iterator[Server]:
         except BenchError:
             raise
         except Exception as error:  # MLflow lets through whatever its database, its server or its disk raises
-            raise _told(error) from error
+            raise _away(error) from error
 
 
-def _told(error: Exception) -> BenchError:
+def _away(error: Exception) -> BenchError:
     """An error of MLflow as one line; a damaged database is set aside."""
     line = " ".join(public(str(error)).strip().partition("\n")[0].split())[:200]
     text = f"MLflow at {public(uri())} failed: {type(error).__name__}: {line}"

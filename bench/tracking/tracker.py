@@ -75,7 +75,7 @@ class Tracker:
         self.follower = live.Follower(self.report)
         self.backlog: list[Path] | None = None
         self.away_until = 0.0
-        self.told = False
+        self.warned = False
 
     def look(self, *, last: bool = False) -> bool:
         """Hand in what has come; whether there may be more at once. Never raises."""
@@ -95,8 +95,8 @@ class Tracker:
 
     def away(self, why: str) -> None:
         self.away_until = time.monotonic() + RETRY
-        if not self.told:
-            self.told = True
+        if not self.warned:
+            self.warned = True
             self.report(f"not tracked: {why}. Runs are kept and sent later.")
 
     def catch_up(self) -> bool:
@@ -120,7 +120,7 @@ class Tracker:
 
     def conclude(self) -> None:
         left = len(self.backlog or ()) + len([path for path in journal.journals() if not journal.alive(path)])
-        if left and not self.told:
+        if left and not self.warned:
             self.report(f"{left} runs are not in MLflow yet: `bench import {runs()}` sends them.")
 
 

@@ -53,7 +53,9 @@ def untracked(monkeypatch: pytest.MonkeyPatch) -> None:
 def signals() -> Iterator[None]:
     """`bench run` listens to signals; the test process goes on as before."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    hook = sys.unraisablehook
     yield
+    sys.unraisablehook = hook
     processes._asked_to_stop.clear()
     for number, handler in before.items():
         signal.signal(number, handler)

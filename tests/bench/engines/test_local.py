@@ -1,6 +1,7 @@
 """A piece of work has a process of its own: however that one ends, it costs its own task alone."""
 
 import signal
+import sys
 import time
 from multiprocessing import Pipe
 from types import SimpleNamespace
@@ -192,4 +193,24 @@ def test_a_signal_whose_exception_was_lost_stops_the_work_all_the_same(number, e
     with pytest.raises(error):
         signal.raise_signal(number)
     with pytest.raises(error):  # here the first one is lost
+        list(LocalEngine(1).work([]))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_in_a_callback_prints_no_traceback(number, signals, capfd, monkeypatch):
+    class Garbage:
+        def __del__(self):
+            signal.raise_signal(number)
+
+    class Broken:
+        def __del__(self):
+            raise ValueError("another one")
+
+    monkeypatch.setattr(sys, "unraisablehook", sys.__unraisablehook__)  # pytest's own turns it into a warning
+    stop_on_signals()
+    Garbage()
+    assert capfd.readouterr().err == ""
+    Broken()
+    assert "ValueError: another one" in capfd.readouterr().err
+    with pytest.raises((KeyboardInterrupt, SystemExit)):
         list(LocalEngine(1).work([]))

@@ -16,14 +16,14 @@ PATIENCE = 60.0  # seconds until a test gives up waiting
 FIXED = toy.TINY_NETWORK.replace("super().__init__()", "super().__init__()\n        torch.manual_seed(5)")
 
 
-def together(method: str, folder: Path, processes: int) -> Result:
+def together(method: str, folder: Path, processes: int, **wish) -> Result:
     """A run in several processes, each told its part as `bench.engines.worker` is."""
     folder.mkdir()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     surroundings = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": str(processes), "NODE_RANK": "0"}
-    spec = toy.spec(method, devices=processes).to_json()
+    spec = toy.spec(method, devices=processes, **wish).to_json()
     code = (
         "import os\nfrom pathlib import Path\nfrom bench.runs.run import perform\nfrom bench.runs.spec import Spec\n"
         f"os.environ.update({surroundings!r}, LOCAL_RANK=%r)\nperform(Spec.from_json({spec!r}), Path({str(folder)!r}))"
@@ -47,6 +47,23 @@ def test_random_numbers_belong_to_an_image_whichever_process_draws_them(tmp_path
     sampler = toy.method_file(tmp_path, "sampler", "return y + 0.05 * torch.randn(y.shape)")
     one, two = (together(sampler, tmp_path / f"{n}", n) for n in (1, 2))
     assert one.per_image == two.per_image
+
+
+def test_more_processes_than_images_are_refused_in_a_line(tmp_path, shrink):
+    result = together(shrink, tmp_path / "x", 2, limit=1)
+    assert result.reason == "2 devices cannot share 1 test images. Ask for fewer by --devices."
+
+
+def test_the_second_process_waits_for_the_values_that_the_first_has_tuned(tmp_path, shrink):
+    one, two = (together(shrink, tmp_path / f"{n}", n) for n in (1, 2))
+    assert one.hyperparameters == two.hyperparameters
+    assert one.per_image == two.per_image
+
+
+def test_a_parameter_that_the_loss_does_not_use_stops_no_training(tmp_path):
+    body = toy.TINY_NETWORK.replace("self.network =", "self.never = conv(1, 1, 3)\n        self.network =")
+    result = together(toy.method_file(tmp_path, "unused", body, "LearnedMethod"), tmp_path / "x", 2)
+    assert (result.status, result.reason) == ("ok", "")
 
 
 def test_what_breaks_in_the_second_process_is_told_by_the_first(tmp_path):

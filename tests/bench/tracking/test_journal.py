@@ -32,11 +32,11 @@ def until(condition, seconds=10.0):
 
 def test_points_trials_and_pictures_are_told_in_their_order():
     path = journal.path_of("abc")
-    with journal.Telling(path) as telling:
+    with journal.Writer(path) as writer:
         for step in range(100):
-            telling.hear(CurvePoint("loss", step, 5.0 + step, 1 / (step + 1)))
-        telling.hear(Look(Path("validation/val-0/40.png")))
-        telling.hear(Trial(0, {"lam": 0.1}, 27.5, 1.0, "ok"))
+            writer.take(CurvePoint("loss", step, 5.0 + step, 1 / (step + 1)))
+        writer.take(Look(Path("validation/val-0/40.png")))
+        writer.take(Trial(0, {"lam": 0.1}, 27.5, 1.0, "ok"))
         until(lambda: any(line["trials"] for line in lines(path)))
     points = [CurvePoint(*point) for line in lines(path) for point in line["points"]]
     assert points == [CurvePoint("loss", step, 5.0 + step, 1 / (step + 1)) for step in range(100)]
@@ -48,8 +48,8 @@ def test_points_trials_and_pictures_are_told_in_their_order():
 def test_a_run_is_never_stopped_by_its_journal(tmp_path):
     """Its folder is a file: nothing can be written."""
     (tmp_path / "live").write_text("")
-    with journal.Telling(journal.path_of("abc")) as telling:
-        telling.hear(CurvePoint("loss", 0, 0.0, 1.0))
+    with journal.Writer(journal.path_of("abc")) as writer:
+        writer.take(CurvePoint("loss", 0, 0.0, 1.0))
         time.sleep(0.05)
     journal.end("abc", "")
     assert (tmp_path / "live").read_text() == ""
