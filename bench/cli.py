@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -27,15 +29,27 @@ EPILOG = """examples:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status is 0 if all went well, 1 if a run failed, 2 if the command was wrong."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal may lack the letters of an equation
     options = parser().parse_args(arguments)
     try:
-        return options.command(options)
+        status = options.command(options)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return status
     except BenchError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 2
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        print(f"bench: {error.strerror}: the output cannot be written. Free some space.", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 2
     except (KeyboardInterrupt, SystemExit) as stop:  # Ctrl-C, or SIGTERM while runs are at work
         print("\nbench: stopped; finished runs are kept, the same command does the others.", file=sys.stderr)
         return stop.code if isinstance(stop, SystemExit) and isinstance(stop.code, int) else 130

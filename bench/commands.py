@@ -23,6 +23,7 @@ def list_all(options: argparse.Namespace) -> int:
 
 def run(options: argparse.Namespace) -> int:
     from bench.engines import pending_runs
+    from bench.engines.console import lost, say
     from bench.engines.freeze import freeze
     from bench.engines.local import LocalEngine
     from bench.engines.processes import stop_on_signals, threads
@@ -55,15 +56,15 @@ def run(options: argparse.Namespace) -> int:
         threads=threads(),
     )
     engine = LocalEngine(options.jobs or machine.jobs(options.devices), machine.visible)
-    specs, failures = freeze(options.tracks, options.method, wish, engine, print, explicit_cpu=options.cpu)
+    specs, failures = freeze(options.tracks, options.method, wish, engine, say, explicit_cpu=options.cpu)
     if options.plan:
         from bench import plan
 
         print("\n".join(plan.lines(plan.plan(specs, force=options.force), engine.size)))
         return 1 if failures else 0
-    with pending_runs.track(specs, force=options.force):
-        failures += pending_runs.run_grid(specs, engine, force=options.force)
-    return 1 if failures else 0
+    with pending_runs.track(specs, force=options.force, report=say):
+        failures += pending_runs.run_grid(specs, engine, force=options.force, report=say)
+    return 1 if failures or lost else 0
 
 
 def time_(options: argparse.Namespace) -> int:

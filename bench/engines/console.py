@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import time
@@ -17,7 +18,19 @@ if TYPE_CHECKING:
     from bench.engines.engine import Engine
 
 Report = Callable[[str], None]
+lost: list[str] = []  # the first line that could not be written, which makes the command fail
 EVERY = 30.0  # seconds between lines of progress where there is no terminal
+
+
+def say(text: str) -> None:
+    """Print a line at once. Where the reader has left, or the disk is full, the work goes on without words."""
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            lost.append(text)
+            print(f"bench: the output cannot be written: {error.strerror}. The runs go on.", file=sys.stderr)
 
 
 class Console:

@@ -293,6 +293,35 @@ def test_a_reader_that_left_is_no_error():
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def bench_in_a_shell(command, **environment):
+    words = f"{sys.executable} -m bench.cli {command}"
+    return subprocess.run(
+        ["bash", "-c", words], capture_output=True, text=True, env=os.environ | {"PYTHONUNBUFFERED": "1"} | environment
+    )
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
+def test_a_full_output_is_a_line_and_runs_go_on(ready, shrink):
+    done = bench_in_a_shell("list >/dev/full")
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    done = bench_in_a_shell(f"run toy -m {shrink} --cpu --limit 1 >/dev/full")
+    assert done.stderr == "bench: the output cannot be written: No space left on device. The runs go on.\n"
+    assert done.returncode == 1
+    assert len(list((ready / "runs").glob("[0-9a-f]*"))) == 1
+
+
+def test_runs_go_on_when_their_reader_has_left(ready, shrink):
+    done = bench_in_a_shell(f"run toy -m {shrink} --cpu --limit 1 --seed 0 1 2 --jobs 1 | head -1")
+    assert (done.stderr, len(done.stdout.splitlines())) == ("", 1)
+    assert len(list((ready / "runs").glob("[0-9a-f]*"))) == 3
+
+
+def test_letters_that_an_output_lacks_are_written_otherwise():
+    done = bench_in_a_shell("list methods", PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\\u03bb" in done.stdout
+
+
 def test_the_command_is_installed():
     (point,) = entry_points(group="console_scripts", name="bench")
     assert point.load() is main

@@ -159,7 +159,7 @@ def test_nothing_is_left_of_a_real_run_on_two_devices_when_its_command_is_asked_
     words = [sys.executable, "-m", "bench.cli", "run", "toy", "-m", slow, "--devices", "2", "--cpu"]
     command = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=os.environ)
     try:
-        toy.until(lambda: len(list(marks.iterdir())) == 2, 120)
+        toy.until(lambda: len(list(marks.iterdir())) == 2, 300)
         toy.until(lambda: sum(one.name() == "sleep" for one in family(command.pid)) == 2)
         begun, before = time.monotonic(), family(command.pid)
         command.terminate()
