@@ -6,6 +6,7 @@ import hashlib
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +16,8 @@ from pytorch_lightning import LightningModule
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Subset
 
-from bench.contract import registry
-from bench.contract.determinism import exact, seeded
+from bench.contract import determinism, registry
+from bench.contract.determinism import exact
 from bench.contract.method import Estimate, Method
 from bench.contract.operators import direct
 from bench.contract.task import Problem, Track
@@ -53,9 +54,9 @@ class Evaluation:
     data_hash: str
 
 
-def seed_of(seed: int, track: Track, name: str) -> int:
-    """The seed of the global generators while an image of a track is reconstructed."""
-    return int(generator(seed, track.id, name).integers(2**31))
+def seeded(*parts: object) -> AbstractContextManager[None]:
+    """Random numbers of torch, NumPy and Python that depend on ``parts`` alone, and leave the state as it was."""
+    return determinism.seeded(int(generator(*parts).integers(2**31)))
 
 
 def reconstruct(method: Method, y: Tensor, physics: LinearPhysics, shape: Sequence[int], name: str) -> Estimate:
@@ -129,7 +130,7 @@ def mean_score(
             if time.monotonic() > deadline:
                 raise OverTime("the trial went over its time")
             (name,), x, y, params = collate([data[index]])
-            with seeded(seed_of(seed, track, name)):
+            with seeded(seed, track.id, name):
                 estimate = reconstruct(
                     method, y.clone().to(device), physics_for(data.problem, params, device), x.shape, name
                 )
@@ -166,7 +167,7 @@ class Referee(LightningModule):
         given = y.clone().to(self.device)
         synchronise(self.device)
         start = time.perf_counter()
-        with seeded(seed_of(self.seed, self.track, name)):
+        with seeded(self.seed, self.track.id, name):
             estimate = reconstruct(self.method, given, physics, x.shape, name)
         synchronise(self.device)
         seconds = time.perf_counter() - start

@@ -10,12 +10,13 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from bench.contract.determinism import exact, seeded
+from bench.contract.determinism import exact
 from bench.contract.method import Convergent, HasAtoms, Method
 from bench.contract.task import Problem, Track
-from bench.data.measurements import Measured, collate, generator, to_device
+from bench.data.measurements import Measured, collate, to_device
 from bench.errors import BenchError
 from bench.evaluation.curves import CurvePoint
+from bench.evaluation.evaluate import seeded
 
 NAME = re.compile(r"(?!file$|allow_pickle$)[\w .-]+")  # part of a file's name, and no argument of numpy.savez
 
@@ -39,7 +40,7 @@ def curve_and_atoms(
         method.to(device).eval()
         (name,), _, y, params = collate([Measured(track, problem, "test", 1)[0]])
         y, physics = y.to(device), problem.physics(to_device(params, device), device)
-        with torch.no_grad(), seeded(int(generator(track.id, name).integers(2**31))), exact():
+        with torch.no_grad(), seeded(track.id, name), exact():
             if isinstance(method, Convergent):
                 report("objective per iteration")
                 values = enumerate(method.convergence(y, physics), 1)

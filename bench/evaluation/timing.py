@@ -10,11 +10,10 @@ from statistics import median
 
 import torch
 
-from bench.contract.determinism import seeded
 from bench.contract.method import Method
 from bench.contract.task import Problem, Track
 from bench.data.measurements import Measured, collate
-from bench.evaluation.evaluate import physics_for, reconstruct, seed_of, synchronise
+from bench.evaluation.evaluate import physics_for, reconstruct, seeded, synchronise
 from bench.evaluation.resources import Monitor
 
 REPEATS = 5  # of each image, fewer where they take long
@@ -45,7 +44,7 @@ def measure(method: Method, track: Track, problem: Problem, device: torch.device
         physics, given = physics_for(problem, params, device), y.clone().to(device)
         synchronise(device)
         start = time.perf_counter()
-        with torch.no_grad(), seeded(seed_of(seed, track, name)):
+        with torch.no_grad(), seeded(seed, track.id, name):
             reconstruct(method, given, physics, x.shape, name)
         synchronise(device)
         return time.perf_counter() - start

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
+from bench.contract.determinism import exact
 from bench.contract.method import Estimate, Method
-from bench.contract.precision import exact
 from bench.contract.task import Problem, Shift, Track
 from bench.data.measurements import Measured, collate, generator
 from bench.errors import BenchError

@@ -8,9 +8,9 @@ import toy
 
 from bench.cli import main
 from bench.engines import pending_runs
+from bench.engines.finished_runs import time_runs
 from bench.engines.local import LocalEngine
 from bench.engines.pending_runs import WAITS, claims, run_grid, timing_claim, working
-from bench.engines.finished_runs import time_runs
 from bench.errors import BenchError
 from bench.runs.records import Timing
 from bench.runs.store import hold
