@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from bench.data.weights import is_hash
 from bench.leaderboard import stability
 from bench.leaderboard.entries import Entry, Published, means_of
 from bench.leaderboard.staleness import Now, staleness
@@ -26,7 +27,7 @@ def entries(
     results: Iterable[Result],
     now: Now,
     timings: Mapping[str, Timing] | None = None,  # {key: costs}
-    published: Mapping[tuple[str, str], Published] | None = None,  # {(task:track, method): figure}
+    published: Mapping[tuple[str, str], Published] | None = None,  # {(task:track, row): figure}
     stresses: Mapping[str, Stress] | None = None,  # {key: scores under shifts}
 ) -> tuple[list[Entry], list[str]]:
     """One entry for every method and label on every track, in the order of names, and a line for each that fails."""
@@ -76,7 +77,7 @@ def merged(new: Entry, old: Entry) -> Entry:
 
 def _trains(record: Result | Entry) -> bool:
     """Whether seeds stand for trainings; an unsupported pair needs none."""
-    return record.learned and record.status == "ok"
+    return record.learned and record.status == "ok" and not is_hash(record.checkpoint)
 
 
 def _label(result: Result) -> str:
@@ -112,7 +113,8 @@ def _entry(
     last = max(shown, key=attrgetter("date"))
     per_seed = {str(result.seed): result.per_image for result in good}
     label = _label(last)
-    figure = None if label else published.get((f"{last.task}:{last.track}", last.method))
+    row = f"{last.method}@{label}" if label else last.method
+    figure = published.get((f"{last.task}:{last.track}", row))
     if figure is not None and figure.metric not in last.metrics:
         figure = None
     values: dict[str, Any] = {
