@@ -45,7 +45,8 @@ class DnCNN(LearnedMethod):
                 self.network.append(nn.BatchNorm2d(outputs))
             if number < layers - 1:
                 self.network.append(nn.ReLU())
-        nn.init.zeros_(convolution.weight)
+        for parameter in convolution.parameters():
+            nn.init.zeros_(parameter)
         self.normalise = normalise
 
     @classmethod

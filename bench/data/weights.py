@@ -148,7 +148,7 @@ def _numbers(value: Any, name: str) -> Iterator[tuple[str, Tensor]]:
     if isinstance(value, dict):
         for key, one in value.items():
             yield from _numbers(one, f"{name}.{key}" if name else key)
-    elif isinstance(value, list):
+    elif isinstance(value, list) or (isinstance(value, np.ndarray) and value.dtype == object):
         for index, one in enumerate(value):
             yield from _numbers(one, f"{name}.{index}")
     elif isinstance(value, np.ndarray) and value.dtype.kind == "f" and ".weights." in name:
