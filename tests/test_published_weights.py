@@ -1,8 +1,8 @@
 """With the weights of their authors our networks reproduce their papers, on the sets of our tracks.
 
 The figures of whole test sets were computed independently, by forward passes in NumPy. ADMM-Net's there, 37.178 and
-37.194 dB, are of magnitudes; the track scores real parts. The figure of the first image alone is its share of a whole run
-that met them.
+37.194 dB, are of magnitudes; the track scores real parts. The figure of the first image alone is its share of a whole
+run that met them.
 """
 
 import pytest
