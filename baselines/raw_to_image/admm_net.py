@@ -19,25 +19,20 @@ Y. Yang, J. Sun, H. Li, Z. Xu, Deep ADMM-Net for compressive sensing MRI, NIPS 2
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import reduce
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from deepinv.physics import LinearPhysics
-from scipy.fft import dct
 from torch import Tensor, nn
-from torch.nn.functional import conv2d, conv3d, pad
 
 from baselines.functionals.l1 import soft_threshold
+from baselines.networks.cosine_filters import combine, convolve, convolve_adjoint, cosines, pad_to
 from baselines.networks.normalisation import rms
 from baselines.networks.piecewise_linear import piecewise_linear, values_of
 from baselines.solvers.normal_equations import NormalEquations
 from bench.contract.method import LearnedMethod
 from bench.contract.operators import direct
 
-SIDE = 3  # of a filter
-CORRELATE = {2: conv2d, 3: conv3d}
 PENALTY, RATE, THRESHOLD = 0.2, 1.6, 1 / 20  # ρ, η and the threshold before training, as its authors set them
 PEAK = 4.0  # normalised images are divided by it, to lie in [−1, 1] for the most part; set by hand
 
@@ -89,7 +84,7 @@ class ImageStep(nn.Module):
 
     def __init__(self, dims: int) -> None:
         super().__init__()
-        self.register_buffer("basis", cosines(dims), persistent=False)
+        self.register_buffer("basis", cosines(dims)[1:], persistent=False)
         self.filters = nn.Parameter(torch.eye(len(self.basis)))  # coefficients of H, a row for each filter
         self.rho = nn.Parameter(torch.full((len(self.basis),), PENALTY))
 
@@ -100,7 +95,7 @@ class ImageStep(nn.Module):
         weight = self.rho.reshape(-1, *[1] * len(size))
         b = system.A_adjoint_y
         if z is not None and beta is not None:
-            b = b + correlate(weight * (z - beta), H.transpose(0, 1)).reshape(x.shape)
+            b = b + convolve_adjoint(weight * (z - beta), H).reshape(x.shape)
         return system.solve(b, (weight * H_hat.abs().square()).sum(0), x)
 
 
@@ -112,7 +107,7 @@ class Stage(nn.Module):
     def __init__(self, dims: int) -> None:
         super().__init__()
         self.image = ImageStep(dims)
-        self.register_buffer("basis", cosines(dims), persistent=False)
+        self.register_buffer("basis", cosines(dims)[1:], persistent=False)
         self.filters = nn.Parameter(torch.eye(len(self.basis)))  # coefficients of D
         self.q = nn.Parameter(values_of(lambda p: soft_threshold(p, THRESHOLD), len(self.basis)))
         self.eta = nn.Parameter(torch.full((len(self.basis),), RATE))
@@ -122,33 +117,7 @@ class Stage(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor]:
         x = self.image(x, z, beta, system)
         D = combine(self.filters, self.basis)
-        axes = tuple(range(2, D.ndim))
-        c = correlate(x.flatten(0, 1).unsqueeze(1), D.flip(axes))
+        c = convolve(x.flatten(0, 1).unsqueeze(1), D)
         before = torch.zeros_like(c) if beta is None else beta
         z = piecewise_linear(c + before, self.q)
-        return x, z, before + self.eta.reshape(-1, *[1] * len(axes)) * (c - z)
-
-
-def cosines(dims: int) -> Tensor:
-    """The cosines of 3x3 (3x3x3) pixels but the constant, (8 or 26, 3, 3), the first axis in the fastest frequency."""
-    line = dct(np.eye(SIDE), axis=0, norm="ortho")
-    matrix: np.ndarray = reduce(lambda a, b: np.kron(a, b), [line] * dims)
-    atoms = matrix[1:].reshape(-1, *[SIDE] * dims)
-    return torch.from_numpy(atoms.transpose(0, *range(dims, 0, -1)).copy()).float()
-
-
-def combine(coefficients: Tensor, basis: Tensor) -> Tensor:
-    """Filters (L, 1, 3, 3) from coefficients (L, M) in a basis (M, 3, 3)."""
-    return torch.einsum("lm,m...->l...", coefficients, basis).unsqueeze(1)
-
-
-def correlate(x: Tensor, filters: Tensor) -> Tensor:
-    """Circular correlation of (B, N, ...) with filters (M, N, 3, ...); of a flipped filter, the convolution."""
-    dims = x.ndim - 2
-    return CORRELATE[dims](pad(x, [1] * (2 * dims), mode="circular"), filters)
-
-
-def pad_to(filters: Tensor, size: torch.Size) -> Tensor:
-    """Filters (L, 3, ...) with zeros beyond, (L, *size); the shift of the origin leaves |ĥ| as it is."""
-    missing = [n - SIDE for n in reversed(size)]
-    return pad(filters, [side for n in missing for side in (0, n)])
+        return x, z, before + self.eta.reshape(-1, *[1] * (D.ndim - 2)) * (c - z)
