@@ -31,7 +31,7 @@ def values_of(function: Callable[[Tensor], Tensor], count: int) -> Tensor:
 
 def piecewise_linear(
     a: Tensor,  # (B, N, ...)
-    q: Tensor,  # (N, 101)
+    q: Tensor,  # (N, 101), or other numbers of evenly spaced positions
 ) -> Tensor:
     """S of each channel, of the shape of ``a``."""
     channels = max(1, CHUNK * len(q) // max(1, a.numel()))
@@ -40,9 +40,10 @@ def piecewise_linear(
 
 
 def interpolate(a: Tensor, q: Tensor) -> Tensor:
-    u = (a + 1) * ((POSITIONS - 1) / 2)
-    left = u.detach().nan_to_num().clamp(0, POSITIONS - 2).long()
+    pieces = q.shape[1] - 1
+    u = (a + 1) * (pieces / 2)
+    left = u.detach().nan_to_num().clamp(0, pieces - 1).long()
     channel = torch.arange(a.shape[1], device=a.device).reshape(-1, *[1] * (a.ndim - 2))
-    place = left + (POSITIONS - 1) * channel
+    place = left + pieces * channel
     value, difference = q[:, :-1].flatten(), q.diff().flatten()
     return look_up(value, place) + look_up(difference, place) * (u - left)

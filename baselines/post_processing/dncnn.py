@@ -22,7 +22,7 @@ from typing import Any
 from deepinv.physics import LinearPhysics
 from torch import Tensor, nn
 
-from baselines.networks.normalisation import Normalisation
+from baselines.networks.correction import corrected
 from bench.contract.method import LearnedMethod
 from bench.contract.operators import direct
 from bench.contract.task import Track
@@ -68,8 +68,6 @@ class DnCNN(LearnedMethod):
 
     def forward(self, y: Tensor, physics: LinearPhysics) -> Tensor:
         d = direct(y, physics)
-        if not self.normalise:
-            return d - self.network(d)
-        normalisation = Normalisation(d)
-        z = normalisation.normalise(d)
-        return d - normalisation.undo(self.network(z - z.mean(dim=(2, 3), keepdim=True)))
+        if self.normalise:
+            return corrected(d, lambda z: -self.network(z))
+        return d - self.network(d)
