@@ -91,7 +91,9 @@ def parser() -> argparse.ArgumentParser:
         "--accumulate", type=positive, default=1, metavar="N", help="train on each batch in N parts, for less memory"
     )
     sub.add_argument("--compile", action="store_true", help="train under torch.compile; needs a C++ compiler")
-    sub.add_argument("--checkpoint", metavar="KEY", help="use the weights of the run of that key; do not train")
+    learned = sub.add_mutually_exclusive_group()
+    learned.add_argument("--checkpoint", metavar="KEY", help="use the weights of the run of that key; do not train")
+    learned.add_argument("--weights", metavar="NAME|FILE", help="use weights that authors published; do not train")
     control = sub.add_mutually_exclusive_group()
     control.add_argument("--defaults", action="store_true", help="default hyperparameters, not tuned; not ranked")
     control.add_argument("--oracle", action="store_true", help="tuned on the test set, a ceiling; not ranked")

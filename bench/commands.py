@@ -22,6 +22,7 @@ def list_all(options: argparse.Namespace) -> int:
 
 
 def run(options: argparse.Namespace) -> int:
+    from bench.data import weights
     from bench.engines import pending_runs
     from bench.engines.console import lost, say
     from bench.engines.freeze import freeze
@@ -36,6 +37,8 @@ def run(options: argparse.Namespace) -> int:
         file = registry_file(parse_method(text)[0])
         if options.checkpoint is not None:
             checkpoints.find(options.checkpoint, file)
+        if options.weights is not None:
+            options.checkpoint = weights.find(options.weights, file).sha256
     select(options.tracks)
     open_runs()
     stop_on_signals()

@@ -89,6 +89,7 @@ def bsd68(name: str, title: str, blur: dict[str, Any]) -> Track:
         budget=Budget(trials=12, images=10, steps=50_000, batch=16, seconds=6 * 3600, validation=40),
         options={"images": "bsd", "blur": blur, "patch": 64},
         data=("bsd400", "bsd68"),
+        tested_on=("bsd68",),
         direct_space=WIENER,
         direct_defaults=WIENER_DEFAULTS,
     )

@@ -54,6 +54,7 @@ def bsd68(sigma: int) -> Track:
         options={"images": "bsd", "sigma": sigma, "patch": 64},
         denoising=True,
         data=("bsd400", "bsd68"),
+        tested_on=("bsd68",),
         citation="Zhang et al., Beyond a Gaussian Denoiser, IEEE TIP 26(7), 2017",
     )
 

@@ -219,6 +219,7 @@ def radial(sampling: int) -> Track:
         modality="mri",
         measured_channels=2,
         data=("brain-istanet", "cardiac-admmnet"),
+        tested_on=("brain-istanet",),
         split_unit="block",
         citation="Yang et al., Deep ADMM-Net for Compressive Sensing MRI, NIPS 2016",
     )

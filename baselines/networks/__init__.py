@@ -1,5 +1,6 @@
 """Parts of neural networks, for images of any size, in 2D and 3D.
 
 Start with `unet` and `convnet`, which fill `network`; `folding` packs pixels into channels, `normalisation` gives a
-network images without unit and phase, `rbf_activation` learns functions of one variable.
+network images without unit and phase, and `correction` applies one to such images. `rbf_activation` and
+`piecewise_linear` learn functions of one variable, `cosine_filters` small filters.
 """

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from bench.contract.space import Range
 from bench.contract.task import Track
+from bench.errors import BenchError
 
 logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)  # which devices it sees is no news
 
@@ -97,6 +98,15 @@ class LearnedMethod(Method):
     learning_rate: ClassVar[float] = 1e-3  # Adam's highest step size
     gradient_clip: ClassVar[float | None] = 1.0  # bound on the norm of the gradient
     warm_up: ClassVar[float] = 0.1  # share of the steps in which the learning rate grows from zero
+
+    @classmethod
+    def published(cls, name: str, tensors: Mapping[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """Weights that authors published: the hyperparameters of their network, and its ``state_dict``.
+
+        ``tensors`` are the ones of the authors' file ``name``, as `bench.data.weights.tensors` reads them. A method
+        that has such weights overrides this; see ``baselines/weights`` for the manifests.
+        """
+        raise BenchError(f"{cls.__name__} has no hook `published` that would read the weights {name}.")
 
     def loss(self, x_hat: Tensor, x: Tensor) -> Tensor:
         """The training loss, (), of reconstructions ``x_hat`` of the images ``x``, both (B, C, ...)."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 SPLITS = ("train", "val", "test")
 OF = ("image", "finding", "std")  # the parts of an estimate that a metric may score
-UNSCORED = ("title", "split_unit", "citation", "shifts")  # fields of a track that move no score
+UNSCORED = ("title", "split_unit", "citation", "shifts", "tested_on")  # fields of a track that move no score
 TRAINING_BUDGET = ("steps", "batch", "validation")  # fields of a budget that move scores of trained methods only
 
 LOOKS = 20  # at validation images per training, the last at its end; a short training has fewer
@@ -139,6 +139,7 @@ class Track:
     measured_channels: int = 1  # of a measurement: 2 where it is complex
     same_grid: bool = True  # measurements made on the grid of the reconstruction
     data: tuple[str, ...] = ()  # data sets it reads, none for embedded images and phantoms
+    tested_on: tuple[str, ...] = ()  # the ones of them that its test images come from; all of ``data`` where not told
     split_unit: str = "image"  # the splits share no image, scene, phantom, ...
     direct_space: Mapping[str, Range] = field(default_factory=dict)  # tunable hyperparameters of `physics.direct`
     direct_defaults: Mapping[str, Any] = field(default_factory=dict)  # their defaults in the operator

@@ -1,8 +1,8 @@
 """Real data sets: where each file comes from, which bytes it must hold, and where it lies on this machine.
 
-A data set is declared by a manifest, ``tasks/datasets/manifests/NAME.json``. Its files are looked for in
-``$BENCH_DATA/NAME`` (a read-only data root), then in the store's download folder ``$BENCH_STORE/data/NAME``, which
-`get` fills.
+A data set is declared by a manifest, ``tasks/datasets/manifests/NAME.json``, and a set of published weights, named
+``weights/NAME``, by ``baselines/weights/NAME.json``. Its files are looked for in ``$BENCH_DATA/NAME`` (a read-only data
+root), then in the store's download folder ``$BENCH_STORE/data/NAME``, which `get` fills.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
@@ -20,12 +20,13 @@ from bench.errors import BenchError, unknown
 from bench.places import store
 
 RAW = "https://raw.githubusercontent.com"
+WEIGHTS = "weights"
 ATTEMPTS = 2  # after a first download that failed
 
 
 @dataclass(frozen=True)
 class Origin:
-    """A folder of a public GitHub repository; the commit ``HEAD`` stands for its default branch."""
+    """A folder or a file of a public GitHub repository; the commit ``HEAD`` stands for its default branch."""
 
     commit: str
     path: str
@@ -38,23 +39,29 @@ class Manifest:
     name: str
     title: str
     repository: str  # owner/name on GitHub
-    origins: Mapping[str, Origin]  # by local folder, "." for the top
+    origins: Mapping[str, Origin]  # by local folder, "." for the top, or by file where it has another name there
     terms: str  # as stated by the repository
     split_unit: str
     citation: str
     note: str
     files: Mapping[str, str]  # relative path -> SHA-256
+    method: str = ""  # whose weights these are
+    trained_on: Sequence[str] = ()  # names of the data sets that the weights learned from
+    training: str = ""  # the same in words
 
     def url(self, relative: str) -> str:
         path = PurePosixPath(relative)
+        if relative in self.origins:
+            origin = self.origins[relative]
+            return f"{RAW}/{self.repository}/{origin.commit}/{origin.path}"
         origin = self.origins[str(path.parent)]
         return f"{RAW}/{self.repository}/{origin.commit}/{origin.path}/{path.name}"
 
 
 @cache
 def manifests() -> tuple[str, ...]:
-    """The names of the declared data sets."""
-    return tuple(sorted(path.name.removesuffix(".json") for path in _folder().iterdir() if path.name.endswith(".json")))
+    """The names of the declared data sets, and of the sets of published weights."""
+    return tuple(sorted(_names(_folder()) + [f"{WEIGHTS}/{name}" for name in _names(_weights_folder())]))
 
 
 @cache
@@ -62,7 +69,9 @@ def manifest(name: str) -> Manifest:
     """The manifest of a data set. Raises BenchError on an unknown name."""
     if name not in manifests():
         raise unknown("data set", name, manifests())
-    fields = json.loads((_folder() / f"{name}.json").read_text(encoding="utf-8"))
+    kind, _, own = name.rpartition("/")
+    folder = _weights_folder() if kind == WEIGHTS else _folder()
+    fields = json.loads((folder / f"{own}.json").read_text(encoding="utf-8"))
     return Manifest(**fields | {"origins": {folder: Origin(**origin) for folder, origin in fields["origins"].items()}})
 
 
@@ -72,7 +81,7 @@ def file(name: str, relative: str) -> Path:
     path = _find(name, relative)
     if path is None:
         raise _lacking(name, relative)
-    if _sha256(path) != expected:
+    if sha256(path) != expected:
         raise BenchError(f"{path} is corrupt (its SHA-256 is not the manifest's): {_repair(name, path)}")
     return path
 
@@ -84,14 +93,15 @@ def need(name: str) -> None:
             raise _lacking(name, relative)
 
 
-def check(name: str) -> list[str]:
-    """What is wrong with a data set on this machine, one line a file; empty if it is whole."""
+def check(name: str, files: Iterable[str] | None = None) -> list[str]:
+    """What is wrong with a data set, or some files of it, on this machine, one line a file; empty if it is whole."""
     problems = []
-    for relative, expected in manifest(name).files.items():
+    for relative in manifest(name).files if files is None else files:
+        expected = _expected(name, relative)
         path = _find(name, relative)
         if path is None:
             problems.append(f"{relative} is missing")
-        elif _sha256(path) != expected:
+        elif sha256(path) != expected:
             problems.append(f"{relative} is corrupt: {_repair(name, path)}")
     return problems
 
@@ -132,6 +142,17 @@ def _folder() -> Any:
     return files("tasks") / "datasets" / "manifests"
 
 
+def _weights_folder() -> Any:
+    from importlib.resources import files
+
+    return files("baselines") / "weights"
+
+
+def _names(folder: Any) -> list[str]:
+    """Names of the manifests in a folder."""
+    return [path.name.removesuffix(".json") for path in folder.iterdir() if path.name.endswith(".json")]
+
+
 def _roots() -> list[Path]:
     root = os.environ.get("BENCH_DATA")
     return [*([Path(root)] if root else []), store() / "data"]
@@ -147,7 +168,7 @@ def _expected(name: str, relative: str) -> str:
 def _find(name: str, relative: str) -> Path | None:
     """The file of the right bytes, else one of wrong ones."""
     paths = [path for path in (root / name / relative for root in _roots()) if _is_file(path)]
-    return next((path for path in paths if _sha256(path) == _expected(name, relative)), next(iter(paths), None))
+    return next((path for path in paths if sha256(path) == _expected(name, relative)), next(iter(paths), None))
 
 
 def _is_file(path: Path) -> bool:
@@ -162,10 +183,11 @@ def _is_file(path: Path) -> bool:
 
 def _whole(name: str, relative: str) -> bool:
     path = _find(name, relative)
-    return path is not None and _sha256(path) == _expected(name, relative)
+    return path is not None and sha256(path) == _expected(name, relative)
 
 
-def _sha256(path: Path) -> str:
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file. Raises BenchError where it cannot be read."""
     try:
         stat = path.stat()
         return _hash(str(path), stat.st_mtime_ns, stat.st_size)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.contract import registry
+from bench.data.weights import is_hash
 from bench.engines.local import LocalEngine, Task
 from bench.engines.pending_runs import claims, look_around, timing_claim, working
 from bench.engines.processes import threads
@@ -133,7 +134,9 @@ def load(folder: Path) -> FinishedRun:
         raise BenchError(f"{result.name} on {result.task}:{result.track} ran on a GPU, and here is none.")
     track = registry.track(f"{result.task}:{result.track}")
     method = build(registry.load_method(reference), track, result.hyperparameters)
-    if (folder / checkpoints.CHECKPOINT).exists():
+    if is_hash(result.checkpoint):
+        checkpoints.restore(method, track, result.checkpoint)
+    elif (folder / checkpoints.CHECKPOINT).exists():
         checkpoints.restore(method, track, result.key)
     elif result.learned:
         raise BenchError(f"{result.name} on {track.id}: its weights are not here. Run it again by --force.")

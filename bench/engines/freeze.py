@@ -10,6 +10,7 @@ from typing import Any
 from bench.contract import registry
 from bench.contract.task import Track
 from bench.data import manifest as data
+from bench.data import weights
 from bench.engines.describe import describe_all
 from bench.engines.engine import Engine
 from bench.errors import BenchError
@@ -71,6 +72,8 @@ def specs_of(
     steps = wish.steps if trains else None  # a method that does not train has no steps
     budget = (track.budget if steps is None else replace(track.budget, steps=steps)).scored(method.learned)
     checkpoint = checkpoints.find(wish.checkpoint, method.name) if wish.checkpoint else ""
+    if weights.is_hash(checkpoint):
+        weights.refuse_overlap(weights.by_hash(checkpoint), track)
     wish = wish.model_copy(update={"checkpoint": checkpoint})  # the whole key, of which a part may have been given
     if not trains:
         wish = wish.model_copy(update=HOW)

@@ -6,6 +6,7 @@ import shlex
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from bench.leaderboard.entries import Entry, of_metric
 from bench.leaderboard.ranking import Place, Ranking, ranking
@@ -37,6 +38,8 @@ class Row:
             return "ceiling"
         if self.entry.control == "defaults":
             return "default values"
+        if published_weights(self.entry):
+            return "published weights, external data"
         return "lower control" if self.entry.name == LOWER_CONTROL and self.place else ""
 
 
@@ -114,6 +117,8 @@ def unranked(entry: Entry, now: Now) -> str:
         return f"{entry.status}: {entry.reason}" if entry.reason else entry.status
     if stale := staleness(entry, now):
         return stale
+    if published := published_weights(entry):
+        return f"published weights, external data: trained by its authors on {published['trained_on']}"
     if entry.control:
         return {"oracle": "tuned on the test set", "defaults": "not tuned"}[entry.control]
     if entry.limit is not None:
@@ -131,6 +136,11 @@ def unranked(entry: Entry, now: Now) -> str:
     if entry.learned and len(entry.seeds) < FEWEST_SEEDS:
         return f"trained on {len(entry.seeds)} of the {FEWEST_SEEDS} seeds that a rank needs"
     return ""
+
+
+def published_weights(entry: Entry) -> dict[str, Any]:
+    """The record of weights that authors published, where the entry is of such; else nothing."""
+    return next((one for one in entry.training.values() if "weights" in one), {})
 
 
 def _mendable(row: Row) -> bool:
@@ -175,7 +185,9 @@ def _notes(entry: Entry, data_hash: str) -> list[str]:
         notes.append(f"tuned to the edge of its range: {', '.join(entry.at_edge)}")
     if entry.status == "ok" and entry.limit is None and entry.data_hash != data_hash:
         notes.append(f"its test measurements differ in bits ({entry.data_hash[:8] or 'by seed'}, not {data_hash[:8]})")
-    if entry.checkpoint:
+    if published := published_weights(entry):
+        notes.append(f"weights {published['weights']} of {published['origin']} (terms: {published['terms']})")
+    elif entry.checkpoint:
         notes.append(f"weights of run {entry.checkpoint[:8]}")
     if is_external(entry):
         notes.append(EXTERNAL)

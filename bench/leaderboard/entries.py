@@ -109,7 +109,7 @@ class Entry(Sealed):
     requested: Plain  # hyperparameters on the command line
     hyperparameters: dict[Seed, Plain]  # used: requested, tuned or default
     at_edge: list[str]  # tuned hyperparameters within 2 % of an edge of their range
-    checkpoint: str  # key of the run whose weights were used in place of a training
+    checkpoint: str  # key of the run, or SHA-256 of published weights, used in place of a training
     steps: int | None  # of the training
     tuning: dict[Seed, Plain]
     training: dict[Seed, Plain]

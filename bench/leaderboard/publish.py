@@ -19,7 +19,7 @@ from bench.leaderboard import entries as kept
 from bench.leaderboard.entries import Entry, Published
 from bench.leaderboard.staleness import Now
 from bench.places import ROOT
-from bench.runs.records import FORMAT, Name, Record, Result, Stress, Timing
+from bench.runs.records import FORMAT, Label, Name, Record, Result, Stress, Timing
 from bench.runs.run_directory import STRESS, TIMING
 
 PUBLISHED = "published.json"
@@ -31,6 +31,7 @@ class Figure(Published):
 
     track: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][\w.+-]*:[A-Za-z0-9_][\w.+-]*$")]
     method: Name
+    weights: Label = ""  # the stem of the file, beside a row of published weights
 
 
 class Figures(Record):
@@ -118,7 +119,7 @@ def read_runs(runs: Path) -> Runs:
 
 
 def read_published(folder: Path) -> tuple[dict[tuple[str, str], Published], list[str]]:
-    """``{(task:track, method): figure}`` of `published.json` in a folder of boards, else of the repository's."""
+    """``{(task:track, row): figure}`` of `published.json` in a folder of boards, else of the repository's."""
     for path in (folder / PUBLISHED, ROOT / DEFAULT / PUBLISHED):
         if path.exists():
             break
@@ -128,9 +129,15 @@ def read_published(folder: Path) -> tuple[dict[tuple[str, str], Published], list
         figures = Figures.read(path).figures
     except BenchError as error:
         return {}, [str(error)]
-    found = {(one.track, one.method): Published(**one.model_dump(exclude={"track", "method"})) for one in figures}
+    left_out = {"track", "method", "weights"}
+    found = {(one.track, row_of(one)): Published(**one.model_dump(exclude=left_out)) for one in figures}
     twice = len(figures) - len(found)
     return found, [f"{path} holds {twice} rows twice."] if twice else []
+
+
+def row_of(figure: Figure) -> str:
+    """The row beside which a figure stands, as a board names it."""
+    return f"{figure.method}@weights={figure.weights}" if figure.weights else figure.method
 
 
 def write(
@@ -147,8 +154,8 @@ def write(
         if old is None or selection.preferred([new, old], now) is new:
             before[new.file] = selection.merged(new, old) if old else new
     for file, entry in before.items():
-        if figures is not None and not entry.label:
-            figure = figures.get((entry.board, entry.method))
+        if figures is not None:
+            figure = figures.get((entry.board, entry.name))
             if figure is not None and figure.metric not in entry.metrics:
                 figure = None
             entry = entry.model_copy(update={"published": figure})

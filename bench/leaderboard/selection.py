@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from bench.data.weights import is_hash
 from bench.leaderboard import stability
 from bench.leaderboard.entries import Entry, Published, means_of
 from bench.leaderboard.staleness import Now, staleness
@@ -28,7 +29,7 @@ def entries(
     results: Iterable[Result],
     now: Now,
     timings: Mapping[str, Timing] | None = None,  # {key: costs}
-    published: Mapping[tuple[str, str], Published] | None = None,  # {(task:track, method): figure}
+    published: Mapping[tuple[str, str], Published] | None = None,  # {(task:track, row): figure}
     stresses: Mapping[str, Stress] | None = None,  # {key: scores under shifts}
 ) -> tuple[list[Entry], list[str]]:
     """One entry for every method and label on every track, in the order of names, and a line for each that fails."""
@@ -103,7 +104,7 @@ def standing(candidate: Candidate, now: Now) -> Standing:
         clean=not any(record.dirty for record in records),
         code=last.code,
         status=status,
-        complete=status == "ok" and not lacking and (not last.learned or len(ended) >= FEWEST_SEEDS),
+        complete=status == "ok" and not lacking and (not _trains(last) or len(ended) >= FEWEST_SEEDS),
         date=last.date,
     )
 
@@ -114,6 +115,11 @@ def merged(new: Entry, old: Entry) -> Entry:
         return new
     timing, stress = new.timing or old.timing, new.stress or old.stress
     return new.model_copy(update={"timing": timing, "stress": stress, "verified": old.verified, "renewed": old.renewed})
+
+
+def _trains(record: Result | Entry) -> bool:
+    """Whether seeds stand for trainings: published weights have none."""
+    return record.learned and not is_hash(record.checkpoint)
 
 
 def _label(result: Result) -> str:
@@ -161,7 +167,8 @@ def _entry(
     last = max(shown, key=attrgetter("date"))
     per_seed = {str(result.seed): result.per_image for result in good}
     label = _label(last)
-    figure = None if label else published.get((f"{last.task}:{last.track}", last.method))
+    row = f"{last.method}@{label}" if label else last.method
+    figure = published.get((f"{last.task}:{last.track}", row))
     if figure is not None and figure.metric not in last.metrics:
         figure = None
     values: dict[str, Any] = {

@@ -1,14 +1,20 @@
-"""What a run has learned: kept with it as a checkpoint, and used again by the run's key."""
+"""Weights used in place of a training: what a run has learned, by its key, or published ones, by their SHA-256.
+
+A run keeps as its checkpoint what it has learned. Published weights stay where their user has put them: no run
+directory holds a copy.
+"""
 
 from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from bench.contract import registry
 from bench.contract.construct import asked_of_track
+from bench.data import weights
 from bench.errors import BenchError
 from bench.places import partials, runs, store
 from bench.runs import run_directory
@@ -16,6 +22,8 @@ from bench.runs.records import Result, finished
 from bench.runs.store import held
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from bench.contract.method import Method
     from bench.contract.task import Track
 
@@ -24,7 +32,12 @@ KEPT = 30 * 86400.0  # seconds that a training is kept which nobody goes on with
 
 
 def find(key: str, method: str) -> str:
-    """The whole key of the finished run that ``key`` begins, of which ``method`` can use what it has learned."""
+    """The whole key of the finished run that ``key`` begins, of which ``method`` can use what it has learned.
+
+    The SHA-256 of published weights of ``method`` stays as it is.
+    """
+    if weights.is_hash(key):
+        return weights.find(weights.by_hash(key).name, method).sha256
     found = [path for path in sorted(runs().glob("*")) if key and path.name.startswith(key) and finished(path)]
     if len(found) != 1:
         many = f"begins the keys of {len(found)} finished runs" if found else "is the key of no finished run"
@@ -54,6 +67,8 @@ def clear_interrupted() -> None:
 
 def restore(method: Method, track: Track, key: str) -> dict[str, Any]:
     """Gives a method, made for ``track``, what the run ``key`` has learned; returns the record of that training."""
+    if weights.is_hash(key):
+        return restore_published(method, weights.by_hash(key))
     import torch
 
     result = Result.read(runs() / key / "result.json")
@@ -73,3 +88,43 @@ def restore(method: Method, track: Track, key: str) -> dict[str, Any]:
             f"It was asked for with {dict(result.requested)}; ask for the same, on a track of such images."
         ) from None
     return {**result.training, "learned_by": key, "learned_on": f"{result.task}:{result.track}"}
+
+
+def restore_published(method: Method, published: weights.Weights) -> dict[str, Any]:
+    """Gives a method published weights; returns the record of their training."""
+    _, state = read_published(type(method), published)
+    try:
+        method.load_state_dict(state)
+    except RuntimeError as error:
+        line = " ".join(str(error).split())[:200]
+        raise BenchError(
+            f"the weights {published.name} do not fit {type(method).__name__} here: {line}. "
+            "They are made for the images of their paper: ask for a track of such images."
+        ) from None
+    return published.record()
+
+
+def published_settings(method: type[Method], key: str, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """The hyperparameters with published weights: of their network, and the asked ones, which may not contradict."""
+    if not weights.is_hash(key):
+        return dict(asked)
+    published = weights.by_hash(key)
+    theirs, _ = read_published(method, published)
+    for name, value in theirs.items():
+        if asked.get(name, value) != value:
+            raise BenchError(f"the weights {published.name} are of {name}={value}, not of {name}={asked[name]}.")
+    return {**asked, **theirs}
+
+
+def read_published(method: type[Method], published: weights.Weights) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """The hyperparameters and the state of published weights. Raises `BenchError` where they are another network's."""
+    from bench.contract.method import LearnedMethod
+
+    if not issubclass(method, LearnedMethod):
+        raise BenchError(f"{method.__name__} learns nothing, so that it has no weights.")
+    tensors = weights.tensors(published)
+    try:
+        return method.published(published.name, tensors)
+    except (KeyError, IndexError, RuntimeError, ValueError) as error:
+        line = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise BenchError(f"the weights {published.name} are not of {method.__name__}: {line}.") from None

@@ -224,7 +224,7 @@ class Result(Sealed):
     hyperparameters: Plain  # the ones used: requested, tuned or default
     at_edge: list[str] = Field(default_factory=list)  # tuned hyperparameters within 2 % of an edge of their range
     learned: bool  # whether the method is trained on the training split
-    checkpoint: str = ""  # key of the run whose weights were used in place of a training
+    checkpoint: str = ""  # key of the run, or SHA-256 of published weights, used in place of a training
     tuning: Plain  # trials, images, seconds
     training: Plain  # steps, batch, seconds, validation score; empty for a method that does not learn
     parameters: int

@@ -25,6 +25,7 @@ from bench.contract.space import at_edge
 from bench.contract.task import Problem, Track
 from bench.data import sizes
 from bench.data.measurements import Measured
+from bench.data.weights import is_hash
 from bench.errors import BenchError
 from bench.evaluation.curves import CurvePoint, Look
 from bench.evaluation.evaluate import evaluate, mean_score
@@ -162,11 +163,14 @@ def tune_train_evaluate(
         chosen = choose(spec, track, problem, method_class, directory, outcome, deadline, report, point)
         outcome.hyperparameters = {**constructor_defaults(method_class), **chosen}
         seed_everything(spec.seed, workers=True, verbose=False)
+        if spec.checkpoint:
+            chosen = checkpoints.published_settings(method_class, spec.checkpoint, chosen)
+            outcome.hyperparameters |= chosen
         method = build(method_class, track, chosen)
         weights = directory / checkpoints.CHECKPOINT
         if spec.checkpoint:
             outcome.training = checkpoints.restore(method, track, spec.checkpoint)
-            if is_first_process():
+            if is_first_process() and not is_hash(spec.checkpoint):
                 shutil.copyfile(runs() / spec.checkpoint / checkpoints.CHECKPOINT, weights)
         elif isinstance(method, LearnedMethod):
             outcome.training, curves = train(

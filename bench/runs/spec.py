@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from bench.data.weights import by_hash, is_hash
 from bench.errors import BenchError
 from bench.runs.key import digest
 from bench.runs.records import Hash, Key, Label, Name, Record
@@ -61,7 +62,7 @@ class Spec(Record):
     compile: bool = False
     label: Label
     control: Literal["", "defaults", "oracle"]
-    checkpoint: str  # key of the run whose weights are used in place of a training
+    checkpoint: str  # key of the run, or SHA-256 of published weights, used in place of a training
     devices: int
     accelerator: Literal["cpu", "cuda"]
     threads: int
@@ -115,14 +116,16 @@ def board_label(wish: Wish, hyperparameters: Mapping[str, Any], steps: int | Non
 
     Raises `BenchError` where it would not fit into the name of a file.
     """
+    published = is_hash(wish.checkpoint)
     options = {
         "steps": steps,
         **computing(wish),
         "limit": wish.limit,
-        "checkpoint": wish.checkpoint[:SHORT_KEY] or None,
+        "checkpoint": wish.checkpoint[:SHORT_KEY] if wish.checkpoint and not published else None,
     }
     asked = {**hyperparameters, **{name: value for name, value in options.items() if value is not None}}
-    words = [wish.control] if wish.control else []
+    words: list[str] = [wish.control] if wish.control else []
+    words += [by_hash(wish.checkpoint).label] if published else []
     text = wish.label or ",".join([*words, *(f"{name}={value}" for name, value in asked.items())])
     if not re.fullmatch(r"([A-Za-z0-9_][A-Za-z0-9_.,=+-]*)?", text) or len(text) > LONGEST_LABEL:
         raise BenchError(
@@ -143,7 +146,10 @@ def command(track: str, method: str, hyperparameters: Mapping[str, Any], wish: W
     words += ["--precision", wish.precision] if wish.precision != HOW["precision"] else []
     words += ["--accumulate", str(wish.accumulate)] if wish.accumulate > 1 else []
     words += ["--compile"] if wish.compile else []
-    words += ["--checkpoint", wish.checkpoint] if wish.checkpoint else []
+    if is_hash(wish.checkpoint):
+        words += ["--weights", by_hash(wish.checkpoint).name]
+    elif wish.checkpoint:
+        words += ["--checkpoint", wish.checkpoint]
     words += [f"--{wish.control}"] if wish.control else []
     words += ["--label", wish.label] if wish.label else []
     words += ["--devices", str(wish.devices)] if wish.devices > 1 else []

@@ -1,0 +1,40 @@
+"""Learned ISTA: before training it is ISTA, and it learns."""
+
+import pytest
+import torch
+from learning import assert_equivariant_to_the_unit, assert_learns_one_image
+
+from baselines.functionals.data_fit import data_fit
+from baselines.functionals.l1 import sparsity
+from baselines.networks.cosine_filters import convolve, convolve_adjoint
+from baselines.networks.normalisation import rms
+from baselines.raw_to_image.lista import THRESHOLD, Lista
+from baselines.solvers.proximal_gradient import ista
+from bench.contract.operators import direct
+from bench.contract.toy_operators import toys
+
+
+@pytest.mark.parametrize("name", ["blur", "real mri", "rays"])
+def test_untrained_it_is_ista(name):
+    """By the algorithm that the variational methods share, on the coefficients of the frame."""
+    toy = next(toy for toy in toys() if toy.track.name == name)
+    method, (y, physics) = Lista(iterations=6), toy.one(0)
+    x = direct(y, physics)
+    unit = float(rms(x))
+    f = data_fit(physics, y / unit, "gaussian").compose(
+        lambda c: convolve_adjoint(c, method.frame), lambda image: convolve(image, method.frame)
+    )
+    weights = torch.ones(9, 1, 1)
+    weights[0] = 0
+    c = ista(convolve(x / unit, method.frame), f, sparsity(THRESHOLD, weights[None], channel_axis=0), 6, lambda v: None)
+    with torch.no_grad():
+        assert torch.allclose(method(y, physics), unit * convolve_adjoint(c, method.frame), atol=1e-5 * unit)
+
+
+def test_equivariant_to_the_unit():
+    assert_equivariant_to_the_unit(Lista(iterations=2))
+
+
+def test_learns_one_image():
+    torch.manual_seed(0)
+    assert_learns_one_image(Lista(iterations=3), rate=1e-2, share=0.5)
