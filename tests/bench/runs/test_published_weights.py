@@ -117,7 +117,13 @@ WEIGHTS = {"weights": "toys/net.pt", "origin": "https://there/net.pt", "terms": 
 
 @pytest.fixture
 def now():
-    return Now(PROTOCOL, sources, code, lambda name, learned: (1, SCORED), lambda: {"direct": "handcrafted", "unet": "post_processing"})
+    return Now(
+        PROTOCOL,
+        sources,
+        code,
+        lambda name, learned: (1, SCORED),
+        lambda: {"direct": "handcrafted", "unet": "post_processing"},
+    )
 
 
 def row(now, figures=None):
