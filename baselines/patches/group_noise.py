@@ -36,31 +36,32 @@ class GroupNoise:
         rows = (count >> levels) + (m >> levels)
         lags = [(transform[:, : side - lag] * transform[:, lag:]).sum(1) for lag in range(side)]
         self.correlation = torch.from_numpy(np.kron(lags, lags)).to(like)  # (side², side²), lags by rows
+        self.weights = torch.from_numpy(2 / 2.0**levels).to(like)  # |2 h_jm h_jn|, a power of two: sums are exact
         self.m, self.n, self.rows = (torch.from_numpy(t).to(like.device) for t in (m, n, rows.astype(np.int32)))
         self.count, self.side, self.across = count, side, across
 
     def __call__(self, members: Tensor) -> Tensor:
         """(N, groups, side²) for groups of ``members`` (N, groups), each block named by its place, row-major."""
         groups, lags = members.shape[1], len(self.correlation)
-        members = members.int()  # quick on a CPU
+        members = members.int().contiguous()  # quick on a CPU
         row = members // self.across
         down, along = (
             place.index_select(0, self.m).sub_(place.index_select(0, self.n)).abs_()
             for place in (row, members - row * self.across)
         )
         overlap = torch.maximum(down, along).lt_(self.side)
-        each = torch.arange(groups, dtype=torch.int32, device=members.device)
-        found = (self.rows[:, None] * groups + each).mul_(lags).add_(down.mul_(self.side).add_(along)).mul_(overlap)
+        each = torch.arange(0, groups * lags, lags, dtype=torch.int32, device=members.device)
+        found = down.mul_(self.side).add_(along).add_(self.rows[:, None] * (groups * lags)).mul_(overlap).add_(each)
         pairs = self.correlation.new_zeros(self.count * groups * lags)
-        accumulate(pairs, found.flatten().long(), pairs.new_ones(()).expand(found.numel()))  # whole numbers, so exact
+        accumulate(pairs, found.flatten().long(), self.weights[:, None].expand_as(found).flatten())
         pairs = pairs.view(self.count, groups, lags)  # row 0 took those that do not overlap, and is written anew
 
-        within = pairs.new_zeros(self.count, 1, lags)
+        within = pairs.new_zeros(self.count, 1, lags)  # Σ_mn |h_jm h_jn| by lags, at first of single blocks
         within[..., 0] = 1 + LEAST  # each block with itself
         while len(within) > 1:
             n = len(within) // 2  # Haar functions of this level, which are rows n to 2n of the transform
-            halves, between = within[0::2] + within[1::2], 2 * pairs[n : 2 * n]
+            halves, between = within[0::2].lerp(within[1::2], 0.5), pairs[n : 2 * n]
             within = halves + between
-            torch.sub(halves, between, out=pairs[n : 2 * n]).mul_(n / self.count)
-        pairs[0] = within[0] / self.count
+            torch.sub(halves, between, out=between)
+        pairs[0] = within[0]
         return (pairs.view(-1, lags) @ self.correlation).view(self.count, groups, -1)

@@ -1,5 +1,7 @@
 """How fast are sparse codes and dictionary learning? Times of scikit-learn over ours, in turns on one thread.
 
+Learning takes seconds, so its ratio is the median of pairs by processor time: other work on the machine moves it less.
+
 A photograph of 256 x 256 pixels, σ = 25/255, 256 atoms of 8 x 8 pixels that start as cosines. Both code 20,000 patches
 until the error is that of the noise.
 
@@ -12,6 +14,7 @@ patches, a penalty of 4 and batches of 512 give 29.97 dB in 1.4 times the time; 
 from __future__ import annotations
 
 import math
+import time
 
 import numpy as np
 import torch
@@ -30,7 +33,7 @@ from baselines.patches.dictionary_denoiser import (
 )
 from baselines.patches.patches import less_mean, some_patches
 from baselines.patches.sparse_coding import coefficients
-from tests.benchmarks.timing import Row, alternate
+from tests.benchmarks.timing import Row, alternate, paired_ratio
 
 SIGMA = 25 / 255
 PATCHES, BATCH, PENALTY = 14_000, 1024, 5.0  # of scikit-learn: once over the patches; the penalty is over σ
@@ -81,15 +84,11 @@ def main() -> list[Row]:
         coding = alternate(
             {"ours": lambda: coefficients(start, X, side**2 // 2, error).to_dense(), "theirs": their_codes}, 2
         )
-        learning = alternate({"ours": our_dictionary, "theirs": their_dictionary}, 2)
+        learning = paired_ratio(their_dictionary, our_dictionary, clock=time.process_time)
         ours, theirs, unlearned = psnr(our_dictionary()), psnr(their_dictionary()), psnr(start)
     return [
         ("dictionary: coding, scikit-learn / ours", coding["theirs"] / coding["ours"], "at least 2"),
-        (
-            "dictionary: learning at equal PSNR, scikit-learn / ours",
-            learning["theirs"] / learning["ours"],
-            "at least 4",
-        ),
-        (f"dictionary: PSNR of ours less {theirs:.2f} dB of scikit-learn", ours - theirs, "about 0"),
+        ("dictionary: learning at equal PSNR, scikit-learn / ours", learning, "at least 4"),
+        (f"dictionary: PSNR of ours less {theirs:.2f} dB of scikit-learn", ours - theirs, "at least -0.05"),
         (f"dictionary: PSNR of ours less {unlearned:.2f} dB of cosines", ours - unlearned, "above 0"),
     ]
