@@ -41,13 +41,16 @@ def trainer(accelerator: str, devices: int, plugins: Sequence[Any] = (), **optio
 
 @contextmanager
 def compiled(method: LightningModule, backend: str = "inductor") -> Iterator[None]:
-    """``method.forward`` under `torch.compile`. Raises `BenchError` where the machine has no compiler of C++."""
+    """``method.forward`` under `torch.compile`. Raises `BenchError` where it, or its compiler of C++, does not work."""
     wanted = [os.environ["CXX"]] if "CXX" in os.environ else COMPILERS
     if not any(map(shutil.which, wanted)):
         raise BenchError(f"--compile needs a C++ compiler, and {' or '.join(wanted)} is not found. Leave it out.")
     method.forward = torch.compile(method.forward, backend=backend)  # type: ignore[method-assign]
     try:
         yield
+    except torch._dynamo.exc.TorchDynamoException as error:
+        reason = " ".join(str(error).strip().splitlines()[:2])
+        raise BenchError(f"torch.compile failed, so leave out --compile: {reason}") from error
     finally:
         del method.forward  # type: ignore[method-assign]
 

@@ -21,6 +21,7 @@ from bench.evaluation.curves import Look
 from bench.evaluation.evaluate import mean_score
 from bench.evaluation.train import Computing, TrainingData, pace
 from bench.evaluation.train import train as fit
+from bench.evaluation.trainer import compiled
 
 
 @pytest.fixture
@@ -411,12 +412,12 @@ def test_mixed_precision_keeps_single_precision_weights_and_learns_nearly_the_sa
 
 def test_a_compiled_training_learns_the_same_and_leaves_a_plain_method(network, monkeypatch):
     plain, _ = weights_of(network)
-    compiled = []
+    compilations = []
     original = torch.compile
-    monkeypatch.setattr(torch, "compile", lambda f, backend: compiled.append(f) or original(f, backend="aot_eager"))
+    monkeypatch.setattr(torch, "compile", lambda f, backend: compilations.append(f) or original(f, backend="aot_eager"))
     method = seeded(network)
     record, _ = train(method, computing=Computing(compile=True))
-    assert len(compiled) == 1
+    assert len(compilations) == 1
     assert "forward" not in vars(method)
     assert record["compile"] is True
     found = torch.cat([value.flatten() for value in method.state_dict().values()])
@@ -427,6 +428,17 @@ def test_without_a_compiler_the_remedy_is_told(network, monkeypatch):
     monkeypatch.setenv("CXX", "no-such-compiler")
     with pytest.raises(BenchError, match=r"--compile needs a C\+\+ compiler, and no-such-compiler is not found"):
         train(network(), computing=Computing(compile=True))
+
+
+def test_a_compiler_that_breaks_is_one_line(network):
+    def broken(graph, inputs):
+        raise RuntimeError("no such header\nand much more")
+
+    method = seeded(network)
+    with pytest.raises(BenchError, match=r"^torch.compile failed, so leave out --compile: .*no such header$"):
+        with compiled(method, backend=broken):
+            train(method)
+    assert "forward" not in vars(method)
 
 
 def test_a_checkpoint_is_chosen_on_as_many_images_as_the_budget_says(network):
