@@ -67,13 +67,17 @@ def freeze(
 def specs_of(
     track: Track, method: MethodDescription, hyperparameters: Mapping[str, Any], wish: Wish, explicit_cpu: bool
 ) -> list[Spec]:
-    """The specs of one method on one track, one per seed."""
-    trains = method.learned and not wish.checkpoint
-    steps = wish.steps if trains else None  # a method that does not train has no steps
-    budget = (track.budget if steps is None else replace(track.budget, steps=steps)).scored(method.learned)
+    """The specs of one method on one track, one per seed.
+
+    With published weights a method counts as one that learns nothing from the track.
+    """
     checkpoint = checkpoints.find(wish.checkpoint, method.name) if wish.checkpoint else ""
     if weights.is_hash(checkpoint):
         weights.refuse_overlap(weights.by_hash(checkpoint), track)
+        method = method.model_copy(update={"learned": False})
+    trains = method.learned and not wish.checkpoint
+    steps = wish.steps if trains else None  # a method that does not train has no steps
+    budget = (track.budget if steps is None else replace(track.budget, steps=steps)).scored(method.learned)
     wish = wish.model_copy(update={"checkpoint": checkpoint})  # the whole key, of which a part may have been given
     if not trains:
         wish = wish.model_copy(update=HOW)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from bench.data.weights import is_hash
 from bench.leaderboard.entries import Entry, of_metric
 from bench.leaderboard.ranking import Place, Ranking, ranking
 from bench.leaderboard.staleness import EXTERNAL, Now, is_external, staleness
@@ -187,7 +188,7 @@ def _notes(entry: Entry, data_hash: str) -> list[str]:
         notes.append(f"its test measurements differ in bits ({entry.data_hash[:8] or 'by seed'}, not {data_hash[:8]})")
     if published := published_weights(entry):
         notes.append(f"weights {published['weights']} of {published['origin']} (terms: {published['terms']})")
-    elif entry.checkpoint:
+    elif entry.checkpoint and not is_hash(entry.checkpoint):
         notes.append(f"weights of run {entry.checkpoint[:8]}")
     if is_external(entry):
         notes.append(EXTERNAL)

@@ -49,6 +49,16 @@ def test_the_hash_of_the_weights_is_part_of_the_key_and_the_seed_is_too(net, sha
     assert "--weights toys/net.pt" in with_weights.command
 
 
+def test_how_the_track_trains_moves_no_key_of_theirs(net, sha256, monkeypatch):
+    from bench.contract import registry
+
+    before = toy.spec(net).key, toy.spec(net, checkpoint=sha256).key
+    monkeypatch.setattr(registry, "track", lambda name: toy.track("mini", training_version=2))
+    after = toy.spec(net).key, toy.spec(net, checkpoint=sha256).key
+    assert before[0] != after[0]
+    assert before[1] == after[1]
+
+
 def test_a_run_uses_them_and_keeps_no_copy(net, sha256):
     folder = toy.perform_here(toy.spec(net, checkpoint=sha256))
     found = Result.read(folder / "result.json")
@@ -127,7 +137,7 @@ def now():
 
 
 def row(now, figures=None):
-    changes = {"learned": True, "label": "weights=net", "checkpoint": "a" * 64, "training": WEIGHTS}
+    changes = {"label": "weights=net", "checkpoint": "a" * 64, "training": WEIGHTS}
     made, problems = selection.entries([result("unet", **changes), result("direct")], now, published=figures)
     assert not problems
     (board,) = board_rows.boards(made, now)
