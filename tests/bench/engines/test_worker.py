@@ -95,6 +95,6 @@ def test_training_on_two_devices_is_one_run_with_the_same_batches(track, asked, 
     assert two.mean("psnr") == pytest.approx(one.mean("psnr"), abs=1e-4)
     assert sorted(path.name for path in (store / "runs" / two.key).iterdir()) == [
         "checkpoint.ckpt", "config.json", "curves.csv", "data.json", "log.txt", "per_image.csv", "pictures",
-        "result.json", "source", "system.csv", "trials.json", "warnings.txt",
+        "reconstructions.npz", "result.json", "source", "system.csv", "trials.json", "validation", "warnings.txt",
     ]  # fmt: skip
     assert not list((store / "runs").glob(".tmp-*"))
