@@ -219,7 +219,7 @@ def test_a_task_that_cannot_be_opened_is_a_row_that_tells_the_remedy(ready, tmp_
     assert main(["run", "toy:absent", "toy", "-m", path, "--cpu", "--jobs", "1"]) == 1
     shown = capsys.readouterr().out.splitlines()
     assert len(shown) == 2
-    assert shown[0].endswith("FAILED: data set 'toys' lacks one.png: run `bench data get toys`.")
+    assert "FAILED: data set 'toys' lacks one.png: run `bench data get toys`.  (key " in shown[0]
     assert "psnr" in shown[1]
 
 
