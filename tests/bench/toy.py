@@ -174,6 +174,13 @@ def install(folder: Path, name: str = "toy") -> None:
     (info / "entry_points.txt").write_text(f"[reconbench.tasks]\n{name} = {name}:TASK\n")
 
 
+def install_hasty(folder: Path) -> None:
+    """The track `hasty:mini` of a distribution of its own, whose runs have one second."""
+    install(folder, "hasty")
+    text = "from toy import *\nhasty = track('mini', task='hasty', budget=Budget(3, 2, 10, 2, seconds=1.0))\n"
+    (folder / "hasty.py").write_text(text + "TASK = Task('hasty', 'Hasty toys', (hasty,), open_track)\n")
+
+
 def spec(
     method: str, track: str = "toy:mini", hyperparameters: Mapping[str, Any] = {}, seed: int = 0, **wish: Any
 ) -> "Spec":

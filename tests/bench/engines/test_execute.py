@@ -12,9 +12,7 @@ from bench.runs.run_directory import whole
 def hasty(tmp_path, monkeypatch, toys):
     """A track of another distribution whose runs have a second, and some more to write."""
     site = tmp_path / "site"
-    toy.install(site, "hasty")
-    text = "from toy import *\nhasty = track('mini', task='hasty', budget=Budget(3, 2, 10, 2, seconds=1.0))\n"
-    (site / "hasty.py").write_text(text + "TASK = Task('hasty', 'Hasty toys', (hasty,), open_track)\n")
+    toy.install_hasty(site)
     monkeypatch.syspath_prepend(str(site))
     monkeypatch.setattr(pending_runs, "GRACE", 9.0)
 

@@ -244,9 +244,7 @@ def test_random_numbers_belong_to_an_image(go, tmp_path, store):
 def hasty(tmp_path, monkeypatch, toys):
     """Tracks of another distribution, whose runs have a second, and no more than half a second to write."""
     site = tmp_path / "site"
-    toy.install(site, "hasty")
-    text = "from toy import *\nhasty = track('mini', task='hasty', budget=Budget(3, 2, 10, 2, seconds=1.0))\n"
-    (site / "hasty.py").write_text(text + "TASK = Task('hasty', 'Hasty toys', (hasty,), open_track)\n")
+    toy.install_hasty(site)
     monkeypatch.syspath_prepend(str(site))
     monkeypatch.setattr(pending_runs, "GRACE", 0.5)
 
