@@ -1,6 +1,5 @@
 """Patches of images: cutting and averaging them, finding similar ones, and models of them.
 
-Start with `patches`. `block_matching` and `patch_groups` serve methods of similar blocks, and `group_noise`
-tells how noisy a group of them is; `sparse_coding`, `dictionary`
+Start with `patches`. `block_matching` and `patch_groups` serve methods of similar blocks; `sparse_coding`, `dictionary`
 and `dictionary_denoiser` serve dictionaries; `frame_learning` serves tight frames, `patch_mixture` Gaussian mixtures.
 """
