@@ -113,14 +113,14 @@ def method_lines(name: str) -> Iterator[str]:
 
 
 def describe_method(name: str) -> Iterator[str]:
-    from bench.contract.construct import FROM_TRACK
+    from bench.contract.construct import FROM_TRACK, unsupported
 
     file, method = registry.method_file(name), registry.load_method(name)
     yield f"{file.name} ({file.family}): {file.summary}"
     if method.learned:
         yield "  learns on the training split, by one recipe"
     parameters = inspect.signature(method).parameters
-    spaces = [method.space(track) for track in registry.all_tracks() if method.supports(track) is None]
+    spaces = [method.space(track) for track in registry.all_tracks() if not unsupported(method, track)]
     searched = {name: dict.fromkeys(describe(space[name]) for space in spaces if name in space) for name in parameters}
     rows = [
         (name, str(parameter.default), ", or ".join(searched[name]))

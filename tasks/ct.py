@@ -8,8 +8,10 @@ over the counts that an activity of one yields per cm.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from math import radians
+from typing import Any
 
 from bench.contract.space import Choice, Float, Range
 from bench.contract.task import Budget, Problem, Shift, Task, Track
@@ -28,22 +30,53 @@ WINDOW_DEFAULTS = {"window": "ram-lak", "cutoff": 1.0}
 
 
 def open_track(track: Track) -> Problem:
-    from functools import cache
-
     import numpy as np
-    import torch
     from torch.nn.functional import avg_pool2d
 
     from tasks.datasets.aapm import aapm12
     from tasks.datasets.augmentation import gain, symmetry
-    from tasks.phantoms.shapes import coarsen
     from tasks.phantoms.split import phantom_split
     from tasks.phantoms.thorax import thorax
+
+    options = track.options
+    exact, noise, measure, physics = scanner(options)
+    size = 2 * options["size"]
+    counts = {"train": options["train"], "val": max(8, track.budget.validation_images), "test": 16}
+    splits = {split: phantom_split(split, count, thorax, size) for split, count in counts.items()}
+    if not track.data:
+        return Problem(splits, measure, physics)
+
+    def augment(arrays, rng):
+        """Mirrored left to right, and of another energy; phantoms differ in place and size."""
+        return {"image": np.float32(gain(rng, GAIN)) * symmetry(rng, (1,))(arrays["image"])}
+
+    def simulate(arrays, generator):
+        image = arrays["image"][None]
+        model = noise.model().to(image.device)
+        model.rng = generator
+        return avg_pool2d(image, 2), model(exact(image.device).A(image[None])[0]), {}
+
+    slices = aapm12()
+    splits["test"] = replace(slices, load=lambda name: {"image": AAPM_MAXIMUM * slices.load(name)})
+    splits["train"] = phantom_split("train", track.training["phantoms"], thorax, size, join_every=JOIN_EVERY)
+    return Problem(splits, measure, physics, augment, simulate)
+
+
+def scanner(options: Mapping[str, Any]):
+    """The scan of images {"image": (2 size, 2 size)}: its fine operator by device, noise, `measure` and `physics`.
+
+    The options give size, views, arc in degrees, field in cm, and the photons of a ray or the counts of an emission.
+    """
+    from functools import cache
+
+    import numpy as np
+    import torch
+
+    from tasks.phantoms.shapes import coarsen
     from tasks.physics.ct import CT
     from tasks.physics.noise import photon, poisson
     from tasks.physics.projector import Geometry
 
-    options = track.options
     size, views = options["size"], options["views"]
     noise = poisson(options["counts"]) if "counts" in options else photon(options["photons"])
     pixel = options["field"] / size
@@ -64,25 +97,7 @@ def open_track(track: Track) -> Problem:
     def physics(params, device):
         return CT(geometry, noise.model(), device)
 
-    counts = {"train": options["train"], "val": max(8, track.budget.validation_images), "test": 16}
-    splits = {split: phantom_split(split, count, thorax, 2 * size) for split, count in counts.items()}
-    if not track.data:
-        return Problem(splits, measure, physics)
-
-    def augment(arrays, rng):
-        """Mirrored left to right, and of another energy; phantoms differ in place and size."""
-        return {"image": np.float32(gain(rng, GAIN)) * symmetry(rng, (1,))(arrays["image"])}
-
-    def simulate(arrays, generator):
-        image = arrays["image"][None]
-        model = noise.model().to(image.device)
-        model.rng = generator
-        return avg_pool2d(image, 2), model(exact(image.device).A(image[None])[0]), {}
-
-    slices = aapm12()
-    splits["test"] = replace(slices, load=lambda name: {"image": AAPM_MAXIMUM * slices.load(name)})
-    splits["train"] = phantom_split("train", track.training["phantoms"], thorax, 2 * size, join_every=JOIN_EVERY)
-    return Problem(splits, measure, physics, augment, simulate)
+    return exact, noise, measure, physics
 
 
 def aapm(name: str, title: str, views: int, arc: float) -> Track:

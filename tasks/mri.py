@@ -6,7 +6,9 @@ centre of their k-space; the inverse transform of this centre, fully sampled, is
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from bench.contract.task import Budget, Problem, Shift, Task, Track
 from tasks.metrics.declared import nmse, psnr_ssim
@@ -23,47 +25,62 @@ def open_track(track: Track) -> Problem:
 
 def phantoms(track: Track) -> Problem:
     """Complex brain phantoms, variable-density Cartesian masks, one coil or several with their maps in the params."""
-    import numpy as np
-    import torch
-
     from tasks.phantoms.brain import brain
     from tasks.phantoms.split import phantom_split
+
+    measure, physics = scanner(track.options)
+    counts = {"train": 200, "val": 8, "test": 16}
+    size = 2 * track.options["size"]
+    return Problem({split: phantom_split(split, n, brain, size) for split, n in counts.items()}, measure, physics)
+
+
+def scanner(options: Mapping[str, Any]):
+    """``measure`` and ``physics`` of a `Problem` whose images {"image": (2 size, 2 size)} are scanned.
+
+    The options give size, coils, acceleration, the share of the centre of k-space that is fully sampled, and the
+    standard deviation of the noise.
+    """
+    import torch
+
     from tasks.physics.coils import coil_maps
     from tasks.physics.mri import MRI, MultiCoilMRI, variable_density_mask
     from tasks.physics.noise import complex_gaussian
 
-    options = track.options
     size, coils, noise = options["size"], options["coils"], complex_gaussian(options["noise"])
 
     def measure(arrays, rng):
         image = arrays["image"]
         mask = variable_density_mask((size, size), options["acceleration"], options["centre"], rng)
         if not coils:
-            y = centre_of_kspace(image)
+            y = centre_of_kspace(image, size)
             x, params = fft(y, inverse=True), {}
         else:
             maps = coil_maps(image.shape, coils, rng)
-            y = centre_of_kspace(maps * image)
-            x = fft(centre_of_kspace(image), inverse=True)
+            y = centre_of_kspace(maps * image, size)
+            x = low_resolution(image, size)
             odd = size % 2  # the origins of both grids, pixels size and size // 2, are one place
             params = {"coils": torch.from_numpy(maps[:, odd::2, odd::2].copy())}
         y = mask.numpy()[0] * noise.draw(y, rng)
         return as_channels(x), as_channels(y), {"mask": mask, **params}
-
-    def centre_of_kspace(image: np.ndarray) -> np.ndarray:
-        kspace = fft(image) / 2  # half the side: the orthonormal transform keeps the intensities
-        first = size - size // 2  # DC, at pixel size of the large grid, comes to pixel size // 2
-        return kspace[..., first : first + size, first : first + size]
 
     def physics(params, device):
         if coils:
             return MultiCoilMRI(params["mask"], params["coils"], noise.model(), device)
         return MRI(params["mask"], noise.model(), device)
 
-    counts = {"train": 200, "val": 8, "test": 16}
-    return Problem(
-        {split: phantom_split(split, count, brain, 2 * size) for split, count in counts.items()}, measure, physics
-    )
+    return measure, physics
+
+
+def centre_of_kspace(image, size: int):
+    """The k-space (..., size, size) that a scan of half the resolution of an image (..., 2 size, 2 size) measures."""
+    kspace = fft(image) / 2  # half the side: the orthonormal transform keeps the intensities
+    first = size - size // 2  # DC, at pixel size of the large grid, comes to pixel size // 2
+    return kspace[..., first : first + size, first : first + size]
+
+
+def low_resolution(image, size: int):
+    """The image (..., size, size) of that k-space: the reference of a scan, on its grid."""
+    return fft(centre_of_kspace(image, size), inverse=True)
 
 
 def fft(image, inverse: bool = False):

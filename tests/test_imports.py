@@ -148,9 +148,9 @@ def test_the_referee_names_no_task_and_no_method():
     """It reaches them through the registry: no name of one stands in its code."""
     from bench.contract import registry
 
-    # `direct` is also a word of `bench.contract.operators`, `ct`, `mri` and `qsm` are modalities, and a room's name
-    # may be a method's.
-    names = {*registry.tasks(), *registry.methods()} - {"direct", "ct", "mri", "qsm"}
+    # `direct` is also a word of `bench.contract.operators`, `oracle` a control, `ct`, `mri` and `qsm` are modalities,
+    # and a room's name may be a method's.
+    names = {*registry.tasks(), *registry.methods()} - {"direct", "oracle", "ct", "mri", "qsm"}
     kinds_of_operators = {"toy_operators.py", "registry.py"}  # the latter answers to former names
     for path in (path for path in (ROOT / "bench").rglob("*.py") if path.name not in kinds_of_operators):
         strings = {node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)}

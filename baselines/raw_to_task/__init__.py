@@ -1,4 +1,5 @@
-"""Networks from the measurement to a finding: a label map, a list of lesions.
+"""Networks from the measurement to a finding: a map of the probability of each class in each pixel.
 
-No method stands here yet.
+Start with `two_stage`, the analysis network on the images of any other method; `joint` trains both end to end,
+`raw_only` does without an image. `oracle` is a control that sees the true image. All share `networks.analysis`.
 """

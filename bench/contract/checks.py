@@ -12,12 +12,13 @@ from typing import NamedTuple
 
 import torch
 
-from bench.contract.construct import FROM_TRACK, open_ended, parameters
+from bench.contract.construct import FROM_TRACK, open_ended, parameters, unsupported
 from bench.contract.devices import DEVICE_TOLERANCE, agrees_with_the_processor, distance
 from bench.contract.method import Method
 from bench.contract.space import contains
 from bench.contract.toy_operators import toys
 from bench.contract.toy_trial import Breach, Tried, make, run, step
+from bench.errors import BenchError
 
 BATCH_TOLERANCE = 1e-4  # of an image's largest value: single precision sums in another order
 NONDETERMINISTIC = re.compile(r"(\S+) does not have a deterministic implementation")
@@ -34,14 +35,17 @@ def check(method: type[Method], device: torch.device | str = "cpu") -> list[Outc
     device = torch.device(device)
     outcomes = [attempt(name, partial(test, method)) for name, test in CLASS_CHECKS.items()]
     for toy in toys():
-        reason = method.supports(toy.track)
-        if reason is not None:
-            stated = isinstance(reason, str) and bool(reason)
-            outcomes.append(Outcome(f"{toy.track.name}: unsupported", stated, str(reason)))
+        try:
+            reason = unsupported(method, toy.track)
+        except BenchError as error:
+            outcomes.append(Outcome(f"{toy.track.name}: unsupported", False, str(error)))
             continue
-        checks = (
-            TOY_CHECKS | (LEARNED_CHECKS if method.learned else {}) | (DEVICE_CHECKS if device.type != "cpu" else {})
-        )
+        if reason:
+            outcomes.append(Outcome(f"{toy.track.name}: unsupported", True, reason))
+            continue
+        checks = TOY_CHECKS | (FINDING_CHECKS if "finding" in method.returns else {})
+        checks |= LEARNED_CHECKS if method.learned else {}
+        checks |= DEVICE_CHECKS if device.type != "cpu" else {}
         tried = Tried(method, toy.on(device))
         outcomes += [attempt(f"{toy.track.name}: {name}", partial(test, tried)) for name, test in checks.items()]
     if all(outcome.check.endswith(": unsupported") for outcome in outcomes[len(CLASS_CHECKS) :]):
@@ -87,13 +91,29 @@ def has_a_sound_search_space(method: type[Method]) -> None:
 
 
 def makes_an_image(tried: Tried) -> None:
-    y, image = tried.toy.y, tried.image
-    expected = tried.physics.A_adjoint(y)
-    if image.shape != expected.shape:
-        raise Breach(f"expected the shape of A_adjoint(y), {tuple(expected.shape)}, got {tuple(image.shape)}")
-    if image.dtype != y.dtype or image.device != y.device:
-        raise Breach(f"expected {y.dtype} on {y.device}, got {image.dtype} on {image.device}")
-    if not bool(torch.isfinite(image).all()):
+    if "image" in tried.method.returns:
+        image = tried.estimate.image
+        assert image is not None
+        expected = tried.physics.A_adjoint(tried.toy.y)
+        if image.shape != expected.shape:
+            raise Breach(f"expected the shape of A_adjoint(y), {tuple(expected.shape)}, got {tuple(image.shape)}")
+        is_finite(image, tried.toy.y)
+
+
+def makes_a_finding(tried: Tried) -> None:
+    finding, expected = tried.estimate.finding, tried.toy.target["map"]
+    assert finding is not None
+    if finding.shape != expected.shape:
+        raise Breach(f"expected a finding (B, classes, ...), {tuple(expected.shape)}, got {tuple(finding.shape)}")
+    is_finite(finding, tried.toy.y)
+    if not 0 <= float(finding.min()) <= float(finding.max()) <= 1:
+        raise Breach("a finding is a probability, in [0, 1]")
+
+
+def is_finite(part: torch.Tensor, y: torch.Tensor) -> None:
+    if part.dtype != y.dtype or part.device != y.device:
+        raise Breach(f"expected {y.dtype} on {y.device}, got {part.dtype} on {part.device}")
+    if not bool(torch.isfinite(part).all()):
         raise Breach("NaN or infinite values")
 
 
@@ -181,6 +201,9 @@ TOY_CHECKS: dict[str, Callable[[Tried], str | None]] = {
     "y and physics unchanged": leaves_its_input_alone,
     "deterministic": repeats_itself,
     "batch equals images": treats_a_batch_as_its_images,
+}
+FINDING_CHECKS: dict[str, Callable[[Tried], str | None]] = {
+    "finding: shape, dtype, device, a probability": makes_a_finding,
 }
 LEARNED_CHECKS: dict[str, Callable[[Tried], str | None]] = {
     "learns from a step": learns_from_a_step,

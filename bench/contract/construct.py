@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from bench.contract import registry
 from bench.contract.space import Choice, Float, Int, Range
 from bench.errors import BenchError, unknown
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from bench.contract.method import Method
     from bench.contract.task import Track
 
-FROM_TRACK = ("channels", "dims", "measured_channels")  # constructor arguments that the track fills in
+FROM_TRACK = ("channels", "classes", "dims", "measured_channels")  # constructor arguments that the track fills in
 
 
 def parameters(method: type[Method]) -> Mapping[str, inspect.Parameter]:
@@ -31,9 +32,24 @@ def open_ended(method: type[Method]) -> bool:
 
 
 def build(method: type[Method], track: Track, hyperparameters: Mapping[str, Any]) -> Method:
-    """An instance with the given hyperparameters and with the facts that its constructor asks of the track."""
+    """An instance with the given hyperparameters and with the facts that its constructor asks of the track.
+
+    An inner method that is given by its name, or by default, is made with its default hyperparameters.
+    """
     known = {name: getattr(track, name) for name in asked_of_track(method)}
+    if method.inner:
+        given = {**constructor_defaults(method), **hyperparameters}[method.inner]
+        if isinstance(given, str):
+            inner = registry.load_method(given)
+            check_inner(given, inner)
+            hyperparameters = {**hyperparameters, method.inner: build(inner, track.of_images(), {})}
     return method(**known, **hyperparameters)
+
+
+def check_inner(name: str, method: type[Method]) -> None:
+    """Raise a `BenchError` where a method cannot serve another one as its inner method."""
+    if "image" not in method.returns or method.inner or method.sees_truth:
+        raise BenchError(f"{name} cannot be the inner method of another: that one returns an image by itself.")
 
 
 def asked_of_track(method: type[Method]) -> list[str]:
@@ -55,6 +71,8 @@ def check_space(method: type[Method], track: Track) -> Mapping[str, Range]:
     space = method.space(track)
     if method.learned and space:
         raise BenchError(f"{method.__name__} learns and has a search space. A method that learns has one recipe.")
+    if method.inner and space:
+        raise BenchError(f"{method.__name__} has a search space. A method with an inner method leaves tuning to that.")
     for name, values in space.items():
         if not isinstance(values, Float | Int | Choice):
             raise BenchError(f"the range of {name!r} is {values!r}. Declare it as Float, Int or Choice (bench).")
@@ -67,8 +85,22 @@ def check_space(method: type[Method], track: Track) -> Mapping[str, Range]:
     return space
 
 
-def unsupported(method: type[Method], track: Track) -> str:
-    """Why a method does not apply to a track; "" where it does. Raises `BenchError` where `supports` answers oddly."""
+def unsupported(method: type[Method], track: Track, inner: str = "") -> str:
+    """Why a method does not apply to a track; "" where it does. Raises `BenchError` where `supports` answers oddly.
+
+    A track and a method fit where the method returns what the primary metric is of, and the track has a target for each
+    finding. The ``inner`` method, by default the one of the constructor, must apply to the track's images.
+    """
+    if track.primary.of not in method.returns:
+        return f"it returns no {track.primary.of}, by which the track ranks"
+    if "finding" in method.returns and not track.classes:
+        return "it learns from a target, and the track has none"
+    if method.inner:
+        images, inner = track.of_images(), inner or constructor_defaults(method)[method.inner]
+        if not images.metrics:
+            return "the track has no score of an image, by which the inner method could be tuned"
+        if theirs := unsupported(registry.load_method(inner), images):
+            return f"{inner}: {theirs}"
     reason = method.supports(track)
     if reason is None:
         return ""
@@ -82,7 +114,7 @@ def check_hyperparameters(name: str, method: type[Method], track: Track, asked: 
     if not asked:
         return
     named = {key: p for key, p in parameters(method).items() if p.kind is not inspect.Parameter.VAR_KEYWORD}
-    known = (named.keys() - set(FROM_TRACK)) | set(method.space(track))
+    known = (named.keys() - {*FROM_TRACK, method.inner}) | set(method.space(track))
     for key, value in asked.items():
         if key not in known:
             raise unknown(f"hyperparameter of {name}", key, known)

@@ -23,18 +23,23 @@ logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)  # which device
 
 @dataclass(frozen=True)
 class Estimate:
-    """An answer of more than a bare image: a finding (a label map, say), a standard deviation."""
+    """An answer of more than a bare image, or of none.
+
+    A finding (B, classes, ...) is the probability of each class in each pixel of the image.
+    """
 
     image: Tensor | None = None
     finding: Tensor | None = None
-    std: Tensor | None = None
+    std: Tensor | None = None  # standard deviation of the image
 
 
 class Method(LightningModule):
     """Reconstructs ``x_hat = forward(y, physics)`` without ever seeing the ground truth.
 
     Constructor arguments are the method's hyperparameters, each with a default. Where the constructor asks for
-    ``channels``, ``dims`` (spatial dimensions) or ``measured_channels``, the referee fills them in from the track.
+    ``channels``, ``classes``, ``dims`` (spatial dimensions) or ``measured_channels``, the referee fills them in from
+    the track. Where one of its arguments, named by ``inner``, is another method, that one is asked for by its name, and
+    the constructor is given an instance of it, tuned or trained.
     A method may draw random numbers from the global generators of torch, NumPy and Python, which the referee seeds
     before each image.
     """
@@ -42,6 +47,9 @@ class Method(LightningModule):
     search_space: ClassVar[Mapping[str, Range]] = {}  # the hyperparameters that are tuned
     learned: ClassVar[bool] = False
     files: ClassVar[tuple[str, ...]] = ()  # that it reads (weights, say), by their names below the folder of its file
+    returns: ClassVar[tuple[str, ...]] = ("image",)  # the parts of its estimate: image, finding, std
+    inner: ClassVar[str] = ""  # the argument of the constructor that is another method; its default is a name
+    sees_truth: ClassVar[bool] = False  # a control that bounds all others: `forward` is given x in the place of y
 
     @classmethod
     def space(cls, track: Track) -> Mapping[str, Range]:
@@ -65,6 +73,11 @@ class Method(LightningModule):
     def supports(cls, track: Track) -> str | None:
         """None if the method applies to the track, else the reason why it does not."""
         return None
+
+    @classmethod
+    def prepares_inner(cls, hyperparameters: Mapping[str, Any]) -> bool:
+        """Whether the inner method is tuned or trained before this one, by the images of the track; else it is new."""
+        return True
 
     def forward(self, y: Tensor, physics: LinearPhysics) -> Tensor | Estimate:
         """Reconstruction of the shape of ``physics.A_adjoint(y)``, finite, on the device and in the dtype of ``y``."""
@@ -90,8 +103,9 @@ class HasAtoms(Protocol):
 class LearnedMethod(Method):
     """A method that is trained: mean squared error, Adam, a learning rate that warms up and falls as a cosine.
 
-    Override the hooks in which your paper differs. A training batch is ``(x, y, physics)``. The constants of the recipe
-    are class attributes and part of the run's key.
+    Override the hooks in which your paper differs. A training batch is ``(x, y, physics)``, on a track that asks for a
+    finding ``(x, y, physics, target)``, with the truth of the finding. The constants of the recipe are class
+    attributes and part of the run's key.
     """
 
     learned: ClassVar[bool] = True
@@ -109,12 +123,15 @@ class LearnedMethod(Method):
         raise BenchError(f"{cls.__name__} has no hook `published` that would read the weights {name}.")
 
     def loss(self, x_hat: Tensor, x: Tensor) -> Tensor:
-        """The training loss, (), of reconstructions ``x_hat`` of the images ``x``, both (B, C, ...)."""
+        """The training loss, (), of reconstructions ``x_hat`` of the images ``x``, both (B, C, ...).
+
+        A method of findings is given its `Estimate` in the place of ``x_hat``, and the target as a third argument.
+        """
         return torch.nn.functional.mse_loss(x_hat, x)
 
-    def training_step(self, batch: tuple[Tensor, Tensor, LinearPhysics], index: int) -> Tensor:
-        x, y, physics = batch
-        loss = self.loss(self(y, physics), x)
+    def training_step(self, batch: tuple[Any, ...], index: int) -> Tensor:
+        x, y, physics, *target = batch
+        loss = self.loss(self(x if self.sees_truth else y, physics), x, *target)
         self.log("train_loss", loss, on_step=True, on_epoch=False)
         return loss
 

@@ -8,7 +8,7 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
@@ -29,17 +29,22 @@ FORMER_NAMES = {  # of methods, by which they may still be asked for
     "ddtf_global": "ddtf_trained",
 }
 SHARED = ("site-packages", "dist-packages")  # folders of many distributions
+JOINED = "+"  # between the name of a method and the one of its inner method
 FAMILIES = ("handcrafted", "data_driven", "post_processing", "raw_to_image", "raw_to_task")
 
 
 @dataclass(frozen=True)
 class MethodFile:
-    """Where a method is found: a file of a family folder, a file given by its path, or an installed entry point."""
+    """Where a method is found: a file of a family folder, a file given by its path, or an installed entry point.
+
+    A method with an inner method is named by both: ``two_stage+tv``.
+    """
 
     name: str
     family: str
     path: Path | None = None
     entry_point: EntryPoint | None = None
+    inner: str = ""  # the name of its inner method
 
     @property
     def summary(self) -> str:
@@ -85,7 +90,7 @@ def methods() -> dict[str, MethodFile]:
 
 
 def method_file(name: str) -> MethodFile:
-    """A method by its name or by the path of a Python file."""
+    """A method by its name, ``outer+inner`` where it has an inner method, or by the path of a Python file."""
     if name.endswith(".py") or "/" in name:
         path = (Path(name).expanduser() if name.startswith("~/") else Path(name)).resolve()
         if not path.is_file():
@@ -96,9 +101,15 @@ def method_file(name: str) -> MethodFile:
         family = path.parent.name if path.parent.name in FAMILIES else "external"
         return MethodFile(path.stem, family, path)
     found = methods()
-    if name not in found:
-        raise unknown("method", name, found, FORMER_NAMES.get(name))
-    return found[name]
+    outer, _, inner = name.partition(JOINED)
+    if outer not in found:
+        raise unknown("method", outer, found, FORMER_NAMES.get(outer))
+    return replace(found[outer], name=name, inner=method_file(inner).name) if inner else found[outer]
+
+
+def joined(outer: str, inner: str) -> str:
+    """The name of a method with its inner method."""
+    return f"{outer.partition(JOINED)[0]}{JOINED}{inner}"
 
 
 def method_folder(name: str) -> Path | None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 SPLITS = ("train", "val", "test")
 OF = ("image", "finding", "std")  # the parts of an estimate that a metric may score
 UNSCORED = ("title", "split_unit", "citation", "shifts", "tested_on")  # fields of a track that move no score
+LATER = ("classes", "record")  # fields of a track and of a metric that are no part of a hash where they are empty
 TRAINING_BUDGET = ("steps", "batch", "validation")  # fields of a budget that move scores of trained methods only
 
 LOOKS = 20  # at validation images per training, the last at its end; a short training has fewer
@@ -30,12 +31,15 @@ STEPS_PER_LOOK = 200  # at the least, where there are more than the fewest looks
 
 @dataclass(frozen=True)
 class Metric:
-    """A score of one image.
+    """A score of one image, or of a whole set of images.
 
     ``of`` names the part of an estimate that is scored: its image, its finding, or its std (standard deviation).
     ``function`` names ``module:callable``, called as ``f(x_hat, x, params, **options) -> float`` with float64 CPU
-    tensors ``(1, C, ...)``. ``options`` hold the conventions that move the score (data range, crop, real
-    part or magnitude).
+    tensors ``(1, C, ...)``; for a finding as ``f(finding, target, params, **options)``. ``options`` hold the
+    conventions that move the score (data range, crop, real part or magnitude).
+
+    A score of a set (an area under a curve, say) names a ``record``, ``module:callable`` too: called as above, it
+    returns the facts of one image as plain data, and ``function(records) -> float`` makes the score of them.
     """
 
     name: str
@@ -45,6 +49,7 @@ class Metric:
     unit: str = ""
     version: int = 1
     of: str = "image"
+    record: str = ""  # for a score of a set: the facts of one image
 
     def __post_init__(self) -> None:
         if self.of not in OF:
@@ -135,6 +140,7 @@ class Track:
     blind: bool = False  # the kernel that blurred y is unknown to the physics
     modality: str = "photograph"  # photograph, ct, mri, qsm
     channels: int = 1  # of an image: 2 where it is complex
+    classes: int = 0  # channels of a finding; 0 where the track asks for none
     dims: int = 2  # spatial dimensions of an image
     measured_channels: int = 1  # of a measurement: 2 where it is complex
     same_grid: bool = True  # measurements made on the grid of the reconstruction
@@ -154,10 +160,19 @@ class Track:
     def primary(self) -> Metric:
         return self.metrics[0]
 
+    def of_images(self) -> Track:
+        """The track as an inner method meets it, which returns images: without targets and scores of findings.
+
+        Its checkpoint is chosen on as many images as tune: a mean needs fewer of them than a score of a set.
+        """
+        budget = replace(self.budget, validation=None)
+        return replace(self, metrics=tuple(one for one in self.metrics if one.of == "image"), budget=budget, classes=0)
+
     def scored(self, learned: bool) -> dict[str, Any]:
         """The fields that move a score, as plain data: all but the `UNSCORED` ones and the units of metrics.
 
-        Scores of a method that is not ``learned`` do not depend on how the track trains.
+        Scores of a method that is not ``learned`` do not depend on how the track trains. Fields that later tracks
+        brought (`LATER`) are absent where they are empty, so that earlier tracks keep their hashes.
         """
         fields = {name: value for name, value in asdict(self).items() if name not in UNSCORED}
         fields["budget"] = self.budget.scored(learned)
@@ -165,15 +180,20 @@ class Track:
             del fields["training_version"]
         if not (learned and self.training):
             del fields["training"]
-        fields["metrics"] = [{k: v for k, v in metric.items() if k != "unit"} for metric in fields["metrics"]]
-        return fields
+        fields["metrics"] = [_moving(metric, "unit") for metric in fields["metrics"]]
+        return _moving(fields)
+
+
+def _moving(fields: Mapping[str, Any], *without: str) -> dict[str, Any]:
+    return {k: v for k, v in fields.items() if k not in without and (v or k not in LATER)}
 
 
 class Sample(NamedTuple):
     """One measured image: ``x`` (C, ...), ``y`` and the ``params`` of its physics, all without the batch axis.
 
-    ``group`` names the images that are not independent of this one. ``target`` is the truth of a finding (a label map,
-    a list of nodules), if the track asks for one.
+    ``group`` names the images that are not independent of this one. ``target`` is the truth of a finding, if the track
+    asks for one: ``target["map"]`` (classes, ...) holds for every class its share of each pixel of x, and further
+    entries hold what the metrics of the track need. They have one shape for all images of a track.
     """
 
     id: str
@@ -181,7 +201,7 @@ class Sample(NamedTuple):
     x: Tensor
     y: Tensor
     params: dict[str, Tensor]
-    target: Any = None
+    target: Mapping[str, Tensor] | None = None
 
 
 @dataclass(frozen=True)
@@ -212,21 +232,26 @@ class Images:
 class Problem:
     """A track within reach: its images, how they are measured, and its physics.
 
-    ``measure(image, rng)`` returns ``(x, y, params)`` as float64 CPU tensors (complex ``params`` as complex128) without
-    the batch axis; all randomness comes from ``rng``. ``physics(params, device)`` takes batched params on that device
-    and returns a fresh float32 operator that shares its large buffers. ``augment(image, rng)`` prepares one training
-    image (crop, flip), so that all x of a track's training samples have one shape.
+    ``measure(image, rng)`` returns ``(x, y, params)``, or ``(x, y, params, target)`` on a track that asks for a
+    finding, as float64 CPU tensors (complex ``params`` as complex128) without the batch axis; all randomness comes from
+    ``rng``. ``physics(params, device)`` takes batched params on that device and returns a fresh float32 operator that
+    shares its large buffers. ``augment(image, rng)`` prepares one training image (crop, flip), so that all x of a
+    track's training samples have one shape.
 
     ``simulate(arrays, generator)``, where a track has it, measures training images in the place of ``measure``, on the
     device of the training: it takes the arrays of one augmented image by name ("image" where it is a bare array) as
     single precision tensors on that device, draws from a torch generator there, and returns single precision.
+
+    Where training images are ``measured_once``, as scans of a data set are,
+    an image has the same noise and the same crop whenever it comes.
     """
 
     images: Mapping[str, Images]  # by split
-    measure: Callable[[Any, np.random.Generator], tuple[Tensor, Tensor, dict[str, Tensor]]]
+    measure: Callable[[Any, np.random.Generator], tuple[Any, ...]]
     physics: Callable[[Mapping[str, Tensor], torch.device], LinearPhysics]
     augment: Callable[[Any, np.random.Generator], Any] = lambda image, rng: image
     simulate: Callable[[Mapping[str, Tensor], torch.Generator], tuple[Tensor, Tensor, dict[str, Tensor]]] | None = None
+    measured_once: bool = False
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from deepinv.physics import (
@@ -27,13 +28,23 @@ NOISE = 0.02  # standard deviation, on images of contrast one
 
 @dataclass(frozen=True)
 class Toy:
-    """A batch of images, their measurements, and ``physics(params)``: an operator on the device of ``y``."""
+    """A batch of images, their measurements, and ``physics(params)``: an operator on the device of ``y``.
+
+    ``target`` is the truth of a finding, {} where none is asked for.
+    """
 
     track: Track
     x: Tensor
     y: Tensor
     params: Mapping[str, Tensor]
     operator: Callable[[Mapping[str, Tensor]], LinearPhysics]
+    target: Mapping[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def batch(self) -> tuple[Any, ...]:
+        """As training gives it."""
+        batch = (self.x, self.y, self.physics(self.params))
+        return (*batch, self.target) if self.target else batch
 
     def physics(self, params: Mapping[str, Tensor]) -> LinearPhysics:
         return self.operator(params).to(self.y.device)
@@ -44,8 +55,8 @@ class Toy:
 
     def on(self, device: torch.device) -> Toy:
         """The same images and measurements on a device, with operators that are made there."""
-        moved = {name: value.to(device) for name, value in self.params.items()}
-        return replace(self, x=self.x.to(device), y=self.y.to(device), params=moved)
+        params, target = ({k: v.to(device) for k, v in one.items()} for one in (self.params, self.target))
+        return replace(self, x=self.x.to(device), y=self.y.to(device), params=params, target=target)
 
 
 class Rays(LinearPhysics):
@@ -174,6 +185,17 @@ def toys() -> list[Toy]:
         ),
         toy(rng, "dipole", "qsm", volume, {}, lambda p: Dipole(volume)),
         toy(rng, "blind blur", "photograph", plane, {}, lambda p: UnknownBlur(plane)),
+        toy(rng, "finding from rays", "ct", plane, {}, lambda p: Rays(), classes=1),
+        toy(
+            rng,
+            "findings from k-space",
+            "mri",
+            plane,
+            kspace,
+            lambda p: MRI(p["mask"], device=p["mask"].device),
+            channels=2,
+            classes=3,
+        ),
     ]
 
 
@@ -186,8 +208,12 @@ def toy(
     physics: Callable[[Mapping[str, Tensor]], LinearPhysics],
     channels: int = 1,
     noise: float = NOISE,
+    classes: int = 0,
 ) -> Toy:
-    """Random blocks, measured with the noise that the physics declares."""
+    """Random blocks, measured with the noise that the physics declares.
+
+    Where a finding is asked for, its classes are ranges of the intensity.
+    """
 
     def noisy(params: Mapping[str, Tensor]) -> LinearPhysics:
         made = physics(params)
@@ -202,15 +228,23 @@ def toy(
         name=name,
         title=name,
         version=1,
-        metrics=(Metric("psnr", "", True),),
+        metrics=(*((Metric("dice", "", True, of="finding"),) if classes else ()), Metric("psnr", "", True)),
         budget=Budget(),
         options={},
         noise="gaussian" if noise else "none",
         modality=modality,
         channels=channels,
+        classes=classes,
         dims=len(shape),
         denoising=name in ("denoising", "odd-sided"),
         blind=name == "blind blur",
         measured_channels=y.shape[1],
     )
-    return Toy(track, x, y + noise * torch.randn(y.shape, generator=rng), params, noisy)
+    noisy_y = y + noise * torch.randn(y.shape, generator=rng)
+    return Toy(track, x, noisy_y, params, noisy, {"map": ranges(x, classes)} if classes else {})
+
+
+def ranges(x: Tensor, classes: int) -> Tensor:
+    """Maps (B, classes, ...) of the pixels whose first channel lies in each range, above the lowest one."""
+    index = (x[:, :1] * (classes + 1)).long()
+    return torch.cat([(index == one).float() for one in range(1, classes + 1)], 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 
 import torch
@@ -24,11 +25,14 @@ class Breach(Exception):
 
 
 class Tried:
-    """A method on a toy operator, and its first reconstruction, which all checks use."""
+    """A method on a toy operator, and its first answer, which all checks use.
+
+    The answer is the image, or the finding, or both along the channels.
+    """
 
     def __init__(self, method: type[Method], toy: Toy) -> None:
         self.method = method
-        self.toy = toy
+        self.toy = toy = replace(toy, y=toy.x) if method.sees_truth else toy
         self.y, self.physics = toy.y.clone(), toy.physics(toy.params)
         self.buffers = {name: buffer.clone() for name, buffer in self.physics.named_buffers()}
 
@@ -41,8 +45,12 @@ class Tried:
         return make(self.method, self.toy)
 
     @cached_property
+    def estimate(self) -> Estimate:
+        return answer(self.instance, self.y, self.physics)
+
+    @cached_property
     def image(self) -> Tensor:
-        return run(self.instance, self.y, self.physics)
+        return joined(self.estimate)
 
     @cached_property
     def draws(self) -> bool:
@@ -58,13 +66,24 @@ def make(method: type[Method], toy: Toy) -> Method:
 
 
 def run(method: Method, y: Tensor, physics: LinearPhysics, seed: int = 0) -> Tensor:
-    """The image, made as evaluation makes it: without gradients, after the generators are seeded, in full precision."""
+    """The image, the finding, or both along the channels."""
+    return joined(answer(method, y, physics, seed))
+
+
+def answer(method: Method, y: Tensor, physics: LinearPhysics, seed: int = 0) -> Estimate:
+    """The estimate as evaluation makes it: without gradients, after the generators are seeded, in full precision."""
     with torch.no_grad(), seeded(seed), exact():
         estimate = method(y, physics)
-    image = estimate.image if isinstance(estimate, Estimate) else estimate
-    if not isinstance(image, Tensor):
-        raise Breach(f"returned {type(image).__name__}, expected a tensor")
-    return image
+    estimate = estimate if isinstance(estimate, Estimate) else Estimate(image=estimate)
+    for part in method.returns:
+        found = getattr(estimate, part)
+        if not isinstance(found, Tensor):
+            raise Breach(f"returned {type(found).__name__}, expected a tensor" + f" as {part}" * (part != "image"))
+    return estimate
+
+
+def joined(estimate: Estimate) -> Tensor:
+    return torch.cat([part for part in (estimate.image, estimate.finding) if part is not None], 1)
 
 
 def step(method: Method, toy: Toy) -> list[Tensor]:
@@ -74,7 +93,7 @@ def step(method: Method, toy: Toy) -> list[Tensor]:
     method.train()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*self.log.*")
-        loss = method.training_step((toy.x, toy.y, toy.physics(toy.params)), 0)
+        loss = method.training_step(toy.batch, 0)
     loss = loss["loss"] if isinstance(loss, Mapping) else loss
     if not isinstance(loss, Tensor):
         raise Breach(f"training_step returned {type(loss).__name__}, expected a loss")
@@ -97,7 +116,7 @@ def step_by_itself(method: Method, toy: Toy) -> list[Tensor]:
         plugins=[LightningEnvironment()],
     )
     method.train()
-    batch = DataLoader([(toy.x, toy.y, toy.physics(toy.params))], collate_fn=lambda items: items[0])  # type: ignore
+    batch = DataLoader([toy.batch], collate_fn=lambda items: items[0])  # type: ignore
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*does not have many workers")
         trainer.fit(method, batch)

@@ -38,8 +38,8 @@ def digest(tensor: Tensor) -> str:
 class Measured(Dataset):
     """The images of a split with their one measurement, drawn by a generator seeded by (track, image id).
 
-    ``x`` stays in float64, for scores; ``y`` and ``params`` are in single precision. With ``keep`` an image is measured
-    once and kept in memory.
+    ``x`` and the target stay in float64, for scores; ``y`` and ``params`` are in single precision. With ``keep`` an
+    image is measured once and kept in memory.
     """
 
     def __init__(
@@ -63,9 +63,10 @@ class Measured(Dataset):
 
     def measure(self, index: int) -> Sample:
         name = self.ids[index]
-        x, y, params = self.problem.measure(self.images.load(name), generator(self.track.id, self.track.version, name))
+        rng = generator(self.track.id, self.track.version, name)
+        x, y, params, *target = self.problem.measure(self.images.load(name), rng)
         group = self.images.group_of(name)
-        return Sample(name, group, x, single(y), {key: single(value) for key, value in params.items()})
+        return Sample(name, group, x, single(y), {key: single(value) for key, value in params.items()}, *target)
 
 
 class Unmeasured(NamedTuple):
@@ -98,15 +99,16 @@ class TrainingStream(Dataset):
     def __getitem__(self, index: int) -> Sample | Unmeasured:
         images = self.problem.images["train"]
         name = self.name(index)
-        rng = generator("train", self.track.id, self.seed, index)
+        rng = generator("train", self.track.id, self.seed, name if self.problem.measured_once else index)
         image = self.problem.augment(self.load(name), rng)
         group = images.group_of(name)
         if self.problem.simulate is not None:
             named = image if isinstance(image, Mapping) else {"image": image}
             arrays = {key: single(torch.from_numpy(value)) for key, value in named.items()}
             return Unmeasured(name, group, arrays, int(rng.integers(2**63)))
-        x, y, params = self.problem.measure(image, rng)
-        return Sample(name, group, single(x), single(y), {key: single(value) for key, value in params.items()})
+        x, y, *others = self.problem.measure(image, rng)
+        params, *target = ({key: single(value) for key, value in one.items()} for one in others)
+        return Sample(name, group, single(x), single(y), params, *target)
 
     def name(self, index: int) -> str:
         """The image of sample ``index``."""
@@ -142,25 +144,35 @@ def collate(samples: Sequence[Sample]) -> tuple[list[str], Tensor, Tensor, dict[
 def collate_training(samples: Sequence[Sample | Unmeasured]) -> Any:
     """Stack samples of a `TrainingStream`, for `on_device`."""
     if isinstance(samples[0], Sample):
-        return collate(samples)  # type: ignore[arg-type]
+        target = targets(samples)  # type: ignore[arg-type]
+        measured = collate(samples)  # type: ignore[arg-type]
+        return measured if target is None else (*measured, target)
     return stacked([one.arrays for one in samples]), [one.seed for one in samples]  # type: ignore[union-attr]
 
 
-def on_device(problem: Problem, batch: Any, device: torch.device) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+def on_device(problem: Problem, batch: Any, device: torch.device) -> tuple[Any, ...]:
     """The ``(x, y, params)`` of stacked training samples on ``device``, measured there where they are not yet.
 
+    On a track that asks for a finding the target is the fourth part.
     Each is measured by itself, so that it does not depend on the others of its batch.
     """
     if problem.simulate is None:
-        _, x, y, params = batch
-        return x.to(device, non_blocking=True), y.to(device, non_blocking=True), to_device(params, device)
+        _, x, y, *others = batch
+        x, y = x.to(device, non_blocking=True), y.to(device, non_blocking=True)
+        return x, y, *(to_device(one, device) for one in others)
     arrays, seeds = to_device(batch[0], device), batch[1]
     measured = []
     for i, seed in enumerate(seeds):
         own = torch.Generator(device).manual_seed(seed)
         measured.append(problem.simulate({name: value[i] for name, value in arrays.items()}, own))
-    x, y, params = zip(*measured, strict=True)
-    return torch.stack(x), torch.stack(y), stacked(params)
+    x, y, *others = zip(*measured, strict=True)
+    return torch.stack(x), torch.stack(y), *map(stacked, others)
+
+
+def targets(samples: Sequence[Sample]) -> dict[str, Tensor] | None:
+    """Stack the targets of samples; None on a track without."""
+    found = [sample.target for sample in samples if sample.target is not None]
+    return stacked(found) if found else None
 
 
 def stacked(tensors: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:

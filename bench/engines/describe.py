@@ -7,10 +7,17 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.contract import registry
-from bench.contract.construct import check_hyperparameters, check_space, unsupported
+from bench.contract.construct import (
+    build,
+    check_hyperparameters,
+    check_inner,
+    check_space,
+    constructor_defaults,
+    unsupported,
+)
 from bench.contract.reads import Watch, declared
 from bench.contract.registry import Installed
 from bench.contract.task import Track
@@ -21,6 +28,9 @@ from bench.errors import BenchError
 from bench.places import ROOT
 from bench.runs import key, provenance
 from bench.runs.spec import MethodDescription, citation_of
+
+if TYPE_CHECKING:
+    from bench.contract.method import Method
 
 RECIPE = ("learning_rate", "gradient_clip", "warm_up")
 WRONG_VALUE = "wrong value: "  # opens the error of a hyperparameter, which ends the command
@@ -39,6 +49,14 @@ def describe(reference: str, tracks: Sequence[str], hyperparameters: Mapping[str
     files = source_files(path, folder, set(sys.modules) - before, code)
     folder = folder or path.parent
     read = declared(method, folder)
+    inner, hyperparameters = inner_of(method, file, hyperparameters)
+    if inner:
+        before = set(sys.modules)
+        theirs = registry.load_method(inner)
+        check_inner(inner, theirs)
+        place = Path(inspect.getfile(theirs))
+        files += source_files(place, place.parent, set(sys.modules) - before, None)
+        read |= declared(theirs, place.parent)
     if watch is not None:
         watch.settle([*files, *read.values()])
     named = {provenance.relative_name(source, folder): source for source in files}
@@ -56,10 +74,14 @@ def describe(reference: str, tracks: Sequence[str], hyperparameters: Mapping[str
             check_hyperparameters(file.name, method, track, hyperparameters)
         except BenchError as error:
             raise BenchError(f"{WRONG_VALUE}{error}") from None
-        reason = unsupported(method, track)
-        space = {} if reason else check_space(method, track)
+        reason = unsupported(method, track, inner)
+        space = {} if reason else {key: repr(values) for key, values in check_space(method, track).items()}
+        if inner and not reason:
+            fits_inside(method, track, inner)
+            ranges = check_space(theirs, track.of_images())
+            space |= {f"{method.inner}.{key}": repr(values) for key, values in ranges.items()}
         found[name] = MethodDescription(
-            name=file.name,
+            name=registry.joined(file.name, registry.method_file(inner).name) if inner else file.name,
             family=file.family,
             reference=reference,
             equation=docstring.partition("\n")[0],
@@ -68,11 +90,40 @@ def describe(reference: str, tracks: Sequence[str], hyperparameters: Mapping[str
             code=provenance.code_of(sources),
             learned=bool(method.learned),
             unsupported=reason,
-            space={key: repr(values) for key, values in space.items()},
+            inner={method.inner: inner} if inner else {},
+            sees_truth=method.sees_truth,
+            space=space,
             recipe={key: getattr(method, key) for key in RECIPE if hasattr(method, key)} if method.learned else {},
             files=outside,
         ).model_dump()
     return found
+
+
+def inner_of(
+    method: type[Method], file: registry.MethodFile, hyperparameters: Mapping[str, Any]
+) -> tuple[str, dict[str, Any]]:
+    """The inner method as it is loaded, "" where there is none, and the hyperparameters without it.
+
+    It is asked for by ``outer+inner`` or as a hyperparameter. Raises `BenchError` where it is not known.
+    """
+    rest = dict(hyperparameters)
+    if not method.inner:
+        if file.inner:
+            raise BenchError(f"{WRONG_VALUE}{file.name.partition(registry.JOINED)[0]} takes no inner method.")
+        return "", rest
+    asked = rest.pop(method.inner, file.inner or constructor_defaults(method)[method.inner])
+    try:
+        return registry.absolute(str(asked)), rest
+    except BenchError as error:
+        raise BenchError(f"{WRONG_VALUE}{method.inner}={asked}: {error}") from None
+
+
+def fits_inside(method: type[Method], track: Track, inner: str) -> None:
+    """Raise `BenchError` where a method cannot be made with its inner method."""
+    try:
+        build(method, track, {method.inner: inner})
+    except BenchError as error:
+        raise BenchError(f"{WRONG_VALUE}{method.inner}={inner}: {error}") from None
 
 
 def describe_all(

@@ -121,11 +121,10 @@ def load(folder: Path) -> FinishedRun:
     """Read a finished run. Raises `BenchError` where its code has changed, or its device is not here."""
     import torch
 
-    from bench.contract.construct import build
-
     sys.dont_write_bytecode = True  # beside a source that the run directory keeps
     result = Result.read(folder / "result.json")
-    source = folder / "source" / f"{result.method}.py"
+    outer, _, inner = result.method.partition(registry.JOINED)
+    source, second = (folder / "source" / f"{name}.py" for name in (outer, inner))
     reference = str(source) if source.exists() else result.method
     now = provenance.method_sources(reference)
     if not source.exists() and provenance.code_of(now) != result.code:
@@ -133,7 +132,8 @@ def load(folder: Path) -> FinishedRun:
     if result.accelerator == "cuda" and not torch.cuda.is_available():
         raise BenchError(f"{result.name} on {result.task}:{result.track} ran on a GPU, and here is none.")
     track = registry.track(f"{result.task}:{result.track}")
-    method = build(registry.load_method(reference), track, result.hyperparameters)
+    kept = [str(second)] if inner and second.exists() else []
+    method = checkpoints.remade(registry.load_method(reference), track, result.key, result.hyperparameters, kept)
     if is_hash(result.checkpoint):
         checkpoints.restore(method, track, result.checkpoint)
     elif (folder / checkpoints.CHECKPOINT).exists():
@@ -169,7 +169,7 @@ def measure_run(folder: str, report: Report) -> str:
 
 def stress_run(folder: str, report: Report) -> str:
     """Score one run under every shift in this process, write its record, and return a line about it."""
-    from bench.runs.run import one_line
+    from bench.runs.outcomes import one_line
     from bench.stability.shifts import stress, titles
 
     run = load(Path(folder))

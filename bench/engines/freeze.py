@@ -69,8 +69,10 @@ def specs_of(
 ) -> list[Spec]:
     """The specs of one method on one track, one per seed.
 
-    With published weights a method counts as one that learns nothing from the track.
+    With published weights a method counts as one that learns nothing from the track. An inner method is part of the
+    method, no hyperparameter.
     """
+    hyperparameters = {name: value for name, value in hyperparameters.items() if name not in method.inner}
     checkpoint = checkpoints.find(wish.checkpoint, method.name) if wish.checkpoint else ""
     if weights.is_hash(checkpoint):
         weights.refuse_overlap(weights.by_hash(checkpoint), track)
@@ -96,7 +98,7 @@ def specs_of(
         "steps": steps,
         **computing(wish),  # part of the key where it is asked for
         "label": board_label(wish, hyperparameters, steps),
-        "control": wish.control,
+        "control": "truth" if method.sees_truth else wish.control,
         "checkpoint": checkpoint,
         "devices": wish.devices,
         "accelerator": wish.accelerator,
@@ -105,6 +107,7 @@ def specs_of(
         "versions": provenance.scoring_versions(),
     }
     identity = {**common, "method": method.name, "sources": method.sources}
+    words = {name: shown(inner) for name, inner in method.inner.items()} | hyperparameters
     specs = []
     for seed in wish.seeds:
         single, group = key.keys({**identity, "seed": seed})
@@ -119,7 +122,7 @@ def specs_of(
                 commit=head,
                 method_commit=own,
                 dirty_reason=", ".join(filter(None, [changed, outside])),
-                command=command(track.id, shown(method), hyperparameters, wish, explicit_cpu),
+                command=command(track.id, shown(method.reference), words, wish, explicit_cpu),
             )
         )
     return specs
@@ -137,17 +140,18 @@ def sources_outside(method: MethodDescription) -> list[Path]:
     return list(dict.fromkeys([path, *(one for one in others if not one.is_relative_to(ROOT))]))
 
 
-def shown(method: MethodDescription) -> str:
-    """The method in a command that repeats the run: its name, or a path of its file that works.
+def shown(reference: str) -> str:
+    """A method in a command that repeats the run: its name, or a path of its file that works.
 
     From the working directory where the file lies below it, else from the home folder, else from the root: what is
-    published keeps none of these (`bench.leaderboard.selection`, `bench.runs.archive`).
+    published keeps none of these (`bench.leaderboard.selection`, `bench.runs.archive`). The inner method of a name
+    stands among the hyperparameters.
     """
-    path = Path(method.reference)
+    path = Path(reference)
     if not path.is_absolute():
-        return method.name
-    if path.is_relative_to(ROOT) and method.name in registry.methods():
-        return method.name
+        return reference.partition(registry.JOINED)[0]
+    if path.is_relative_to(ROOT) and path.stem in registry.methods():
+        return path.stem
     if path.is_relative_to(Path.cwd()):
         return str(path.relative_to(Path.cwd()))
     return f"~/{path.relative_to(Path.home())}" if path.is_relative_to(Path.home()) else str(path)

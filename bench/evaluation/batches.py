@@ -74,8 +74,11 @@ def room(samples: Subset, batch: int) -> int:
     if not len(samples) or not SHARED_MEMORY.exists():
         return MOST_WORKERS
     sample = samples[0]
-    tensors = sample.arrays if isinstance(sample, Unmeasured) else {"x": sample.x, "y": sample.y, **sample.params}
-    size = sum(tensor.nbytes for tensor in tensors.values())
+    if isinstance(sample, Unmeasured):
+        tensors = list(sample.arrays.values())
+    else:
+        tensors = [sample.x, sample.y, *sample.params.values(), *(sample.target or {}).values()]
+    size = sum(tensor.nbytes for tensor in tensors)
     return shutil.disk_usage(SHARED_MEMORY).free // (2 * (AHEAD + 1) * batch * size)
 
 

@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -16,14 +16,15 @@ from pytorch_lightning import LightningModule
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Subset
 
-from bench.contract import determinism, registry
+from bench.contract import determinism
 from bench.contract.determinism import exact
 from bench.contract.method import Estimate, Method
 from bench.contract.operators import direct
 from bench.contract.task import Problem, Track
-from bench.data.measurements import Measured, collate, digest, generator
+from bench.data.measurements import Measured, collate, digest, generator, targets
 from bench.errors import BenchError, OverTime
 from bench.evaluation.pictures import Picture
+from bench.evaluation.scores import mean, recorder, scorer, shares
 from bench.evaluation.trainer import gather, trainer
 
 Report = Callable[[str], None]
@@ -41,17 +42,19 @@ class Row:
     scores: dict[str, float]
     seconds: float
     data_hash: str
+    records: dict[str, Any] = field(default_factory=dict)  # by metric of a set, the facts of this image
 
 
 @dataclass(frozen=True)
 class Evaluation:
     """The outcome on a test set, in the order of its images."""
 
-    per_image: dict[str, dict[str, float]]
+    per_image: dict[str, dict[str, float]]  # for a score of the set the share of the image
     groups: dict[str, str]
     image_hashes: dict[str, str]
     seconds_per_image: float
     data_hash: str
+    records: dict[str, dict[str, Any]] = field(default_factory=dict)  # {image: {metric of the set: facts}}
 
 
 def seeded(*parts: object) -> AbstractContextManager[None]:
@@ -59,45 +62,42 @@ def seeded(*parts: object) -> AbstractContextManager[None]:
     return determinism.seeded(int(generator(*parts).integers(2**31)))
 
 
-def reconstruct(method: Method, y: Tensor, physics: LinearPhysics, shape: Sequence[int], name: str) -> Estimate:
-    """The method's estimate of ``y``, checked against the contract; a breach is one line that names the image."""
+def reconstruct(
+    method: Method, y: Tensor, physics: LinearPhysics, shape: Sequence[int], name: str, track: Track
+) -> Estimate:
+    """The method's estimate of ``y``, checked against the contract; a breach is one line that names the image.
+
+    ``shape`` is the shape of the image, (B, C, ...). The estimate holds the part by which the track ranks, at least.
+    """
     with exact():
         answer = method(y, physics)
     estimate = answer if isinstance(answer, Estimate) else Estimate(image=answer)
-    image = estimate.image
-    if not isinstance(image, Tensor):
-        raise BenchError(f"on image {name} the method returned {type(image).__name__}, expected a tensor.")
-    if image.shape != torch.Size(shape):
-        raise BenchError(f"on image {name} the method returned shape {tuple(image.shape)}, expected {tuple(shape)}.")
-    if image.dtype != y.dtype or image.device != y.device:
-        raise BenchError(
-            f"on image {name} the method returned {image.dtype} on {image.device}, expected {y.dtype} on {y.device}."
-        )
-    if not bool(torch.isfinite(image).all()):
-        raise BenchError(f"on image {name} the method returned NaN or infinite values.")
-    return Estimate(image.detach(), estimate.finding, estimate.std)
+    image, finding = estimate.image, estimate.finding
+    if image is not None or track.primary.of == "image":
+        image = checked(image, shape, y, f"on image {name} the method returned ")
+    if track.classes and (finding is not None or track.primary.of == "finding"):
+        expected = (shape[0], track.classes, *shape[2:])
+        finding = checked(finding, expected, y, f"on image {name} the method returned a finding: ")
+        if float(finding.min()) < 0 or float(finding.max()) > 1:
+            raise BenchError(f"on image {name} the method returned a finding beyond [0, 1]: it is a probability.")
+    return Estimate(image, finding, estimate.std)
 
 
-def scorer(track: Track) -> Callable[[str, Estimate, Tensor, Mapping[str, Tensor]], dict[str, float]]:
-    """All metrics of a track as one function of ``(image id, estimate, x, params)``.
+def checked(part: Tensor | None, shape: Sequence[int], y: Tensor, what: str) -> Tensor:
+    if not isinstance(part, Tensor):
+        raise BenchError(f"{what}{type(part).__name__}, expected a tensor.")
+    if part.shape != torch.Size(shape):
+        raise BenchError(f"{what}shape {tuple(part.shape)}, expected {tuple(shape)}.")
+    if part.dtype != y.dtype or part.device != y.device:
+        raise BenchError(f"{what}{part.dtype} on {part.device}, expected {y.dtype} on {y.device}.")
+    if not bool(torch.isfinite(part).all()):
+        raise BenchError(f"{what}NaN or infinite values.")
+    return part.detach()
 
-    A metric of a part that the estimate lacks (a finding, a standard deviation) is absent from the scores.
-    """
-    functions = [(metric, registry.resolve(metric.function)) for metric in track.metrics]
 
-    def score(name: str, estimate: Estimate, x: Tensor, params: Mapping[str, Tensor]) -> dict[str, float]:
-        scores = {}
-        for metric, f in functions:
-            part = getattr(estimate, metric.of)
-            if part is None:
-                continue
-            value = float(f(part.detach().to("cpu", torch.float64), x, params, **metric.options))
-            if not math.isfinite(value):
-                raise BenchError(f"the {metric.name} of image {name} is {value}, which cannot be averaged.")
-            scores[metric.name] = value
-        return scores
-
-    return score
+def given(method: Method, x: Tensor, y: Tensor, device: torch.device) -> Tensor:
+    """A copy of the measurement on a device; of the image for a method that is declared to see the truth."""
+    return (x.to(y.dtype) if method.sees_truth else y.clone()).to(device)
 
 
 def physics_for(problem: Problem, params: Mapping[str, Tensor], device: torch.device) -> LinearPhysics:
@@ -121,7 +121,7 @@ def mean_score(
     The estimate of each image and its scores are given to ``seen``. Raises `OverTime` when `time.monotonic()` passes
     the ``deadline``.
     """
-    score = scorer(track)
+    score, record = scorer(track), recorder(track)
     rows = []
     was_training = method.training
     method.eval()
@@ -129,17 +129,18 @@ def mean_score(
         for index in indices:
             if time.monotonic() > deadline:
                 raise OverTime("the trial went over its time")
-            (name,), x, y, params = collate([data[index]])
+            sample = data[index]
+            (name,), x, y, params = collate([sample])
             with seeded(seed, track.id, name):
                 estimate = reconstruct(
-                    method, y.clone().to(device), physics_for(data.problem, params, device), x.shape, name
+                    method, given(method, x, y, device), physics_for(data.problem, params, device), x.shape, name, track
                 )
-            scored = score(name, estimate, x, params)
-            rows.append((index, scored[track.primary.name]))
-            seen(index, estimate, scored)
+            facts = (name, estimate, x, params, targets([sample]))
+            rows.append((index, score(*facts), record(*facts)))
+            seen(index, estimate, rows[-1][1])
     method.train(was_training)
-    scores = [value for _, value in sorted(gather(rows))]
-    return math.fsum(scores) / len(scores)
+    rows = sorted(gather(rows), key=lambda row: row[0])
+    return mean(track.primary, [row[1] for row in rows], [row[2] for row in rows])
 
 
 class Referee(LightningModule):
@@ -150,7 +151,7 @@ class Referee(LightningModule):
         self.method = method
         self.track = track
         self.problem = problem
-        self.score = scorer(track)
+        self.score, self.record = scorer(track), recorder(track)
         self.total = total
         self.seed = seed
         self.report = report
@@ -158,24 +159,27 @@ class Referee(LightningModule):
         self.pictures: list[Picture] = []
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
-        index, group, (ids, x, y, params) = batch
-        return index, group, ids[0], x, y, params
+        index, group, (ids, x, y, params), target = batch
+        return index, group, ids[0], x, y, params, target
 
     def test_step(self, batch: Any, batch_idx: int) -> None:
-        index, group, name, x, y, params = batch
+        index, group, name, x, y, params, target = batch
         physics = physics_for(self.problem, params, self.device)
-        given = y.clone().to(self.device)
+        measured = given(self.method, x, y, self.device)
         synchronise(self.device)
         start = time.perf_counter()
         with seeded(self.seed, self.track.id, name):
-            estimate = reconstruct(self.method, given, physics, x.shape, name)
+            estimate = reconstruct(self.method, measured, physics, x.shape, name, self.track)
         synchronise(self.device)
         seconds = time.perf_counter() - start
-        scores = self.score(name, estimate, x, params)
-        self.rows.append(Row(index, name, group, scores, seconds, digest(y)))
-        if index < PICTURES and estimate.image is not None:
+        facts = (name, estimate, x, params, target)
+        scores = self.score(*facts)
+        self.rows.append(Row(index, name, group, scores, seconds, digest(y), self.record(*facts)))
+        if index < PICTURES:
             first = direct(y.to(self.device), physics_for(self.problem, params, self.device)).cpu()
-            self.pictures.append(Picture(name, x, first, estimate.image.cpu(), scores))
+            image, finding = (None if part is None else part.cpu() for part in (estimate.image, estimate.finding))
+            truth = None if target is None or finding is None else target["map"]
+            self.pictures.append(Picture(name, x, first, image, scores, truth, finding))
         self.report(f"evaluating {len(self.rows)}/{self.total}")
 
 
@@ -209,6 +213,9 @@ def evaluate(
     rows = gather(referee.rows)
     if sorted(row.index for row in rows) != list(range(len(data))):
         raise BenchError(f"{len(rows)} of {len(data)} test images came back from {devices} processes.")
+    rows = sorted(rows, key=lambda row: row.index)
+    of_set = shares(track, [row.records for row in rows])
+    rows = [replace(row, scores=row.scores | more) for row, more in zip(rows, of_set, strict=True)]
     return summary(rows, devices), referee.pictures
 
 
@@ -220,7 +227,7 @@ class Indexed(Dataset):
 
     def __getitem__(self, index: int) -> Any:
         sample = self.data[index]
-        return index, sample.group, collate([sample])
+        return index, sample.group, collate([sample]), targets([sample])
 
 
 def summary(rows: Sequence[Row], devices: int) -> Evaluation:
@@ -234,4 +241,5 @@ def summary(rows: Sequence[Row], devices: int) -> Evaluation:
         image_hashes={row.id: row.data_hash[:16] for row in rows},
         seconds_per_image=math.fsum(timed) / len(timed),
         data_hash=hashlib.sha256(hashes.encode()).hexdigest()[:16],
+        records={row.id: row.records for row in rows if row.records},
     )

@@ -22,13 +22,18 @@ SMALLEST = 160  # a panel is enlarged by a whole factor to at least this many pi
 
 @dataclass(frozen=True)
 class Picture:
-    """An image of the test set, (1, C, H, W) or (1, C, D, H, W), its direct and its reconstructed version."""
+    """An image of the test set, (1, C, H, W) or (1, C, D, H, W), its direct and its reconstructed version.
+
+    A method of findings may have none; its finding is shown beside the truth of it, both (1, classes, ...).
+    """
 
     id: str
     x: Tensor
     direct: Tensor
-    x_hat: Tensor
+    x_hat: Tensor | None
     scores: Mapping[str, float]
+    target: Tensor | None = None
+    finding: Tensor | None = None
 
 
 def plane(image: Tensor) -> np.ndarray:
@@ -51,24 +56,43 @@ def save_look(picture: Picture, folder: Path, step: int) -> Look:
     return look
 
 
+def labels(maps: Tensor) -> np.ndarray:
+    """Probabilities (1, classes, ...) as grey values, (H, W): the classes are shown from dark to bright."""
+    count = maps.shape[1]
+    grey = (np.arange(1, count + 1) / count)[:, None, None]
+    return (np.stack([plane(maps[:, index : index + 1]) for index in range(count)]) * grey).sum(0) * 255
+
+
 def save(picture: Picture, path: Path, *, smaller: bool = False) -> None:
-    """Write the four panels as an 8-bit PNG on the grey scale of x; the error is shown around mid-grey."""
+    """Write the panels as an 8-bit PNG on the grey scale of x; the error is shown around mid-grey.
+
+    The panels are x, the direct image, the method's image and its error, and the target and the finding, as far as
+    they are there.
+    """
     from PIL import Image, ImageDraw
 
-    x, direct, x_hat = plane(picture.x), plane(picture.direct), plane(picture.x_hat)
-    stride = 1 + min(x.shape) // SMALLER if smaller else 1
-    x, direct, x_hat = (image[::stride, ::stride] for image in (x, direct, x_hat))
+    scores = "  ".join(f"{name} {value:.4g}" for name, value in picture.scores.items())
+    stride = 1 + min(picture.x.shape[2:4]) // SMALLER if smaller else 1
+
+    def shown(image: Tensor) -> np.ndarray:
+        return plane(image)[::stride, ::stride]
+
+    x, direct = shown(picture.x), shown(picture.direct)
     low, high = float(x.min()), float(x.max())
     scale = 255.0 / max(high - low, 1e-12)
-    panels = [(image - low) * scale for image in (x, direct, x_hat)]
-    panels.append(127.5 + ERROR_GAIN * (x_hat - x) * scale / 2)
+    panels, captions = [(image - low) * scale for image in (x, direct)], ["x", "direct"]
+    if picture.x_hat is not None:
+        x_hat = shown(picture.x_hat)
+        panels += [(x_hat - low) * scale, 127.5 + ERROR_GAIN * (x_hat - x) * scale / 2]
+        captions += [f"x_hat  {scores}", f"error x {ERROR_GAIN:g}"]
+    if picture.target is not None and picture.finding is not None:
+        panels += [labels(part)[::stride, ::stride] for part in (picture.target, picture.finding)]
+        captions += ["target", f"finding  {scores}"]
     zoom = max(1, -(-SMALLEST // min(x.shape)))
     panels = [panel.clip(0, 255).repeat(zoom, 0).repeat(zoom, 1) for panel in panels]
     height, width = panels[0].shape
-    sheet = Image.new("L", (4 * width + 3 * GAP, height + CAPTION), 255)
+    sheet = Image.new("L", (len(panels) * (width + GAP) - GAP, height + CAPTION), 255)
     draw = ImageDraw.Draw(sheet)
-    scores = "  ".join(f"{name} {value:.4g}" for name, value in picture.scores.items())
-    captions = ("x", "direct", f"x_hat  {scores}", f"error x {ERROR_GAIN:g}")
     for column, (panel, caption) in enumerate(zip(panels, captions, strict=True)):
         left = column * (width + GAP)
         sheet.paste(Image.fromarray(panel.astype(np.uint8)), (left, CAPTION))

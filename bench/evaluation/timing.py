@@ -13,7 +13,7 @@ import torch
 from bench.contract.method import Method
 from bench.contract.task import Problem, Track
 from bench.data.measurements import Measured, collate
-from bench.evaluation.evaluate import physics_for, reconstruct, seeded, synchronise
+from bench.evaluation.evaluate import given, physics_for, reconstruct, seeded, synchronise
 from bench.evaluation.resources import Monitor
 
 REPEATS = 5  # of each image, fewer where they take long
@@ -41,11 +41,11 @@ def measure(method: Method, track: Track, problem: Problem, device: torch.device
 
     def once(index: int) -> float:
         (name,), x, y, params = collate([data[index]])
-        physics, given = physics_for(problem, params, device), y.clone().to(device)
+        physics, measured = physics_for(problem, params, device), given(method, x, y, device)
         synchronise(device)
         start = time.perf_counter()
         with torch.no_grad(), seeded(seed, track.id, name):
-            reconstruct(method, given, physics, x.shape, name)
+            reconstruct(method, measured, physics, x.shape, name, track)
         synchronise(device)
         return time.perf_counter() - start
 

@@ -57,6 +57,8 @@ class Computing:
 class TrainingData(LightningDataModule):
     """Feeds ``(x, y, physics)`` from a step on; the batch of a step is the same on one process and on several.
 
+    On a track that asks for a finding the target is its fourth part.
+
     Each device is given its share of a batch in ``parts``, one after another. Samples are drawn by ``workers``
     processes, or by this one. They are the same for any number of workers.
     """
@@ -77,6 +79,7 @@ class TrainingData(LightningDataModule):
             shares = " of ".join([f"{parts} parts"] * (parts > 1) + [f"{devices} devices"] * (devices > 1))
             raise BenchError(f"{track.id} trains on batches of {budget.batch}, which {shares} cannot share.")
         self.problem, self.devices, self.workers, self.parts = problem, devices, workers, parts
+        self.classes = track.classes
         self.start, self.steps, self.batch = start, budget.steps, budget.batch
         self.stream = TrainingStream(track, problem, seed, budget.steps * budget.batch)
 
@@ -92,8 +95,8 @@ class TrainingData(LightningDataModule):
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         with torch.no_grad():
-            x, y, params = on_device(self.problem, batch, device)
-        return x, y, self.problem.physics(params, device)
+            x, y, params, *target = on_device(self.problem, batch, device)
+        return x, y, self.problem.physics(params, device), *(target if self.classes else ())
 
 
 class BestOnValidation(Callback):

@@ -7,7 +7,7 @@ board, so 0.01 dB or 0.01 %, and 0.0001 of a score without a unit.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -42,10 +42,14 @@ def compare(
     entry: Entry,
     computed: Mapping[int, Scores],  # {seed: {image: {metric: value}}}
     image_hashes: Mapping[str, str],  # {image: hash of its measurement's bits}
+    without: Collection[str] = (),
 ) -> list[Comparison]:
-    """Compare new scores of some images with those of an entry. Raises `BenchError` where there are none."""
+    """Compare new scores of some images with those of an entry. Raises `BenchError` where there are none.
+
+    Of the metrics ``without`` nothing is compared: an image's share of a score of the set depends on the other images.
+    """
     found = [
-        _compare(entry, seed, image, scores, image_hashes.get(image, ""))
+        _compare(entry, seed, image, scores, image_hashes.get(image, ""), without)
         for seed, images in sorted(computed.items())
         for image, scores in images.items()
     ]
@@ -115,11 +119,14 @@ def renewed(
     return entry.model_copy(update={"code": code, "sources": dict(sources), "renewed": seen})
 
 
-def _compare(entry: Entry, seed: int, image: str, scores: Mapping[str, float], measured: str) -> Comparison:
+def _compare(
+    entry: Entry, seed: int, image: str, scores: Mapping[str, float], measured: str, without: Collection[str]
+) -> Comparison:
     kept = entry.per_seed.get(str(seed), {}).get(image)
     same = bool(measured) and entry.image_hashes.get(image) == measured
     if kept is None:
         return Comparison(seed, image, "not in the entry", "", same)
+    kept, scores = ({k: v for k, v in one.items() if k not in without} for one in (kept, scores))
     if set(kept) != set(scores):
         names = ", ".join(sorted(set(kept) ^ set(scores)))
         return Comparison(seed, image, "differs", f"other metrics: {names}", same)

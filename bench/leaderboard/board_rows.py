@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from bench.contract import registry
 from bench.data.weights import is_hash
 from bench.leaderboard.entries import Entry, of_metric
 from bench.leaderboard.ranking import Place, Ranking, ranking
@@ -16,6 +17,7 @@ from bench.leaderboard.statistics import FEWEST_SEEDS
 
 TRAINED = ("post_processing", "raw_to_image", "raw_to_task")  # families whose methods are all trained
 LOWER_CONTROL = "direct"  # the reconstruction that is done first anyway
+CONTROLS = {"oracle": "tuned on the test set", "defaults": "not tuned", "truth": "given the true images"}
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Row:
     @property
     def role(self) -> str:
         """Its part in the comparison, where it is a control."""
-        if self.entry.control == "oracle":
+        if self.entry.control in ("oracle", "truth"):
             return "ceiling"
         if self.entry.control == "defaults":
             return "default values"
@@ -121,7 +123,7 @@ def unranked(entry: Entry, now: Now) -> str:
     if published := published_weights(entry):
         return f"published weights, external data: trained by its authors on {published['trained_on']}"
     if entry.control:
-        return {"oracle": "tuned on the test set", "defaults": "not tuned"}[entry.control]
+        return CONTROLS[entry.control]
     if entry.limit is not None:
         return f"only the first {entry.limit} test images"
     if entry.requested:
@@ -174,7 +176,7 @@ def _board(name: str, entries: list[Entry], trained: frozenset[str], now: Now) -
         )
         for entry in entries
     ]
-    known = {entry.method for entry in entries}
+    known = {entry.method.partition(registry.JOINED)[0] for entry in entries}
     unseen = [method for method in now.methods() if method not in known]
     lead = ranked[0] if ranked else max(entries, key=lambda entry: (entry.task_version, entry.status == "ok"))
     return Board(name, _in_order(rows), lead, unseen, trained, result)

@@ -87,7 +87,7 @@ class Entry(Sealed):
     equation: str
     citation: str
     label: Label
-    control: Literal["", "defaults", "oracle"]
+    control: Literal["", "defaults", "oracle", "truth"]
     protocol: bool
     protocol_version: int
     sources: dict[str, Hash]
@@ -138,7 +138,7 @@ class Entry(Sealed):
     def _label_and_control(self) -> Entry:
         if not self.protocol and not self.label:
             raise ValueError("label: a run other than the protocol's needs one")
-        beyond = self.control or self.requested or self.checkpoint or self.limit is not None
+        beyond = self.control not in ("", "truth") or self.requested or self.checkpoint or self.limit is not None
         if self.protocol and beyond:
             raise ValueError("protocol: true, and yet the run was asked for more than the protocol")
         return self

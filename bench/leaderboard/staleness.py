@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Protocol
 
+from bench.contract import registry
 from bench.errors import BenchError
 
 GONE = (0, "")
@@ -56,16 +57,16 @@ class Now:
 
 def here() -> Now:
     """The code of this installation. No method is imported, and nothing heavy."""
-    from bench.contract import registry
     from bench.runs import key, provenance
 
     @cache
     def sources(method: str) -> Mapping[str, str] | None:
-        file = registry.methods().get(method)
-        if file is None or file.path is None:
-            return None
         try:
-            return provenance.sources(file.path)
+            if registry.method_file(method).path is None:
+                return None
+            return provenance.method_sources(method)
+        except BenchError:
+            return None
         except (OSError, SyntaxError, ValueError):
             return {}  # no score is of code that cannot be read
 
@@ -87,7 +88,8 @@ def here() -> Now:
 
 def is_external(record: Scored) -> bool:
     """Whether the method's own file lies outside of the repository."""
-    return not any(Path(name).stem == record.method and name.startswith("baselines/") for name in record.sources)
+    outer = record.method.partition(registry.JOINED)[0]
+    return not any(Path(name).stem == outer and name.startswith("baselines/") for name in record.sources)
 
 
 def staleness(record: Scored, now: Now) -> str:

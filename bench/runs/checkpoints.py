@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from bench.contract import registry
-from bench.contract.construct import asked_of_track
+from bench.contract.construct import asked_of_track, build
 from bench.data import weights
 from bench.errors import BenchError
 from bench.places import partials, runs, store
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 CHECKPOINT = "checkpoint.ckpt"
 KEPT = 30 * 86400.0  # seconds that a training is kept which nobody goes on with
+INNER = "inner"  # the record of the inner method in the record of a training
 
 
 def find(key: str, method: str) -> str:
@@ -43,7 +44,7 @@ def find(key: str, method: str) -> str:
         many = f"begins the keys of {len(found)} finished runs" if found else "is the key of no finished run"
         raise BenchError(f"{key!r} {many} in {runs()}. A run's directory is named by its key; give more of it.")
     result = Result.read(found[0] / "result.json")
-    if result.method != method:
+    if method not in (result.method, result.method.partition(registry.JOINED)[0]):
         raise BenchError(f"the run {result.key} is of {result.method}, which {method} cannot go on from.")
     if not (found[0] / CHECKPOINT).exists():
         raise BenchError(f"the run {result.key} of {method} keeps nothing learned: it has no {CHECKPOINT}.")
@@ -63,6 +64,24 @@ def clear_interrupted() -> None:
             ended = finished(run_dir) and (run_dir / run_directory.RESULT).stat().st_mtime > touched
             if (ended or time.time() - touched > KEPT) and not held(store() / "claims" / folder.name):
                 shutil.rmtree(folder)
+
+
+def remade(
+    method: type[Method], track: Track, key: str, hyperparameters: Mapping[str, Any], inner: Iterable[str] = ()
+) -> Method:
+    """An instance for what the run ``key`` has learned; its inner method has the hyperparameters chosen in that run.
+
+    ``inner`` holds the reference of the inner method, if it has no name.
+    """
+    if not method.inner:
+        return build(method, track, hyperparameters)
+    training = Result.read(runs() / key / "result.json").training
+    if INNER not in training:  # it was new
+        return build(method, track, {**hyperparameters, method.inner: next(iter(inner), hyperparameters[method.inner])})
+    chosen = training[INNER]
+    reference = next(iter(inner), chosen["method"])
+    made = build(registry.load_method(reference), track.of_images(), chosen["hyperparameters"])
+    return build(method, track, {**hyperparameters, method.inner: made})
 
 
 def restore(method: Method, track: Track, key: str) -> dict[str, Any]:

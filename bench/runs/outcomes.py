@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import traceback
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -156,6 +157,22 @@ def make_result(spec: Spec, outcome: Outcome, seconds: float, files: Mapping[str
         nondeterministic=outcome.nondeterministic,
         files=dict(files),
     )
+
+
+def where(error: BaseException, spec: Spec) -> str:
+    """The line of the method's own file at which an error arose; "" for an error of the referee or of other files."""
+    path = registry.method_file(spec.method.reference).path
+    if path is None or isinstance(error, BenchError):
+        return ""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    return f" ({path.name}, line {lines[-1]})" if lines else ""
+
+
+def one_line(error: BaseException) -> str:
+    text = without_folders(" ".join(str(error).split()))
+    if isinstance(error, BenchError):
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def plain(values: Mapping[str, Any]) -> dict[str, Any]:

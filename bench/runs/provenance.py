@@ -164,9 +164,13 @@ def sources(path: Path, package: str = "baselines") -> dict[str, str]:
 
 
 def method_sources(name: str) -> dict[str, str]:
-    """The sources of a method as they are now, by its name. Raises `BenchError` where there is no such method."""
-    path = registry.method_file(name).path
-    return sources(path) if path is not None else {}
+    """The sources of a method, and of its inner method, as they are now, by its name.
+
+    Raises `BenchError` where there is no such method.
+    """
+    file = registry.method_file(name)
+    inner = method_sources(file.inner) if file.inner else {}
+    return inner | sources(file.path) if file.path is not None else {}
 
 
 def task_sources(name: str) -> dict[str, str]:

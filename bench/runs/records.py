@@ -207,7 +207,8 @@ class Result(Sealed):
     label: Label  # empty for a protocol run, else names the wish beyond the protocol
     protocol: bool  # tuned or trained by the track's budget, on the whole test set
     protocol_version: int  # of the referee
-    control: Literal["", "defaults", "oracle"] = ""  # default hyperparameters, or tuned on the test set
+    # Default hyperparameters; tuned on the test set; given the true images.
+    control: Literal["", "defaults", "oracle", "truth"] = ""
     sources: dict[str, Hash]  # code hash of the method's file and of each module that it imports
     code: Hash  # hash of all sources
     search: Hash  # hash of search space, budget and recipe
@@ -269,8 +270,16 @@ class Result(Sealed):
         return f"{self.method}@{self.label}" if self.label else self.method
 
     def mean(self, metric: str) -> float:
+        """The mean over the images that have the metric. Raises `KeyError` where none has."""
         values = [scores[metric] for scores in self.per_image.values() if metric in scores]
+        if not values:
+            raise KeyError(metric)
         return sum(values) / len(values)
+
+    @property
+    def scored_by(self) -> list[str]:
+        """The metrics that some image has: one that does not apply to the method is absent."""
+        return [metric for metric in self.metrics if any(metric in scores for scores in self.per_image.values())]
 
 
 def finished(run_dir: Path) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import math
 import os
@@ -10,7 +9,7 @@ import shutil
 import time
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,6 @@ from pytorch_lightning import seed_everything
 from bench.contract import registry
 from bench.contract.construct import build, check_space, constructor_defaults
 from bench.contract.method import LearnedMethod, Method
-from bench.contract.reads import Watch
 from bench.contract.space import at_edge
 from bench.contract.task import Problem, Track
 from bench.data import sizes
@@ -30,19 +28,28 @@ from bench.errors import BenchError
 from bench.evaluation.curves import CurvePoint, Look
 from bench.evaluation.evaluate import evaluate, mean_score
 from bench.evaluation.objective_and_atoms import curve_and_atoms, offered
+from bench.evaluation.partial import WholeFile
 from bench.evaluation.resources import Monitor
 from bench.evaluation.train import Computing, train
 from bench.evaluation.tune import Trial, best, tune
 from bench.places import partial, runs
-from bench.runs import checkpoints, key, provenance
-from bench.runs.outcomes import Outcome, track_of
+from bench.runs import checkpoints, provenance
+from bench.runs.outcomes import Outcome, one_line, plain, track_of, where
 from bench.runs.privacy import without_folders
-from bench.runs.run_directory import CHOSEN, FAILURE, RESULT, add_look, write
-from bench.runs.spec import Spec, computing
+from bench.runs.run_directory import (
+    CHOSEN,
+    FAILURE,
+    add_look,
+    chosen_by_the_first,
+    write,
+    write_whole,
+)
+from bench.runs.spec import Spec, computing, load
 
 Report = Callable[[str], None]
 Receive = Callable[[CurvePoint | Trial | Look], None]
 
+INNER_FILE = "inner.pt"  # an inner method that is ready, in the folder of the training that uses it
 TRIAL_SHARE = 0.25  # of the time of a run that one trial may take; a longer one has failed, the others go on
 
 
@@ -88,31 +95,6 @@ def perform(
     return look if outcome.status == "ok" else None
 
 
-def load(spec: Spec) -> tuple[type[Method], Watch | None]:
-    """The method of a spec, and a watch on the files that it opens.
-
-    Raises `BenchError` where its files, or its track, are no longer what the spec froze.
-    """
-    reference = spec.method.reference
-    folder = registry.method_folder(reference)
-    watch = Watch(folder) if folder is not None else None
-    method = registry.load_method(reference)
-    folder = folder or Path(inspect.getfile(method)).parent
-    files = {name: provenance.source_path(name, folder) for name in spec.method.sources}
-    for name, path in files.items():
-        if provenance.file_hash(path) != spec.method.sources[name]:
-            raise BenchError(f"{name} was edited after the command had started. Type the command again.")
-    if watch is not None:
-        watch.settle(files.values())
-    track = registry.track(spec.track)
-    if (
-        key.scored(track, spec.method.learned) != spec.scored
-        or provenance.task_sources(track.task) != spec.task_sources
-    ):
-        raise BenchError(f"the track {spec.track} was edited after the command had started. Type the command again.")
-    return method, watch
-
-
 def share_failure(directory: Path, outcome: Outcome, error: BaseException) -> None:
     """Of several processes the one that broke knows why; the first sees only a connection that closed."""
     note = directory / FAILURE
@@ -120,22 +102,6 @@ def share_failure(directory: Path, outcome: Outcome, error: BaseException) -> No
         write_whole(note, json.dumps([outcome.reason, outcome.traceback]))
     elif note.exists() and not isinstance(error, BenchError):
         outcome.reason, outcome.traceback = json.loads(note.read_text())
-
-
-def where(error: BaseException, spec: Spec) -> str:
-    """The line of the method's own file at which an error arose; "" for an error of the referee or of other files."""
-    path = registry.method_file(spec.method.reference).path
-    if path is None or isinstance(error, BenchError):
-        return ""
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
-    return f" ({path.name}, line {lines[-1]})" if lines else ""
-
-
-def one_line(error: BaseException) -> str:
-    text = without_folders(" ".join(str(error).split()))
-    if isinstance(error, BenchError):
-        return text
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def tune_train_evaluate(
@@ -160,33 +126,29 @@ def tune_train_evaluate(
         if spec.devices > images:
             raise BenchError(f"{spec.devices} devices cannot share {images} test images. Ask for fewer by --devices.")
         deadline = time.monotonic() + track.budget.seconds
-        chosen = choose(spec, track, problem, method_class, directory, outcome, deadline, report, point)
-        outcome.hyperparameters = {**constructor_defaults(method_class), **chosen}
+        inner: dict[str, Method] = {}
+        if spec.method.inner and not spec.checkpoint and method_class.prepares_inner(spec.hyperparameters):
+            inner = ready_inner(spec, track.of_images(), problem, directory, outcome, deadline, report, point)
+        chosen = choose(
+            spec, track, problem, method_class, spec.hyperparameters, directory, outcome, deadline, report, point
+        )
+        inner_names = {argument: registry.method_file(name).name for argument, name in spec.method.inner.items()}
+        outcome.hyperparameters = {**constructor_defaults(method_class), **chosen, **inner_names}
         seed_everything(spec.seed, workers=True, verbose=False)
         if spec.checkpoint:
             chosen = checkpoints.published_settings(method_class, spec.checkpoint, chosen)
             outcome.hyperparameters |= chosen
-        method = build(method_class, track, chosen)
         weights = directory / checkpoints.CHECKPOINT
         if spec.checkpoint:
+            method = checkpoints.remade(method_class, track, spec.checkpoint, chosen, spec.method.inner.values())
             outcome.training = checkpoints.restore(method, track, spec.checkpoint)
             if is_first_process() and not is_hash(spec.checkpoint):
                 shutil.copyfile(runs() / spec.checkpoint / checkpoints.CHECKPOINT, weights)
-        elif isinstance(method, LearnedMethod):
-            outcome.training, curves = train(
-                method,
-                track,
-                problem,
-                seed=spec.seed,
-                accelerator=spec.accelerator,
-                devices=spec.devices,
-                checkpoint=weights,
-                partial=partial(spec.key),
-                computing=Computing(**computing(spec)),
-                report=report,
-                point=point,
-            )
-            outcome.curves += curves
+        else:
+            method = build(method_class, track, {**spec.method.inner, **chosen, **inner})
+            if isinstance(method, LearnedMethod):
+                kept = partial(spec.key)
+                outcome.training |= fit(method, spec, track, problem, outcome, kept, report, point, checkpoint=weights)
         outcome.parameters = sum(p.numel() for p in method.parameters() if p.requires_grad)
         outcome.evaluation, outcome.pictures = evaluate(
             method,
@@ -204,11 +166,89 @@ def tune_train_evaluate(
     return lambda run_dir: add_look(run_dir, *curve_and_atoms(method, track, problem, device, report))
 
 
+def fit(
+    method: LearnedMethod,
+    spec: Spec,
+    track: Track,
+    problem: Problem,
+    outcome: Outcome,
+    kept: Path,
+    report: Report,
+    point: Receive,
+    checkpoint: Path | None = None,
+) -> dict[str, Any]:
+    """Train a method by the spec and return the record of it; its curves go to the outcome."""
+    record, curves = train(
+        method,
+        track,
+        problem,
+        seed=spec.seed,
+        accelerator=spec.accelerator,
+        devices=spec.devices,
+        checkpoint=checkpoint,
+        partial=kept,
+        computing=Computing(**computing(spec)),
+        report=report,
+        point=point,
+    )
+    outcome.curves += curves
+    return record
+
+
+def ready_inner(
+    spec: Spec,
+    track: Track,
+    problem: Problem,
+    directory: Path,
+    outcome: Outcome,
+    deadline: float,
+    report: Report,
+    point: Receive,
+) -> dict[str, Method]:
+    """The inner method by the argument that takes it, tuned or trained on images by the budget of the track.
+
+    The ``track`` is of images alone. A ready method is kept beside the training that uses it, so that a run that was
+    interrupted later does not make it again. Its record joins the record of the training.
+    """
+    ((argument, reference),) = spec.method.inner.items()
+    name, method_class = registry.method_file(reference).name, registry.load_method(reference)
+    kept = partial(spec.key) / INNER_FILE
+    own = Outcome()
+
+    def told(stage: str) -> None:
+        report(f"{name}: {stage}")
+
+    def received(one: CurvePoint | Trial | Look) -> None:
+        if not isinstance(one, Look):  # pictures are of the method that the run is of
+            point(one._replace(name=f"{name}/{one.name}") if isinstance(one, CurvePoint) else one)
+
+    try:
+        found = WholeFile().load_checkpoint(kept)
+    except (OSError, ValueError):
+        chosen = choose(spec, track, problem, method_class, {}, directory, own, deadline, told, received)
+        seed_everything(spec.seed, workers=True, verbose=False)
+        method = build(method_class, track, chosen)
+        record: dict[str, Any] = {"method": name, "hyperparameters": chosen, "at_edge": own.at_edge}
+        record |= {"trials": len(own.trials), "images": own.tuned_on} if own.trials else {}
+        if isinstance(method, LearnedMethod):
+            folder = partial(spec.key) / checkpoints.INNER
+            record |= fit(method, spec, track, problem, own, folder, told, received)
+            outcome.curves += [one._replace(name=f"{name}/{one.name}") for one in own.curves]
+        found = {"record": plain(record), "weights": method.state_dict()}
+        if is_first_process():
+            WholeFile().save_checkpoint(found, kept)
+    outcome.training = {checkpoints.INNER: found["record"]}
+    method = build(method_class, track, found["record"]["hyperparameters"])
+    method.load_state_dict(found["weights"])
+    return {argument: method}
+
+
 def choose(
     spec: Spec,
     track: Track,
     problem: Problem,
     method: type[Method],
+    requested: Mapping[str, Any],
     directory: Path,
     outcome: Outcome,
     deadline: float,
@@ -220,10 +260,10 @@ def choose(
     A ``defaults`` control is not tuned; an ``oracle`` control is tuned on all of the test split, in as many trials. The
     time of a trial is looked at between its images: a single image that hangs costs the run.
     """
-    space = {name: values for name, values in check_space(method, track).items() if name not in spec.hyperparameters}
+    space = {name: values for name, values in check_space(method, track).items() if name not in requested}
     start = {name: value for name, value in method.defaults(track).items() if name in space}
     if not space or spec.control == "defaults":
-        return {**start, **spec.hyperparameters}
+        return {**start, **requested}
     shared = directory / CHOSEN
     if not is_first_process():
         return chosen_by_the_first(shared, deadline)
@@ -233,7 +273,7 @@ def choose(
 
     def objective(hyperparameters: dict[str, Any]) -> float:
         until = min(deadline, time.monotonic() + TRIAL_SHARE * track.budget.seconds)
-        candidate = build(method, track, {**spec.hyperparameters, **hyperparameters}).to(device)
+        candidate = build(method, track, {**requested, **hyperparameters}).to(device)
         return mean_score(candidate, track, data, range(len(data)), device, seed=spec.seed, deadline=until)
 
     maximise = track.primary.higher_is_better
@@ -251,22 +291,6 @@ def choose(
     outcome.tuned_on = len(data)
     found = best(outcome.trials, maximise).hyperparameters
     outcome.at_edge = sorted(name for name, values in space.items() if at_edge(found[name], values))
-    tuned = {**spec.hyperparameters, **found}
+    tuned = {**requested, **found}
     write_whole(shared, json.dumps(tuned))
     return tuned
-
-
-def chosen_by_the_first(shared: Path, deadline: float) -> dict[str, Any]:
-    """The hyperparameters that the first process of a run has chosen; waits while it tunes."""
-    while not shared.exists():
-        if time.monotonic() > deadline or (shared.parent / RESULT).exists():
-            raise BenchError("the first process of the run has chosen no hyperparameters.")
-        time.sleep(0.1)
-    return json.loads(shared.read_text(encoding="utf-8"))
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file that another process waits for: it never sees a part of it."""
-    scratch = path.with_name(f"{path.name}.{os.getpid()}")
-    scratch.write_text(text, encoding="utf-8")
-    scratch.replace(path)

@@ -8,7 +8,9 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import os
 import shutil
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -87,6 +89,9 @@ def write_scores(directory: Path, outcome: Outcome) -> None:
         table.writerow(["id", "group", *names])
         for image, row in scores.items():
             table.writerow([image, outcome.evaluation.groups[image], *(row.get(name, "") for name in names)])
+    if outcome.evaluation.records:  # the facts of which scores of the set are made
+        text = json.dumps(outcome.evaluation.records, indent=1)
+        (directory / "records.json").write_text(text + "\n", encoding="utf-8")
 
 
 def write_pictures(directory: Path, outcome: Outcome) -> None:
@@ -94,9 +99,12 @@ def write_pictures(directory: Path, outcome: Outcome) -> None:
 
     from bench.evaluation import pictures
 
-    arrays: dict[str, Any] = {pictures.file_name(one): one.x_hat[0].numpy() for one in outcome.pictures}
+    arrays: dict[str, Any] = {
+        pictures.file_name(one): one.x_hat[0].numpy() for one in outcome.pictures if one.x_hat is not None
+    }
     if arrays:
         np.savez_compressed(directory / RECONSTRUCTIONS, **arrays)
+    if outcome.pictures:
         (directory / "pictures").mkdir()
     for picture in outcome.pictures:
         path = directory / "pictures" / f"{pictures.file_name(picture)}.png"
@@ -211,3 +219,19 @@ def files(run_dir: Path) -> list[Path]:
 
 def added_by_mac(parts: tuple[str, ...]) -> bool:
     return any(part in MAC or part.startswith("._") for part in parts)
+
+
+def chosen_by_the_first(shared: Path, deadline: float) -> dict[str, Any]:
+    """The hyperparameters that the first process of a run has chosen; waits while it tunes."""
+    while not shared.exists():
+        if time.monotonic() > deadline or (shared.parent / RESULT).exists():
+            raise BenchError("the first process of the run has chosen no hyperparameters.")
+        time.sleep(0.1)
+    return json.loads(shared.read_text(encoding="utf-8"))
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file that another process waits for: it never sees a part of it."""
+    scratch = path.with_name(f"{path.name}.{os.getpid()}")
+    scratch.write_text(text, encoding="utf-8")
+    scratch.replace(path)

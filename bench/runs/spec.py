@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 import shlex
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
+from pydantic import Field
+
+from bench.contract import registry
+from bench.contract.reads import Watch
 from bench.data.weights import by_hash, is_hash
 from bench.errors import BenchError
+from bench.runs import key, provenance
 from bench.runs.key import digest
 from bench.runs.records import Hash, Key, Label, Name, Record
+
+if TYPE_CHECKING:
+    from bench.contract.method import Method
 
 SHORT_KEY = 8  # digits of a key that tell runs apart for a reader
 LONGEST_LABEL = 120
@@ -35,6 +45,8 @@ class MethodDescription(Record):
     code: Hash
     learned: bool
     unsupported: str  # why it does not apply to the track; "" where it does
+    inner: dict[str, str] = Field(default_factory=dict)  # {argument: its inner method as it is loaded}
+    sees_truth: bool = False
     space: dict[str, str]  # of hyperparameters, each range as text
     recipe: dict[str, Any]  # constants of a training
     files: dict[str, str]  # text of its sources, where they lie outside of this repository
@@ -61,7 +73,7 @@ class Spec(Record):
     accumulate: int = 1  # parts of each batch of a training
     compile: bool = False
     label: Label
-    control: Literal["", "defaults", "oracle"]
+    control: Literal["", "defaults", "oracle", "truth"]
     checkpoint: str  # key of the run, or SHA-256 of published weights, used in place of a training
     devices: int
     accelerator: Literal["cpu", "cuda"]
@@ -81,7 +93,7 @@ class Spec(Record):
     @property
     def protocol(self) -> bool:
         """Whether nothing was asked for beyond the track's protocol."""
-        beyond = self.hyperparameters or self.control or self.checkpoint
+        beyond = self.hyperparameters or self.control not in ("", "truth") or self.checkpoint
         return not beyond and self.limit is None and self.steps is None and not computing(self)
 
 
@@ -181,3 +193,35 @@ def citation_of(docstring: str) -> str:
     """The references in a method's docstring, on one line: the paragraphs in which an author is named before a year."""
     paragraphs = (" ".join(part.split()) for part in docstring.split("\n\n")[1:])
     return " ".join(part for part in paragraphs if REFERENCE.match(part))
+
+
+def load(spec: Spec) -> tuple[type[Method], Watch | None]:
+    """The method of a spec, and a watch on the files that it opens.
+
+    Raises `BenchError` where its files, or its track, are no longer what the spec froze.
+    """
+    reference = spec.method.reference
+    folder = registry.method_folder(reference)
+    watch = Watch(folder) if folder is not None else None
+    method = registry.load_method(reference)
+    folder = folder or Path(inspect.getfile(method)).parent
+    folders = [folder, *(registry.method_folder(inner) or folder for inner in spec.method.inner.values())]
+    files = {name: place_in(folders, name) for name in spec.method.sources}
+    for name, path in files.items():
+        if provenance.file_hash(path) != spec.method.sources[name]:
+            raise BenchError(f"{name} was edited after the command had started. Type the command again.")
+    if watch is not None:
+        watch.settle(files.values())
+    track = registry.track(spec.track)
+    if (
+        key.scored(track, spec.method.learned) != spec.scored
+        or provenance.task_sources(track.task) != spec.task_sources
+    ):
+        raise BenchError(f"the track {spec.track} was edited after the command had started. Type the command again.")
+    return method, watch
+
+
+def place_in(folders: Sequence[Path], name: str) -> Path:
+    """The file of a source, of the method or of its inner method."""
+    places = [provenance.source_path(name, folder) for folder in folders]
+    return next((path for path in places if path.is_file()), places[0])

@@ -14,9 +14,10 @@ from torch import Tensor
 from bench.contract.determinism import exact
 from bench.contract.method import Estimate, Method
 from bench.contract.task import Problem, Shift, Track
-from bench.data.measurements import Measured, collate, generator
+from bench.data.measurements import Measured, collate, generator, targets
 from bench.errors import BenchError
-from bench.evaluation.evaluate import physics_for, reconstruct, scorer, seeded
+from bench.evaluation.evaluate import given, physics_for, reconstruct, seeded
+from bench.evaluation.scores import of_primary
 from bench.stability.structure import kept_contrast, letter
 from bench.stability.worst_case import STEPS, random_perturbation, worst_perturbation
 
@@ -86,13 +87,14 @@ def shifted(
     """The primary metric of all test images at one point of a shift."""
     problem = open_track(shift.at(track, point))
     data = Measured(track, problem, "test")  # seeded by the track itself
-    score, scores = scorer(track), {}
+    facts = []
     for index in range(len(data)):
         (name,), x, y, params = collate([data[index]])
         with torch.no_grad(), seeded(seed, track.id, name):
-            estimate = reconstruct(method, y.to(device), physics_for(problem, params, device), x.shape, name)
-        scores[name] = score(name, estimate, x, params)[track.primary.name]
-    return scores
+            measured = given(method, x, y, device)
+            estimate = reconstruct(method, measured, physics_for(problem, params, device), x.shape, name, track)
+        facts.append((name, estimate, x, params, targets([data[index]])))
+    return of_primary(track, facts)
 
 
 def perturbed(
@@ -103,14 +105,14 @@ def perturbed(
     Raises `BenchError` where a worst perturbation is asked for and the method has no gradient in y.
     """
     data = Measured(track, problem, "test", PERTURBED)
-    score, scores = scorer(track), {}
+    facts = []
     for index in range(len(data)):
         (name,), x, y, params = collate([data[index]])
-        y = y.to(device)
+        y = given(method, x, y, device)
 
-        def f(given: Tensor, params=params, name=name) -> Tensor:
+        def f(y: Tensor, params=params, name=name) -> Tensor:
             with exact(), seeded(seed, track.id, name):
-                answer = method(given, physics_for(problem, params, device))
+                answer = method(y, physics_for(problem, params, device))
             return image_of(answer)
 
         numbers = torch.Generator().manual_seed(int(generator("perturbation", track.id, name).integers(2**31)))
@@ -121,9 +123,9 @@ def perturbed(
                 raise BenchError("no gradient in y: only the random perturbation applies")
             d = worst
         with torch.no_grad(), seeded(seed, track.id, name):
-            estimate = reconstruct(method, y + d, physics_for(problem, params, device), x.shape, name)
-        scores[name] = score(name, estimate, x, params)[track.primary.name]
-    return scores
+            estimate = reconstruct(method, y + d, physics_for(problem, params, device), x.shape, name, track)
+        facts.append((name, estimate, x, params, targets([data[index]])))
+    return of_primary(track, facts)
 
 
 def kept(method: Method, track: Track, problem: Problem, contrast: float, seed: int, device: torch.device) -> Scores:
@@ -138,7 +140,7 @@ def kept(method: Method, track: Track, problem: Problem, contrast: float, seed: 
 
         def f(given: Tensor, params=params, name=name, shape=x.shape) -> Tensor:
             with torch.no_grad(), seeded(seed, track.id, name):
-                estimate = reconstruct(method, given, physics_for(problem, params, device), shape, name)
+                estimate = reconstruct(method, given, physics_for(problem, params, device), shape, name, track)
             return image_of(estimate)
 
         scores[name] = kept_contrast(f(y + physics_for(problem, params, device).A(s)), f(y), s)

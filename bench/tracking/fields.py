@@ -33,7 +33,7 @@ def numbers(result: Result) -> dict[str, float]:
     """What came out, in single numbers: mean scores and costs."""
     values: dict[str, float | None] = {}
     if result.per_image:
-        values |= {metric: result.mean(metric) for metric in result.metrics}
+        values |= {metric: result.mean(metric) for metric in result.scored_by}
     for name in ("seconds_per_image", "parameters", "seconds"):
         values[name] = getattr(result, name)
     values |= {"training_seconds": result.training.get("seconds"), "tuning_seconds": result.tuning.get("seconds")}
@@ -68,7 +68,7 @@ def description(result: Result) -> str:
     if result.reason:
         return f"{result.status}: {result.reason}"
     scores = ", ".join(
-        f"{name} {result.mean(name):.4g} {declared.unit}".rstrip() for name, declared in result.metrics.items()
+        f"{name} {result.mean(name):.4g} {result.metrics[name].unit}".rstrip() for name in result.scored_by
     )
     return f"{scores}, mean of {len(result.per_image)} images. Pictures are under Artifacts."
 

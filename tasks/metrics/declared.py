@@ -1,4 +1,4 @@
-"""The metrics that tracks declare, with their conventions; their functions are in `tasks.metrics.image` and `.qsm`."""
+"""The metrics that tracks declare, with their conventions; their functions are in the files beside this one."""
 
 from bench.contract.task import Metric
 
@@ -29,3 +29,23 @@ QSM = (
     Metric("hfen", "tasks.metrics.qsm:hfen", False, {"mask": True, "demean": True}, unit="%"),
     Metric("xsim", "tasks.metrics.qsm:xsim", True, {"mask": True, "demean": True}),
 )
+
+
+# Nodules: scores of the test set by its candidates, and of one slice by its mask
+CANDIDATES = "tasks.metrics.detection:record"
+NODULES = (
+    Metric("cpm", "tasks.metrics.detection:cpm", True, of="finding", record=CANDIDATES),
+    Metric("sensitivity", "tasks.metrics.detection:sensitivity", True, of="finding", record=CANDIDATES),
+    Metric("auroc", "tasks.metrics.detection:auroc", True, of="finding", record=CANDIDATES),
+    Metric("dice", "tasks.metrics.segmentation:dice", True, of="finding"),
+)
+
+
+def tissues(*names: str) -> tuple[Metric, ...]:
+    """Dice, the mean over tissues first, and the mean surface distance; ``names`` are in the order of the channels."""
+    dice, distance = "tasks.metrics.segmentation:dice", "tasks.metrics.segmentation:surface_distance"
+    return (
+        Metric("dice", dice, True, of="finding"),
+        *(Metric(f"dice_{name}", dice, True, {"channel": k}, of="finding") for k, name in enumerate(names)),
+        Metric("surface_distance", distance, False, of="finding", unit="px"),
+    )

@@ -7,6 +7,8 @@ partial volume.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,38 +26,62 @@ CORTEX = (
 FLUID = 0.012  # half the width of a sulcus
 
 
+class Canvas:
+    """The intensity of a slice, and the share of each pixel that some of its tissues fill, (len(wanted), H, W)."""
+
+    def __init__(self, signal: dict[str, float], size: int, wanted: Sequence[str]) -> None:
+        self.image = np.zeros((size, size))
+        self.signal = signal
+        self.wanted = wanted
+        self.shares = np.zeros((len(wanted), size, size))
+
+    def fill(self, tissue: str, cover: Array) -> None:
+        """Blend a tissue in where a shape covers it."""
+        paint(self.image, self.signal[tissue], cover)
+        for share, name in zip(self.shares, self.wanted, strict=True):
+            paint(share, float(name == tissue), cover)
+
+
 def brain(seed: int, index: int, size: int = 192) -> NDArray[np.complex128]:
     """Slice ``index`` of ``seed``: complex (size, size), largest magnitude 1; front at the top."""
+    return labelled_brain(seed, index, size, ())[0]
+
+
+def labelled_brain(
+    seed: int, index: int, size: int = 192, wanted: Sequence[str] = ("grey", "white", "fluid")
+) -> tuple[NDArray[np.complex128], Array]:
+    """The slice `brain`, and the share of each pixel that the ``wanted`` tissues fill, (len(wanted), size, size)."""
     rng = np.random.default_rng([seed, index])
     pixel = 2 / size
     signal = {name: value * rng.uniform(0.92, 1.08) for name, value in (T1 if rng.random() < 0.6 else T2).items()}
     y, x = _warped(rng, size)
-    image = np.zeros((size, size))
+    canvas = Canvas(signal, size, wanted)
 
     tall, wide = rng.uniform(0.82, 0.9), rng.uniform(0.66, 0.74)
     head = ellipsoid((y, x), (0, 0), (tall, wide))
-    paint(image, signal["scalp"], coverage(head, pixel))
+    canvas.fill("scalp", coverage(head, pixel))
     scalp = rng.uniform(0.035, 0.06) * (1 + 0.25 * smooth_field(rng, (size, size), 0.12))
-    paint(image, signal["bone"], coverage(head + scalp, pixel))
+    canvas.fill("bone", coverage(head + scalp, pixel))
     skull = 0.055 * (1 + 0.2 * smooth_field(rng, (size, size), 0.1))
     diploe = np.abs(head + scalp + skull / 2) - 0.2 * skull
-    paint(image, signal["marrow"], coverage(diploe, pixel) * rng.uniform(0.2, 0.8))
+    canvas.fill("marrow", coverage(diploe, pixel) * rng.uniform(0.2, 0.8))
     inner = head + scalp + skull
-    paint(image, signal["fluid"], coverage(inner, pixel))
+    canvas.fill("fluid", coverage(inner, pixel))
 
     depth = -(inner + rng.uniform(0.015, 0.03))  # below the surface of the brain
     surface = _folded(rng, y, x, depth, tall)
-    paint(image, signal["grey"], coverage(-surface, pixel))
+    canvas.fill("grey", coverage(-surface, pixel))
     thickness = CORTEX * (1 + 0.15 * smooth_field(rng, (size, size), 0.06))
-    paint(image, signal["white"], coverage(thickness - surface, pixel))
-    _deep(image, rng, y, x, signal)
+    canvas.fill("white", coverage(thickness - surface, pixel))
+    _deep(canvas, rng, y, x)
 
+    image = canvas.image
     image *= 1 + TEXTURE * smooth_field(rng, (size, size), GRAIN)
     profile = 1 + 0.12 * smooth_field(rng, (size, size), 0.3)
     image = np.maximum(image * profile, 0)
     ramp = rng.normal(0, 0.5, 2)
     phase = rng.uniform(-np.pi, np.pi) + ramp[0] * y + ramp[1] * x + 0.7 * smooth_field(rng, (size, size), 0.2)
-    return image / image.max() * np.exp(1j * phase)
+    return image / image.max() * np.exp(1j * phase), canvas.shares
 
 
 def _warped(rng: np.random.Generator, size: int) -> tuple[Array, Array]:
@@ -90,13 +116,13 @@ def _folded(rng: np.random.Generator, y: Array, x: Array, depth: Array, tall: fl
     return np.minimum(depth, np.minimum(sulci, fissure) - FLUID)
 
 
-def _deep(image: Array, rng: np.random.Generator, y: Array, x: Array, signal: dict[str, float]) -> None:
+def _deep(canvas: Canvas, rng: np.random.Generator, y: Array, x: Array) -> None:
     """Nuclei, ventricles and lesions inside the white matter."""
-    size = len(image)
+    size = len(canvas.image)
     pixel = 2 / size
     centre = rng.uniform(-0.06, 0.02)
     age = rng.uniform(0.75, 1.5)  # widens the ventricles
-    paint(image, signal["white"], coverage(ellipsoid((y, x), (centre, 0), (0.36, 0.3)), 0.08))
+    canvas.fill("white", coverage(ellipsoid((y, x), (centre, 0), (0.36, 0.3)), 0.08))
     for side in (-1, 1):
 
         def part(
@@ -104,7 +130,7 @@ def _deep(image: Array, rng: np.random.Generator, y: Array, x: Array, signal: di
         ) -> None:
             at = (centre + at[0] + rng.normal(0, 0.008), side * (at[1] + rng.normal(0, 0.006)))
             radii = (radii[0] * rng.uniform(0.88, 1.12), radii[1] * rng.uniform(0.88, 1.12))
-            paint(image, signal[name], coverage(ellipsoid((y, x), at, radii, side * angle), 1.5 * pixel))
+            canvas.fill(name, coverage(ellipsoid((y, x), at, radii, side * angle), 1.5 * pixel))
 
         part("nuclei", (0.1, 0.105), (0.125, 0.075), -0.35)  # thalamus
         part("nuclei", (-0.03, 0.25), (0.15, 0.055), -0.2)  # putamen
@@ -112,11 +138,11 @@ def _deep(image: Array, rng: np.random.Generator, y: Array, x: Array, signal: di
         part("nuclei", (-0.2, 0.115), (0.085, 0.05), -0.25)  # head of the caudate
         part("fluid", (-0.2, 0.055), (0.11, 0.022 * age), 0.3)  # frontal horn
         part("fluid", (0.3, 0.16), (0.12, 0.03 * age), 0.45)  # trigone
-    paint(image, signal["white"], coverage(ellipsoid((y, x), (centre - 0.34, 0), (0.035, 0.13)), 2 * pixel))
-    paint(image, signal["white"], coverage(ellipsoid((y, x), (centre + 0.34, 0), (0.04, 0.12)), 2 * pixel))
-    paint(image, signal["fluid"], coverage(ellipsoid((y, x), (centre + 0.06, 0), (0.12, 0.012 * age)), 1.5 * pixel))
+    canvas.fill("white", coverage(ellipsoid((y, x), (centre - 0.34, 0), (0.035, 0.13)), 2 * pixel))
+    canvas.fill("white", coverage(ellipsoid((y, x), (centre + 0.34, 0), (0.04, 0.12)), 2 * pixel))
+    canvas.fill("fluid", coverage(ellipsoid((y, x), (centre + 0.06, 0), (0.12, 0.012 * age)), 1.5 * pixel))
     for _ in range(rng.poisson(1.5)):  # lesions of the white matter
         at = (centre + rng.uniform(-0.35, 0.35), rng.choice([-1, 1]) * rng.uniform(0.2, 0.36))
         radii = rng.uniform(0.012, 0.045, 2)
         lesion = ellipsoid((y, x), at, radii) + 0.1 * radii.min() * smooth_field(rng, (size, size), 0.02)
-        paint(image, signal["fluid"], coverage(lesion, 2 * pixel) * rng.uniform(0.3, 0.7))
+        canvas.fill("fluid", coverage(lesion, 2 * pixel) * rng.uniform(0.3, 0.7))

@@ -8,11 +8,14 @@ vessels, airways and nodules. Tissues vary smoothly and carry texture, edges hav
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from tasks.phantoms.shapes import Array, coverage, ellipsoid, grid, paint, smooth_field, stroke
 
 Pair = tuple[float, float]
+Lesions = Callable[[Array, np.random.Generator, Array, Array], None]
 
 FIELD_OF_VIEW = 40.0  # cm, the side of the image
 MAXIMUM = 0.4  # 1/cm, the data range
@@ -23,7 +26,15 @@ GRAIN = 0.009  # correlation length of the texture over the side: about a pixel 
 
 def thorax(seed: int, index: int, size: int = 192) -> Array:
     """Slice ``index`` of ``seed``: attenuation (size, size) in 1/cm, in [0, MAXIMUM]; front at the top."""
-    rng = np.random.default_rng([seed, index])
+    return anatomy(np.random.default_rng([seed, index]), size, _nodules)
+
+
+def anatomy(rng: np.random.Generator, size: int, lesions: Lesions) -> Array:
+    """A slice whose lungs hold the ``lesions``, painted by a function of (image, rng, lung, room).
+
+    ``lung`` is the coverage of the lungs, ``room`` the distance from their border and from the mediastinum, negative
+    inside the lungs; both are (size, size).
+    """
     pixel = 2 / size
     y, x = _warped(rng, size)
     image = np.zeros((size, size))
@@ -53,7 +64,8 @@ def thorax(seed: int, index: int, size: int = 192) -> Array:
 
     paint(image, FAT, coverage(np.maximum(middle, cage + 0.045), pixel) * rng.uniform(0.4, 0.9))
     _heart(image, rng, y, x, heart_centre, heart_radii, heart)
-    _lungs(image, rng, y, x, lung, lungs, mediastinum)
+    _lungs(image, rng, y, x, lung)
+    lesions(image, rng, lung, np.maximum(lungs, -mediastinum))
     _great_vessels(image, rng, y, x, spine)
     _spine(image, rng, y, x, spine)
 
@@ -149,9 +161,7 @@ def _spine(image: Array, rng: np.random.Generator, y: Array, x: Array, centre: P
     _bone(image, ellipsoid((y, x), (cy, cx), (rng.uniform(0.09, 0.105), rng.uniform(0.11, 0.13))), 0.016)
 
 
-def _lungs(
-    image: Array, rng: np.random.Generator, y: Array, x: Array, lung: Array, distance: Array, mediastinum: Array
-) -> None:
+def _lungs(image: Array, rng: np.random.Generator, y: Array, x: Array, lung: Array) -> None:
     size = len(image)
     density = LUNG * rng.uniform(0.85, 1.25) * (1 + 0.25 * y + 0.12 * smooth_field(rng, (size, size), 0.06))
     paint(image, density, lung)
@@ -170,8 +180,13 @@ def _lungs(
         tube = ellipsoid((y, x), at, (radius, radius * rng.uniform(0.8, 1.3)))
         paint(image, 0.17, coverage(np.abs(tube - 0.004) - 0.004, 2 / size) * lung)
         paint(image, 0.01, coverage(tube, 2 / size) * lung)
-    inside = np.argwhere((distance < -0.06) & (mediastinum > 0.06))
-    for _ in range(rng.poisson(1.5) if len(inside) else 0):  # nodules, solid or of ground glass
+
+
+def _nodules(image: Array, rng: np.random.Generator, lung: Array, room: Array) -> None:
+    """Nodules, solid or of ground glass."""
+    size = len(image)
+    inside = np.argwhere(room < -0.06)
+    for _ in range(rng.poisson(1.5) if len(inside) else 0):
         at = (inside[rng.integers(len(inside))] + 0.5) * 2 / size - 1
         radius = rng.uniform(0.015, 0.05)
         nodule = ellipsoid(grid(size, size), at, (radius, radius * rng.uniform(0.75, 1.3)), rng.uniform(0, 3))

@@ -24,6 +24,22 @@ def mae(x_hat, x, params) -> float:
     return float((x_hat - x).abs().mean())
 
 
+def overlap(finding, target, params) -> float:
+    """The share of pixels on which a finding and the target agree."""
+    return float(((finding > 0.5) == (target["map"] > 0.5)).double().mean())
+
+
+def brightest(finding, target, params) -> list[float]:
+    """The record of one image: its largest probability, and whether the target is more than half of the image."""
+    return [float(finding.max()), float(target["map"].mean() > 0.5)]
+
+
+def ordered(records) -> float:
+    """A score of a set: of pairs of images, the share whose brightest probabilities have the order of their targets."""
+    pairs = [(a, b) for a in records for b in records if a[1] > b[1]]
+    return sum(a[0] > b[0] for a, b in pairs) / len(pairs) if pairs else 0.5
+
+
 def open_track(track: Track) -> Problem:
     import numpy as np
     import torch
@@ -41,7 +57,8 @@ def open_track(track: Track) -> Problem:
 
     def measure(image, rng):
         x = torch.from_numpy(image)[None]
-        return x, x + sigma * torch.from_numpy(rng.standard_normal(x.shape)), {}
+        y = x + sigma * torch.from_numpy(rng.standard_normal(x.shape))
+        return (x, y, {}, {"map": (x > 0.5).double()}) if track.classes else (x, y, {})
 
     def physics(params, device):
         return Denoising(GaussianNoise(sigma)).to(device)
@@ -75,7 +92,16 @@ MINI = track("mini")
 SIMULATED = track("mini", training={"simulated": True})  # on the device of the training
 EXACT = track("exact", options={"sigma": 0.0}, budget=Budget(trials=3, images=2, steps=10, batch=4))
 ABSENT = track("absent")
-TASK = Task("toy", "Toys", (MINI, EXACT, ABSENT), open_track)
+FINDING = track(
+    "finding",
+    metrics=(
+        Metric("overlap", "toy:overlap", True, of="finding"),
+        Metric("ordered", "toy:ordered", True, of="finding", record="toy:brightest"),
+        *MINI.metrics,
+    ),
+    classes=1,
+)
+TASK = Task("toy", "Toys", (MINI, EXACT, ABSENT, FINDING), open_track)
 
 TINY_NETWORK = """
     def __init__(self, width: int = 4) -> None:
@@ -85,6 +111,23 @@ TINY_NETWORK = """
 
     def forward(self, y, physics):
         return y + self.network(y)
+"""
+
+READER = """
+    returns = ("image", "finding")
+    inner = "reconstruction"
+
+    def __init__(self, reconstruction="shrink", channels: int = 1, classes: int = 1) -> None:
+        super().__init__()
+        self.reconstruction = reconstruction.requires_grad_(False)
+        self.network = torch.nn.Conv2d(channels, classes, 1)
+
+    def loss(self, x_hat, x, target):
+        return torch.nn.functional.binary_cross_entropy(x_hat.finding, target["map"])
+
+    def forward(self, y, physics):
+        x_hat = self.reconstruction(y, physics)
+        return Estimate(x_hat, torch.sigmoid(self.network(x_hat)))
 """
 
 SHRINK = """

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from bench.contract import registry
-from bench.contract.construct import build
 from bench.engines.local import LocalEngine, Task
 from bench.errors import BenchError
 from bench.places import runs
@@ -85,7 +84,7 @@ def evaluate_one(pair: Pair, key: str, device: str) -> dict[str, dict[str, float
     reference = Result.read(runs() / key / "result.json")
     track = registry.track(pair[0])
     problem = registry.load_task(track.task).open(track)
-    method = build(registry.load_method(pair[1]), track, reference.hyperparameters)
+    method = checkpoints.remade(registry.load_method(pair[1]), track, key, reference.hyperparameters)
     if reference.learned:
         checkpoints.restore(method, track, key)
     evaluation, _ = evaluate(method, track, problem, accelerator=device, limit=scores.IMAGES, seed=reference.seed)

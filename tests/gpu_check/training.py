@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.contract import registry
+from bench.contract.construct import unsupported
 from bench.data import manifest
 from bench.engines.local import LocalEngine, Task
 from bench.errors import BenchError
@@ -72,9 +73,9 @@ def pairs(short: bool, report: Callable[[str], None]) -> tuple[list[tuple[str, s
     chosen = []
     for track in reversed(real.values()):
         if not short and not set(track.data) & set(missing):
-            chosen += [(name, track.id) for name in ON_REAL if learned[name].supports(track) is None][:1]
+            chosen += [(name, track.id) for name in ON_REAL if not unsupported(learned[name], track)][:1]
     for name in ONLY if short else learned:
-        chosen += [(name, track.id) for track in mini if learned[name].supports(track) is None][:1]
+        chosen += [(name, track.id) for track in mini if not unsupported(learned[name], track)][:1]
     return chosen, [] if short else missing
 
 

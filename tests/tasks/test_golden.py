@@ -1,9 +1,9 @@
 """The data of every mini track against recorded numbers: a change that moves one needs a new version of the track.
 
 `golden.json` holds, for each mini track, its version and its training version if that is not the first, a few moments
-of the first sample of each split, and the primary score of the operator's direct reconstruction with its defaults on
-two test images. Where only training samples move, a new training version is enough. `python tests/tasks/test_golden.py`
-records anew the tracks whose versions differ from the recorded ones, and no others.
+of the first sample of each split, and the first score of images, of the operator's direct reconstruction with its
+defaults on two test images. Where only training samples move, a new training version is enough.
+`python tests/tasks/test_golden.py` records anew the tracks whose versions differ from the recorded ones, and no others.
 """
 
 import json
@@ -49,8 +49,11 @@ def measure(track: Track) -> Recorded:
     for image in test:
         _, _, y, params = collate([image])
         x_hat = direct(y, problem.physics(params, torch.device("cpu")))
-        scores.append(score(image.id, Estimate(x_hat), image.x[None], params)[track.primary.name])
+        scores.append(score(image.id, Estimate(x_hat), image.x[None], params)[track.of_images().primary.name])
     found = {split: {"x": moments(one.x), "y": moments(one.y)} for split, one in samples.items()}
+    for split, one in samples.items():
+        target = getattr(one, "target", None) or {}
+        found[split] |= {name: moments(value) for name, value in target.items()}
     return {**versions(track), "moments": found, "direct": scores}
 
 

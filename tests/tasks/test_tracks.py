@@ -18,8 +18,16 @@ from bench.contract.operators import Blind, direct
 from bench.contract.space import Choice, Float, Int
 from bench.contract.task import SPLITS, Problem, Sample, Track
 from bench.data.manifest import check
-from bench.data.measurements import Measured, TrainingStream, collate, collate_training, digest, on_device
-from bench.evaluation.evaluate import scorer
+from bench.data.measurements import (
+    Measured,
+    TrainingStream,
+    collate,
+    collate_training,
+    digest,
+    on_device,
+    targets,
+)
+from bench.evaluation.scores import mean, recorder, scorer
 from bench.runs import key
 
 TRACKS = {track.id: track for track in registry.all_tracks()}
@@ -86,6 +94,9 @@ def test_a_track_is_plain_data(track):
     assert len({metric.name for metric in track.metrics}) == len(track.metrics) >= 1
     assert all(metric.name == metric.name.lower() for metric in track.metrics)
     assert all(callable(registry.resolve(metric.function)) for metric in track.metrics)
+    assert all(callable(registry.resolve(metric.record)) for metric in track.metrics if metric.record)
+    assert (track.classes > 0) == any(metric.of == "finding" for metric in track.metrics)
+    assert any(metric.of == "image" for metric in track.metrics)  # by which an inner method is tuned
     assert min(track.budget.trials, track.budget.images, track.budget.steps, track.budget.batch) >= 1
     assert track.budget.seconds > 0
 
@@ -140,6 +151,52 @@ def test_a_sample_has_the_declared_shape_and_precision(open_track, split):
     assert float(image.y.abs().max()) > 0
 
 
+@pytest.mark.parametrize("split", SPLITS)
+def test_a_track_of_findings_has_targets_on_the_grid_of_the_image(open_track, split):
+    image = sample(open_track.id, split)
+    if not open_track.classes:
+        assert image.target is None
+        return
+    found = image.target["map"]
+    assert found.dtype == torch.float64
+    assert found.shape == (open_track.classes, *image.x.shape[1:])
+    assert 0 <= float(found.min()) <= float(found.max()) <= 1
+    stream = TrainingStream(open_track, opened(open_track.id), 0, 2)
+    stacked = targets([stream[0], stream[1]])
+    assert {name: value.shape[1:] for name, value in stacked.items()} == {
+        name: value.shape for name, value in image.target.items()
+    }
+    assert stacked["map"].dtype == torch.float32
+
+
+@pytest.mark.parametrize("name", [name for name, track in TRACKS.items() if track.classes and not track.data])
+def test_the_truth_has_the_best_scores_of_a_finding_and_an_empty_one_lower_ones(name):
+    track = TRACKS[name]
+    data = Measured(track, opened(name), "test", 12)
+    score, record = scorer(track), recorder(track)
+    found = {}
+    for kind, factor in (("true", 1.0), ("empty", 0.0)):
+        facts = []
+        for image in (data[index] for index in range(len(data))):
+            finding = factor * gaussian_blurred(image.target["map"])[None]
+            facts.append((image.id, Estimate(finding=finding), image.x[None], {}, targets([image])))
+        scores, records = [score(*one) for one in facts], [record(*one) for one in facts]
+        found[kind] = {m.name: mean(m, scores, records) for m in track.metrics if m.of == "finding"}
+    for metric in (metric for metric in track.metrics if metric.of == "finding"):
+        best, empty = found["true"][metric.name], found["empty"][metric.name]
+        assert (best > empty) == metric.higher_is_better, metric.name
+        if metric.higher_is_better:
+            assert best > 0.8, (metric.name, best)
+
+
+def gaussian_blurred(maps):
+    """Maps with a peak in the middle of each blob, and their half at its border."""
+    from scipy.ndimage import gaussian_filter
+
+    blurred = np.stack([gaussian_filter(one, 0.4) for one in maps.numpy()])
+    return torch.from_numpy(np.clip(blurred * maps.numpy() + 0.3 * maps.numpy(), 0, 1))
+
+
 def test_the_measurement_of_an_image_has_the_same_bits_again(open_track):
     again = Measured(open_track, registry.load_task(open_track.task).open(open_track), "test", 1)[0]
     first = sample(open_track.id, "test")
@@ -191,8 +248,9 @@ def test_direct_can_be_scored_and_a_better_image_scores_better(open_track):
     scores = score(image.id, Estimate(x_hat), image.x[None], params)
     nearer = image.x[None] + 0.1 * (x_hat.double() - image.x[None])
     better = score(image.id, Estimate(nearer), image.x[None], params)
-    assert list(scores) == [metric.name for metric in open_track.metrics]
-    for metric in open_track.metrics:
+    of_images = [metric for metric in open_track.metrics if metric.of == "image"]
+    assert list(scores) == [metric.name for metric in of_images]
+    for metric in of_images:
         gain = better[metric.name] - scores[metric.name]
         assert (gain if metric.higher_is_better else -gain) > 0, metric.name
 

@@ -15,6 +15,21 @@ def test_an_image_is_a_group_of_its_own_unless_the_split_says_more():
     assert [grouped.group_of(name) for name in ids] == ["cup", "cup", "cat"]
 
 
+def test_fields_of_later_tracks_leave_the_hashes_of_earlier_ones():
+    """A track without a finding has the scored fields that it had before there were findings."""
+    fields = toy.MINI.scored(learned=True)
+    assert "classes" not in fields
+    assert all("record" not in metric for metric in fields["metrics"])
+    assert toy.FINDING.scored(learned=True)["classes"] == 1
+    assert [m.get("record") for m in toy.FINDING.scored(learned=True)["metrics"]] == [None, "toy:brightest", None, None]
+
+
+def test_the_images_of_a_track_are_a_track_without_findings():
+    images = toy.FINDING.of_images()
+    assert [metric.name for metric in images.metrics] == ["psnr", "mae"]
+    assert (images.id, images.classes, images.primary.name) == ("toy:finding", 0, "psnr")
+
+
 def test_a_metric_is_of_a_part_of_an_estimate():
     assert Metric("psnr", "", True).of == "image"
     with pytest.raises(ValueError, match="metric 'dice' is of 'label': expected one of image, finding, std"):
@@ -31,6 +46,8 @@ def test_a_metric_is_of_a_part_of_an_estimate():
         {"budget": replace(toy.MINI.budget, seconds=1.0)},
         {"direct_defaults": {"cutoff": 1.0}},
         {"denoising": True},
+        {"classes": 1},
+        {"metrics": (replace(toy.MINI.metrics[0], record="toy:brightest"), *toy.MINI.metrics[1:])},
     ],
     ids=lambda change: next(iter(change)),
 )

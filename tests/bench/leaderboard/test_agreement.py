@@ -124,3 +124,11 @@ def test_a_hash_is_renewed_for_equal_bits_and_the_same_search_alone(entry):
     mine = copy.copy(entry).model_copy(update={"sources": {"mine.py": "0" * 16}})
     with pytest.raises(BenchError, match="outside of this repository"):
         agreement.renewed(mine, compared(entry), {}, "2" * 16, entry.search, *NOTE)
+
+
+def test_shares_of_a_score_of_the_set_are_not_compared_on_a_part_of_it(entry):
+    computed = again(entry, shift=1.0, metric="ssim")
+    assert not agreement.agreement(agreement.compare(entry, computed, entry.image_hashes))
+    assert agreement.agreement(agreement.compare(entry, computed, entry.image_hashes, without=["ssim"])) == "bits"
+    computed = again(entry, shift=1.0)
+    assert not agreement.agreement(agreement.compare(entry, computed, entry.image_hashes, without=["ssim"]))

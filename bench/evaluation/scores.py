@@ -1,0 +1,134 @@
+"""Scores of images and of sets of images.
+
+A score of a set (an area under a curve) is no mean over images. Each image is given a share of it, so that the mean of
+the shares is the score and their spread its uncertainty; boards then treat them as any score of images. With θ the
+score of all n images and θ_(i) without image i, the share of image i is its centred jackknife value,
+
+    s_i = θ + (n − 1) (θ_(·) − θ_(i)),       θ_(·) the mean of the θ_(i).
+
+The variance of a mean of s_i is the jackknife's variance of θ; summed over groups it counts images of one group as
+dependent, as for any score (`bench.leaderboard.statistics`).
+
+B. Efron, C. Stein, The jackknife estimate of variance, Annals of Statistics 9, 1981.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from torch import Tensor
+
+from bench.contract import registry
+from bench.contract.method import Estimate
+from bench.contract.task import Metric, Track
+from bench.errors import BenchError
+
+Target = Mapping[str, Tensor] | None
+Score = Callable[..., dict[str, float]]
+
+
+def scorer(track: Track) -> Score:
+    """The scores of one image by a function of ``(image id, estimate, x, params, target)``, without scores of sets.
+
+    A metric of a part that the estimate lacks (a finding, a standard deviation) is absent from the scores.
+    """
+    functions = [(metric, registry.resolve(metric.function)) for metric in track.metrics if not metric.record]
+
+    def score(
+        name: str, estimate: Estimate, x: Tensor, params: Mapping[str, Tensor], target: Target = None
+    ) -> dict[str, float]:
+        found = {}
+        for metric, function in functions:
+            part = of(metric, estimate)
+            if part is not None:
+                value = float(function(part, truth(metric, x, target), params, **metric.options))
+                found[metric.name] = finite(metric, f"image {name}", value)
+        return found
+
+    return score
+
+
+def recorder(track: Track) -> Callable[..., dict[str, Any]]:
+    """The facts of one image, by metric, from which scores of sets are made: a function of what `scorer`'s takes."""
+    functions = [(metric, registry.resolve(metric.record)) for metric in track.metrics if metric.record]
+
+    def record(
+        name: str, estimate: Estimate, x: Tensor, params: Mapping[str, Tensor], target: Target = None
+    ) -> dict[str, Any]:
+        parts = {metric.name: of(metric, estimate) for metric, _ in functions}
+        return {
+            metric.name: function(parts[metric.name], truth(metric, x, target), params, **metric.options)
+            for metric, function in functions
+            if parts[metric.name] is not None
+        }
+
+    return record
+
+
+def of(metric: Metric, estimate: Estimate) -> Tensor | None:
+    """The part of an estimate that a metric scores, in double precision; None where the estimate lacks it."""
+    import torch
+
+    part = getattr(estimate, metric.of)
+    return None if part is None else part.detach().to("cpu", torch.float64)
+
+
+def truth(metric: Metric, x: Tensor, target: Target) -> Any:
+    return target if metric.of == "finding" else x
+
+
+def finite(metric: Metric, what: str, value: float) -> float:
+    if not math.isfinite(value):
+        raise BenchError(f"the {metric.name} of {what} is {value}, which cannot be averaged.")
+    return value
+
+
+def mean(metric: Metric, scores: Sequence[Mapping[str, float]], records: Sequence[Mapping[str, Any]]) -> float:
+    """The score of some images: the mean over them, or the score of their set."""
+    if metric.record:
+        return of_set(metric, [one[metric.name] for one in records])
+    return math.fsum(one[metric.name] for one in scores) / len(scores)
+
+
+def of_set(metric: Metric, records: Sequence[Any]) -> float:
+    value = float(registry.resolve(metric.function)(records))
+    return finite(metric, f"{len(records)} images", value)
+
+
+def shares(track: Track, records: Sequence[Mapping[str, Any]]) -> list[dict[str, float]]:
+    """For every image its shares of the scores of the set, by metric."""
+    found: list[dict[str, float]] = [{} for _ in records]
+    for metric in track.metrics:
+        if metric.record and all(metric.name in one for one in records):
+            kept = jackknife([one[metric.name] for one in records], partial(of_set, metric))
+            for image, share in zip(found, kept, strict=True):
+                image[metric.name] = share
+    return found
+
+
+def of_primary(track: Track, facts: Sequence[tuple[Any, ...]]) -> dict[str, float]:
+    """The primary score of images, of a set the shares of them, by the names of the images.
+
+    ``facts`` are the arguments of `scorer`'s function for every image.
+    """
+    metric = track.primary
+    if metric.record:
+        record = recorder(track)
+        found: Sequence[Mapping[str, float]] = shares(track, [record(*one) for one in facts])
+    else:
+        score = scorer(track)
+        found = [score(*one) for one in facts]
+    return {one[0]: scores[metric.name] for one, scores in zip(facts, found, strict=True)}
+
+
+def jackknife(records: Sequence[Any], score: Callable[[Sequence[Any]], float]) -> list[float]:
+    """The centred jackknife values of a score of records, whose mean is the score."""
+    whole, n = score(records), len(records)
+    if n == 1:
+        return [whole]
+    without = [score([*records[:i], *records[i + 1 :]]) for i in range(n)]
+    centre = math.fsum(without) / n
+    return [whole + (n - 1) * (centre - one) for one in without]

@@ -1,0 +1,66 @@
+"""Lung nodules from sparse-view, low-dose CT: y = A x, and the finding is a map of the probability of a nodule.
+
+The scan is the one of `tasks.ct`; the phantoms are `tasks.phantoms.lesions`. Half of the slices hold no nodule. Every
+training slice is scanned once, as in a set of patients.
+"""
+
+from __future__ import annotations
+
+from bench.contract.task import Budget, Problem, Task, Track
+from tasks.ct import MAXIMUM, WINDOW_DEFAULTS, WINDOWS, scanner
+from tasks.metrics.declared import NODULES, psnr_ssim
+
+SPLITS = {"val": 40, "test": 80}  # slices; a set of few slices has too few nodules and false positives to score
+
+
+def open_track(track: Track) -> Problem:
+    import numpy as np
+    import torch
+
+    from tasks.phantoms import thorax
+    from tasks.phantoms.lesions import MOST, Chest, chest
+    from tasks.phantoms.shapes import coarsen
+    from tasks.phantoms.split import phantom_split
+
+    options = track.options
+    size = options["size"]
+    _, _, scan, physics = scanner(options)
+
+    def arrays(made: Chest):
+        nodules = np.zeros((MOST, 3))
+        nodules[: len(made.nodules)] = np.reshape(made.nodules, (-1, 3))
+        return {"image": made.image, "cover": made.cover, "nodules": nodules}
+
+    def measure(slice_, rng):
+        nodules = slice_["nodules"] * size  # in pixels, of which the first has its centre at 1/2
+        nodules[nodules[:, 2] > 0, :2] -= 0.5
+        mask = coarsen(slice_["cover"]) > 0.5
+        for row, column, radius in nodules:  # the smallest fill no pixel by half
+            if radius > 0:
+                mask[tuple(np.clip(np.rint((row, column)).astype(int), 0, size - 1))] = True
+        target = {"map": torch.from_numpy(mask[None].astype(float)), "nodules": torch.from_numpy(nodules)}
+        return *scan(slice_, rng), target
+
+    counts = {"train": options["train"], **SPLITS}
+    splits = {split: phantom_split(split, count, chest, 2 * size, arrays, (thorax,)) for split, count in counts.items()}
+    return Problem(splits, measure, physics, measured_once=True)
+
+
+MINI = Track(
+    task="nodules",
+    name="mini",
+    title="Nodules in thorax phantoms, 32 views, 5e3 photons",
+    version=1,
+    metrics=(*NODULES, *psnr_ssim(MAXIMUM)),
+    budget=Budget(steps=500, batch=4, validation=40),  # a score of a set wants many slices to choose a checkpoint by
+    options={"size": 96, "views": 32, "arc": 180, "photons": 5e3, "field": 40.0, "train": 320},
+    noise="photon",
+    modality="ct",
+    classes=1,
+    same_grid=False,
+    split_unit="phantom",
+    direct_space=WINDOWS,
+    direct_defaults=WINDOW_DEFAULTS,
+)
+
+TASK = Task("nodules", "Lung nodules from sparse-view low-dose CT", (MINI,), open_track)
