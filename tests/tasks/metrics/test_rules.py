@@ -1,17 +1,22 @@
 """Every declared metric is a finite number on exact, empty and constant images, by the rules of `tasks.metrics`."""
 
 import math
+from dataclasses import replace
 from itertools import product
 
 import pytest
 import torch
 
 from bench.contract import registry
+from bench.contract.method import Estimate
+from bench.evaluation.scores import mean, recorder, scorer
 from tasks.metrics.image import MOST_PSNR, nmse, psnr
 from tasks.metrics.qsm import hfen, nrmse
 
 METRICS = {f"{track.id} {metric.name}": (track, metric) for track in registry.all_tracks() for metric in track.metrics}
-DISTINCT = {str(metric): name for name, (_, metric) in METRICS.items()}  # one name of each declaration
+# One name of each declaration
+DISTINCT = {str(metric): name for name, (_, metric) in METRICS.items() if metric.of == "image"}
+FINDINGS = {str(metric): name for name, (_, metric) in METRICS.items() if metric.of == "finding"}
 
 
 def images(track) -> dict[str, torch.Tensor]:
@@ -37,6 +42,28 @@ def test_every_score_is_finite(name):
         value = score(found[answer], found[reference], {"mask": inside}, **metric.options)
         assert isinstance(value, float)
         assert math.isfinite(value), (answer, reference)
+
+
+@pytest.mark.parametrize("name", sorted(FINDINGS.values()))
+def test_every_score_of_a_finding_is_finite(name):
+    """Of one image and of a set of two, with empty, full and random findings and targets."""
+    track, metric = METRICS[name]
+    shape = (1, track.classes, *[24] * track.dims)
+    noise = torch.rand(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    findings = {"empty": 0 * noise, "full": 0 * noise + 1, "noise": noise}
+    nodules = {"empty": torch.zeros(1, 2, 3), "full": torch.tensor([[[3.0, 4.0, 2.0], [0.0, 0.0, 0.0]]])}
+    targets = [
+        {"map": (findings[kind] > 0.5).double(), "nodules": nodules["full" if kind == "noise" else kind].double()}
+        for kind in findings
+    ]
+    one_track = replace(track, metrics=(metric,))
+    score, record = scorer(one_track), recorder(one_track)
+    for finding, first, second in product(findings.values(), targets, targets):
+        for few in ([first], [first, second]):
+            facts = [(str(i), Estimate(finding=finding), noise, {}, target) for i, target in enumerate(few)]
+            value = mean(metric, [score(*one) for one in facts], [record(*one) for one in facts])
+            assert isinstance(value, float)
+            assert math.isfinite(value)
 
 
 @pytest.mark.parametrize("name", sorted(DISTINCT.values()))
