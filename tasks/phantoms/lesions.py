@@ -56,7 +56,7 @@ def chest(seed: int, index: int, size: int = 192) -> Chest:
 def _nodule(image: Array, rng: np.random.Generator, lung: Array, room: Array, chest: Chest) -> None:
     """One nodule apart from the others; none where the lungs have no room for it."""
     size = len(image)
-    radius = math.exp(rng.uniform(math.log(SMALLEST), math.log(LARGEST))) / 2 * MILLIMETRE
+    radius = rng.uniform(SMALLEST, LARGEST) / 2 * MILLIMETRE
     y, x = grid(size, size)
     free = room < -radius
     for row, column, other in chest.nodules:
@@ -68,7 +68,9 @@ def _nodule(image: Array, rng: np.random.Generator, lung: Array, room: Array, ch
     centre = (places[rng.integers(len(places))] + rng.uniform(0, 1, 2)) * 2 / size - 1
     stretch = rng.uniform(0.8, 1.0)
     distance = ellipsoid((y, x), centre, (radius, radius * stretch), rng.uniform(0, math.pi))
-    distance = distance + 0.15 * radius * smooth_field(rng, (size, size), 0.02)  # lobes
+    lobes = smooth_field(rng, (size, size), 0.02)
+    row, column = ((centre + 1) * size / 2).astype(int)
+    distance = distance + 0.15 * radius * (lobes - lobes[row, column])  # a small nodule keeps its radius
     cover = coverage(distance, max(EDGE, 2 / size)) * lung
     kind = rng.choice(["solid", "part-solid", "glass"], p=[0.5, 0.2, 0.3])
     density = rng.uniform(0.92, 1.05)

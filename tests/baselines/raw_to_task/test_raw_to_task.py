@@ -75,7 +75,7 @@ def test_the_analysis_network_is_the_same_for_all_that_read_an_image():
 
 
 def test_the_analysis_does_not_depend_on_the_unit_of_the_image():
-    network = Analysis(1, 2, 2)
+    network = Analysis(1, 2, 2).eval()
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.05)
     x = torch.rand(1, 1, 16, 16)
@@ -139,3 +139,24 @@ def test_both_tasks_are_supported(name, task):
     assert unsupported(method, track(task)) == ""
     assert unsupported(method, track("ct")) != ""
     assert build(method, track(task), {}).analysis.network is not None
+
+
+def test_in_training_the_network_sees_symmetries_and_its_answer_is_turned_back():
+    network = Analysis(1, 1, 2)
+    seen = []
+
+    class Pointwise(torch.nn.Module):
+        def forward(self, z):
+            seen.append(z)
+            return 3 * z
+
+    network.network = Pointwise()
+    x = torch.rand(2, 1, 6, 6)
+    network.eval()
+    expected = network(x)
+    network.train()
+    torch.manual_seed(0)
+    for _ in range(60):
+        assert torch.equal(network(x), expected)
+    assert len({one.numpy().tobytes() for one in seen}) == 8
+    assert torch.equal(network(torch.rand(1, 1, 4, 6)).isnan(), torch.zeros(1, 1, 4, 6, dtype=torch.bool))
