@@ -52,7 +52,7 @@ MINI = Track(
     title="Nodules in thorax phantoms, 32 views, 5e3 photons",
     version=1,
     metrics=(*NODULES, *psnr_ssim(MAXIMUM)),
-    budget=Budget(steps=750, batch=4, validation=40),  # a score of a set wants many slices to choose a checkpoint by
+    budget=Budget(steps=1500, batch=4, validation=40),  # a score of a set wants many slices to choose a checkpoint by
     options={"size": 96, "views": 32, "arc": 180, "photons": 5e3, "field": 40.0, "train": 400},
     noise="photon",
     modality="ct",
