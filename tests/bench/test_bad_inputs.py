@@ -36,7 +36,7 @@ BAD = [
     (("run", "*:nothing", "-m", "tv"), 2, "no track matches '*:nothing'. `bench list tasks` shows all."),
     (("run", "", "-m", "tv"), 2, "no task is called ''. Known: "),
     (("list", "nothing"), 2, "no task, track or method is called 'nothing'"),
-    (("list", "toy:x"), 2, "no track of toy is called 'x'. Known: absent, exact, mini."),
+    (("list", "toy:x"), 2, "no track of toy is called 'x'. Known: absent, exact, finding, mini."),
     (("time", "nothing"), 2, "no task is called 'nothing'"),
     (("time", "toy", "-m", "vt"), 2, "no finished run of vt on these tracks"),
     # methods

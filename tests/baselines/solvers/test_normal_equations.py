@@ -16,6 +16,8 @@ CIRCULAR = {
     "dipole",
     "blind blur",
     "rays",
+    "finding from rays",
+    "findings from k-space",
 }  # the toy's rays wrap around
 
 
