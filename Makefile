@@ -19,6 +19,7 @@ demo: $(STAMP)
 	$(BIN)/bench run '*:mini' -m direct -m tv -m unet || status=$$?; \
 	$(BIN)/bench run ct mri -m learned_primal_dual || status=$$?; \
 	$(BIN)/bench run mri -m varnet || status=$$?; \
+	$(BIN)/bench run nodules -m oracle -m two_stage || status=$$?; \
 	$(BIN)/bench board --boards .bench/leaderboards; \
 	echo; echo "Review the runs:  $(BIN)/bench ui   then open http://127.0.0.1:5000, which lists the tracks"; \
 	exit $$status

@@ -25,6 +25,7 @@ SOLID, GLASS = 0.2, 0.11  # 1/cm
 MILLIMETRE = 2 / (10 * FIELD_OF_VIEW)  # in units of the grid
 EDGE = 0.006  # width of a nodule's edge in units of the grid: 1.2 mm
 AIR = 0.01  # 1/cm, in an airway
+SERIES = 2  # the methods of the family raw_to_task were made on the slices of series 1
 
 
 @dataclass
@@ -49,7 +50,7 @@ def chest(seed: int, index: int, size: int = 192) -> Chest:
         for _ in range(rng.integers(1, MOST + 1) if index % 2 else 0):
             _nodule(image, rng, lung, room, found)
 
-    found.image = anatomy(np.random.default_rng([seed, index]), size, lesions)
+    found.image = anatomy(np.random.default_rng([SERIES, seed, index]), size, lesions)
     return found
 
 

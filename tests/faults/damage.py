@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 from pathlib import Path
 
 from tests.faults.kills import recover
@@ -86,6 +87,8 @@ def scratch(world: World, tally: Tally, rng: random.Random) -> None:
     )
     path = store / rng.choice(places)
     path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir():  # a file where a folder should be
+        shutil.rmtree(path)
     content = json.dumps({"machine": "x", "pid": rng.randrange(9999), "started": 0}).encode()
     path.write_bytes(damaged(content, rng))
     if path.parent.name == "claims":
