@@ -98,7 +98,9 @@ def _live(words: Sequence[str], store: Path, prepare: Callable[[], None], sender
         os.setsid()
         os.dup2(sender, 1)
         os.dup2(sender, 2)
-        sys.stdout, sys.stderr = (os.fdopen(number, "w", closefd=False) for number in (1, 2))  # no longer of a file
+        sys.stdout, sys.stderr = (
+            os.fdopen(number, "w", buffering=1, closefd=False) for number in (1, 2)
+        )  # no longer of a file
         os.environ["BENCH_STORE"] = str(store)
         from bench.cli import main
 
