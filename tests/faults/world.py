@@ -98,9 +98,8 @@ def _live(words: Sequence[str], store: Path, prepare: Callable[[], None], sender
         os.setsid()
         os.dup2(sender, 1)
         os.dup2(sender, 2)
-        sys.stdout, sys.stderr = (
-            os.fdopen(number, "w", buffering=1, closefd=False) for number in (1, 2)
-        )  # no longer of a file
+        # The harness may write to files, which can tell their position; the command writes to a pipe.
+        sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1, closefd=False) for number in (1, 2))
         os.environ["BENCH_STORE"] = str(store)
         from bench.cli import main
 
