@@ -1,9 +1,9 @@
 """x_hat = Σ_i R_iᵀ a(R_i d) / Σ_i R_iᵀR_i,   a = g_1 ∘ … ∘ g_K ∘ h_K ∘ … ∘ h_1,   d = D(y) the direct reconstruction
 
-A stacked denoising autoencoder on patches R_i d of 8x8 pixels (4x4x4 voxels), whose restorations are averaged. Layer k
-encodes by h_k(u) = ReLU(W_k u + b_k) and decodes by g_k(v) = ReLU(V_k v + c_k), the first one without ReLU. In half of
-the steps the layers are trained one after another: the codes of the patches of d are the corrupted input of layer k, the
-codes of the true patches its target, min E ‖g_k(h_k(u(d))) − u(x)‖², with all layers below fixed. Then all layers
+A stacked denoising autoencoder on patches R_i d of 8x8 pixels (4x4x4 voxels), whose restorations are averaged. Layer
+k encodes by h_k(u) = ReLU(W_k u + b_k) and decodes by g_k(v) = ReLU(V_k v + c_k), the first one without ReLU. In half
+of the steps the layers are trained one after another: the codes of the patches of d are the corrupted input of layer k,
+the codes of the true patches its target, min E ‖g_k(h_k(u(d))) − u(x)‖², with all layers below fixed. Then all layers
 together are fine-tuned on the image, min E ‖x_hat − x‖². Each stage has an optimiser of its own.
 
 The corrupted input comes from the measurement, as in Xie et al.; Vincent et al. corrupt clean data themselves, and only
@@ -22,7 +22,9 @@ J. Xie, L. Xu, E. Chen, Image denoising and inpainting with deep neural networks
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar
+from functools import partial
+from itertools import pairwise
+from typing import Any
 
 import torch
 from deepinv.physics import LinearPhysics
@@ -48,24 +50,8 @@ class SDAE(LearnedMethod):
         self.automatic_optimization = False
         self.side = SIDE[dims]
         pixels = channels * self.side**dims
-        code = 2 * redundancy * pixels
-        sizes = [pixels, *[code] * layers]
-        self.encoders = nn.ModuleList(nn.Linear(a, b) for a, b in zip(sizes, sizes[1:], strict=False))
-        self.decoders = nn.ModuleList(nn.Linear(b, a) for a, b in zip(sizes, sizes[1:], strict=False))
-        self.start()
-
-    @torch.no_grad()
-    def start(self) -> None:
-        """The weights before training, with which every layer gives back its input."""
-        for number, (encoder, decoder) in enumerate(zip(self.encoders, self.decoders, strict=True)):
-            if number == 0:
-                frame = nn.init.orthogonal_(encoder.weight.new_empty(encoder.out_features // 2, encoder.in_features))
-                encoder.weight.copy_(torch.cat([frame, -frame]))
-            else:
-                nn.init.eye_(encoder.weight)
-            decoder.weight.copy_(encoder.weight.T)
-            nn.init.zeros_(encoder.bias)
-            nn.init.zeros_(decoder.bias)
+        sizes = [pixels, *[2 * redundancy * pixels] * layers]
+        self.layers = nn.ModuleList(Layer(a, b) for a, b in pairwise(sizes))
 
     def forward(self, y: Tensor, physics: LinearPhysics) -> Tensor:
         return corrected(direct(y, physics), lambda z: self.restored(z) - z)
@@ -73,71 +59,90 @@ class SDAE(LearnedMethod):
     def restored(self, z: Tensor) -> Tensor:
         """The average of the restored patches of images (B, C, ...)."""
         whole = extend(z, self.side)
-        image = average(self.decode(self.encode(patches(whole, self.side), len(self.encoders))), self.side, whole.shape)
+        u = self.codes(patches(whole, self.side), len(self.layers))
+        for number in reversed(range(len(self.layers))):
+            layer: Any = self.layers[number]
+            u = layer.decode(u)
+        image = average(u, self.side, whole.shape)
         for axis in range(2, z.ndim):
             image = image.narrow(axis, 0, z.shape[axis])
         return image
 
-    def encode(self, u: Tensor, layers: int) -> Tensor:
-        """The code of the first ``layers`` layers, of patches (..., pixels)."""
-        for encoder in self.encoders[:layers]:
-            u = encoder(u).relu()
+    def codes(self, u: Tensor, layers: int) -> Tensor:
+        """The codes of patches (..., pixels) after the first ``layers`` layers."""
+        for number in range(layers):
+            layer: Any = self.layers[number]
+            u = layer.encode(u)
         return u
-
-    def decode(self, v: Tensor) -> Tensor:
-        """The patches of a code of the last layer."""
-        for number in reversed(range(len(self.decoders))):
-            v = self.decode_layer(number, v)
-        return v
-
-    def decode_layer(self, number: int, v: Tensor) -> Tensor:
-        v = self.decoders[number](v)
-        return v.relu() if number else v
 
     def stage(self, step: int, steps: int) -> int:
         """The layer that learns in a step of a training, from 0; K where all of them are fine-tuned."""
-        return min(int(step * len(self.encoders) / (PRETRAINING * steps)), len(self.encoders))
+        return min(int(step * len(self.layers) / (PRETRAINING * steps)), len(self.layers))
 
     def layer_loss(self, number: int, x: Tensor, y: Tensor, physics: LinearPhysics) -> Tensor:
-        """How far layer ``number`` is from the codes of the true patches, given the codes of the direct ones."""
+        """How far layer ``number`` is from the codes of the true patches, when given the codes of the direct ones."""
         with torch.no_grad():
             d = direct(y, physics)
             normalisation = Normalisation(d)
-            corrupted, clean = normalisation.normalise(d), normalisation.normalise(x)
+            corrupted, true = normalisation.normalise(d), normalisation.normalise(x)
             mean = corrupted.mean(dim=tuple(range(2, d.ndim)), keepdim=True)
-            u, target = (
-                self.encode(patches(extend(z - mean, self.side), self.side), number) for z in (corrupted, clean)
-            )
-        return mse_loss(self.decode_layer(number, self.encoders[number](u).relu()), target)
+            u, target = (self.codes(patches(extend(z - mean, self.side), self.side), number) for z in (corrupted, true))
+        layer: Any = self.layers[number]
+        return mse_loss(layer.decode(layer.encode(u)), target)
 
     def training_step(self, batch: tuple[Any, ...], index: int) -> Tensor:
         x, y, physics = batch
         number = self.stage(index, int(self.trainer.estimated_stepping_batches))
-        tuned = number == len(self.encoders)
+        tuned = number == len(self.layers)
         loss = self.loss(self(y, physics), x) if tuned else self.layer_loss(number, x, y, physics)
-        optimizer = self.optimizers()[number]  # type: ignore[index]
-        optimizer.zero_grad()
+        optimizers: Any = self.optimizers()
+        optimizers[number].zero_grad()
         self.manual_backward(loss)
-        self.clip_gradients(optimizer, self.gradient_clip)
-        optimizer.step()
-        self.lr_schedulers()[number].step()  # type: ignore[index]
+        self.clip_gradients(optimizers[number], self.gradient_clip)
+        optimizers[number].step()
+        schedulers: Any = self.lr_schedulers()
+        schedulers[number].step()
         return loss
 
     def configure_optimizers(self) -> Any:
-        layers = [[*e.parameters(), *d.parameters()] for e, d in zip(self.encoders, self.decoders, strict=True)]
-        optimizers = [torch.optim.Adam(one, lr=self.learning_rate) for one in (*layers, self.parameters())]
         steps = max(1, int(self.trainer.estimated_stepping_batches))
         stages = [self.stage(step, steps) for step in range(steps)]
+        optimizers, schedulers = [], []
+        for number, learning in enumerate([*self.layers, self]):
+            optimizers.append(torch.optim.Adam(learning.parameters(), lr=self.learning_rate))
+            factor = partial(self.factor, max(1, stages.count(number)))
+            schedulers.append(torch.optim.lr_scheduler.LambdaLR(optimizers[-1], factor))
+        return optimizers, schedulers
 
-        def factor(length: int, step: int) -> float:
-            growth = min(1.0, (step + 1) / max(1.0, self.warm_up * length))
-            return growth * 0.5 * (1 + math.cos(math.pi * min(1.0, step / length)))
+    def factor(self, steps: int, step: int) -> float:
+        """Of the learning rate in a step of a stage of ``steps``: it warms up and falls as a cosine."""
+        growth = min(1.0, (step + 1) / max(1.0, self.warm_up * steps))
+        return growth * 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps)))
 
-        lengths = [max(1, stages.count(number)) for number in range(len(optimizers))]
-        return optimizers, [
-            torch.optim.lr_scheduler.LambdaLR(one, lambda step, length=length: factor(length, step))
-            for one, length in zip(optimizers, lengths, strict=True)
-        ]
+
+class Layer(nn.Module):
+    """One autoencoder, from ``inputs`` numbers of a patch to a code; a layer on codes has as many of both."""
+
+    def __init__(self, inputs: int, code: int) -> None:
+        super().__init__()
+        self.encoder, self.decoder = nn.Linear(inputs, code), nn.Linear(code, inputs)
+        self.of_codes = inputs == code
+        with torch.no_grad():
+            if self.of_codes:
+                nn.init.eye_(self.encoder.weight)
+            else:
+                frame = nn.init.orthogonal_(torch.empty(code // 2, inputs))
+                self.encoder.weight.copy_(torch.cat([frame, -frame]))
+            self.decoder.weight.copy_(self.encoder.weight.T)
+            nn.init.zeros_(self.encoder.bias)
+            nn.init.zeros_(self.decoder.bias)
+
+    def encode(self, u: Tensor) -> Tensor:
+        return self.encoder(u).relu()
+
+    def decode(self, v: Tensor) -> Tensor:
+        v = self.decoder(v)
+        return v.relu() if self.of_codes else v
 
 
 def patches(x: Tensor, side: int) -> Tensor:

@@ -36,9 +36,7 @@ CONVOLUTIONS = (1, 2, 3, 3, 3)  # of a stage, the finest first; of the way up to
 class VNet(LearnedMethod):
     """``width``: features of the finest stage, 16 in the paper; ``levels``: halvings, with the one by folding."""
 
-    def __init__(
-        self, channels: int = 1, dims: int = 2, width: int = 8, levels: int = 4, folded: bool = True
-    ) -> None:
+    def __init__(self, channels: int = 1, dims: int = 2, width: int = 8, levels: int = 4, folded: bool = True) -> None:
         super().__init__()
         self.folded = folded and dims == 3
         halvings = levels - self.folded

@@ -6,6 +6,7 @@
 - ``closed_form_tikhonov(y, lam)``: the minimiser of ``‖Ax − y‖² + lam ‖∇x‖²``; otherwise it is iterated.
 - ``rays(views, bins)``: A restricted to a part of the measurement (see `Rays`); otherwise all of A is worked out.
 - ``operator_norm``: the largest singular value of ``A``; otherwise power iteration finds it.
+- ``completion()``: the complete scan of which y is a part (see `Completion`); otherwise y itself.
 - ``with_kernel(kernel)`` and ``kernel_size``: of a blind track, whose A is the identity (see `Blind`).
 """
 
@@ -43,6 +44,19 @@ class Rays:
 
     def of(self, y: Tensor) -> Tensor:
         return y[..., self.views, self.bins]
+
+
+@dataclass(frozen=True)
+class Completion:
+    """The complete scan of which y is a part: its A, and ``embed``, which puts y into it and zeros elsewhere."""
+
+    physics: LinearPhysics
+    embed: Callable[[Tensor], Tensor]
+
+
+def completion(physics: LinearPhysics) -> Completion:
+    """The complete scan of an operator: all views, all samples of k-space; without ``completion`` the one it has."""
+    return physics.completion() if hasattr(physics, "completion") else Completion(physics, lambda y: y)
 
 
 def direct(y: Tensor, physics: LinearPhysics, **hyperparameters: float | str) -> Tensor:

@@ -6,13 +6,16 @@ x: attenuation per unit of length (B, C, size, size); y: post-log line integrals
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import numpy as np
 import torch
 from deepinv.physics import LinearPhysics, ZeroNoise
 from deepinv.physics.noise import NoiseModel
 from torch import Tensor
 
-from bench.contract.operators import Rays
+from bench.contract.operators import Completion, Rays
 from tasks.physics.fbp import angular_weights, backproject, filter_views
 from tasks.physics.projector import Geometry, system_matrix
 
@@ -67,6 +70,23 @@ class CT(LinearPhysics):
             return x.reshape(*y.shape[:2], geometry.size, geometry.size)
 
         return Rays(A, A_adjoint, views, bins)
+
+    def completion(self) -> Completion:
+        """Half a turn: views go on at their distance, or others lie between them. Itself where views are irregular."""
+        angles = self.geometry.angles
+        step = (angles[-1] - angles[0]) / max(len(angles) - 1, 1)
+        if step <= 0 or not np.allclose(np.diff(angles), step):
+            return Completion(self, lambda y: y)
+        limited = round(math.pi / step) > len(angles)
+        count, every = (round(math.pi / step), 1) if limited else (2 * len(angles), 2)
+        whole = tuple(angles[0] + number * step / every for number in range(count))
+
+        def embed(y: Tensor) -> Tensor:
+            scan = y.new_zeros(*y.shape[:-2], count, y.shape[-1])
+            scan[..., : every * len(angles) : every, :] = y
+            return scan
+
+        return Completion(CT(replace(self.geometry, angles=whole)), embed)
 
     def filter(self, y: Tensor, window: str = "ram-lak", cutoff: float = 1.0) -> Tensor:
         """Ramp-filtered ``y``, scaled so that ``A_adjoint(filter(y))`` is a filtered backprojection."""

@@ -22,6 +22,8 @@ from deepinv.physics.noise import NoiseModel
 from deepinv.utils.mixins import MRIMixin
 from torch import Tensor
 
+from bench.contract.operators import Completion
+
 DENSITY_POWER = 4  # of the sampling density's decay towards the edge of k-space
 
 
@@ -32,6 +34,11 @@ class MRI(deepinv.physics.MRI):
 
     def __init__(self, mask: Tensor, noise_model: NoiseModel | None = None, device: torch.device | str = "cpu"):
         super().__init__(mask=mask, noise_model=noise_model or ZeroNoise(), device=device)
+
+    def completion(self) -> Completion:
+        """All of k-space."""
+        whole = MRI(torch.ones_like(self.mask), self.noise_model, self.mask.device)
+        return Completion(whole, lambda y: self.mask * y)
 
     def direct(self, y: Tensor) -> Tensor:
         """Zero-filled reconstruction."""
@@ -72,6 +79,11 @@ class RealMRI(MRIMixin, LinearPhysics):
         half = sampled[..., : right.shape[-1] // 2 + 1]
         return torch.fft.irfft2(torch.fft.rfft2(right) / (1 + gamma * half), s=right.shape[-2:])
 
+    def completion(self) -> Completion:
+        """All of k-space."""
+        whole = RealMRI(torch.ones_like(self.mask), self.noise_model, self.mask.device)
+        return Completion(whole, lambda y: self.mask * y)
+
     def direct(self, y: Tensor) -> Tensor:
         """Real part of the zero-filled reconstruction."""
         return self.A_adjoint(y)
@@ -99,6 +111,11 @@ class MultiCoilMRI(deepinv.physics.MultiCoilMRI):
     def operator_norm(self) -> float:
         """A bound: ``max_p (Σ_n |s_n(p)|^2)^(1/2)``, 1 for normalised coils."""
         return float(self._sensitivity().max()) ** 0.5
+
+    def completion(self) -> Completion:
+        """All of k-space, of every coil."""
+        whole = MultiCoilMRI(torch.ones_like(self.mask), self.coil_maps, self.noise_model, self.mask.device)
+        return Completion(whole, lambda y: self.mask.unsqueeze(2) * y)
 
     def direct(self, y: Tensor) -> Tensor:
         """Zero-filled coil images combined by their sensitivities: ``Σ_n conj(s_n) F^H y_n / Σ_n |s_n|^2``."""
