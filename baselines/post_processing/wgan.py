@@ -43,7 +43,7 @@ from bench.contract.task import Track
 LAYERS, WIDTH = 8, 32  # of the generator
 CRITIC_STEPS = 4  # for each of the generator, as in the paper
 GRADIENT_PENALTY = 10.0  # λ_p, as in the paper
-PERCEPTUAL = 1000.0  # λ_v
+PERCEPTUAL = 100.0  # λ_v
 MOMENTS = (0.5, 0.9)  # Adam's, as in the paper
 SLOPE = 0.2  # of leaky ReLUs
 HIDDEN = 1024  # of the critic's fully connected layer
