@@ -7,7 +7,7 @@ and in training the measurement has one percent of multiplicative noise.
 
 Its cost is the fully connected layers. For an image of n² pixels and 2n² measured numbers the paper has n² hidden
 units, and so 2n² n² + n² n² weights, 805 million for its 128x128. Here the hidden layer is as wide as ``most``
-parameters allow, and at most as wide as the image has pixels: for 96x96 pixels in two channels 541 of 9216 units, so
+parameters allow, and at most as wide as the image has pixels: for 96x96 pixels in two channels 542 of 9216 units, so
 that W_2 W_1 has a low rank. ``-m automap:most=400000000`` has all of them there. The layers get their sizes from the
 first measurement, and all further measurements and images must have these sizes.
 
@@ -88,7 +88,7 @@ class Automap(LearnedMethod):
         if self.first.weight.numel():
             return
         hidden = min(width, (self.most - pixels) // (given + 1 + pixels))
-        if hidden < NARROWEST:
+        if hidden < min(NARROWEST, width):
             cost = (given + pixels) * width
             raise BenchError(
                 f"automap with {given} measured numbers and {pixels} pixels has {cost:.1e} weights, "

@@ -1,4 +1,4 @@
-"""The stacked denoising autoencoder: its patches, its start, what each stage of the training moves, and that it learns."""
+"""The stacked denoising autoencoder: its patches, its start, and what each stage of its training moves."""
 
 import pytest
 import torch

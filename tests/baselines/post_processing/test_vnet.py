@@ -43,7 +43,7 @@ def test_receptive_fields_are_the_ones_of_the_paper():
 
 
 def test_features_and_convolutions_are_the_ones_of_the_paper():
-    """16, 32, 64, 128 and 256 features on the way down, 256, 128, 64 and 32 on the way up, and the count that follows."""
+    """16 to 256 features on the way down, 256 to 32 on the way up, and the parameters that follow."""
     with torch.device("meta"):
         method = VNet(dims=3, width=16, folded=False)
     stages = [module for module in method.modules() if isinstance(module, Stage)]
