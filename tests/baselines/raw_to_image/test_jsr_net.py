@@ -106,7 +106,7 @@ def test_coils_pass_the_networks_of_the_scan_one_by_one():
 
 def test_it_learns_the_image_and_the_scan():
     x = torch.nn.functional.interpolate(torch.rand(1, 1, 4, 4), scale_factor=4)
-    y, method = SPARSE.A(x), JSRNet(iterations=1)
+    y, method = SPARSE.A(x), JSRNet(iterations=2)
     method.log = lambda *_, **__: None
     optimizer = torch.optim.Adam(method.parameters(), lr=3e-3)
 
@@ -116,13 +116,13 @@ def test_it_learns_the_image_and_the_scan():
         return [float((a - b).square().mean()) for a, b in ((u, x), (f, completion(SPARSE).physics.A(x)))]
 
     before = errors()
-    for _ in range(20):
+    for _ in range(30):
         optimizer.zero_grad()
         method.training_step((x, y, SPARSE), 0).backward()
         optimizer.step()
     after = errors()
     assert after[0] < 0.5 * before[0]
-    assert after[1] < 0.7 * before[1]
+    assert after[1] < 0.5 * before[1]
 
 
 def test_equivariant_to_the_unit():
