@@ -122,7 +122,7 @@ def test_it_learns_the_image_and_the_scan():
         optimizer.step()
     after = errors()
     assert after[0] < 0.5 * before[0]
-    assert after[1] < 0.5 * before[1]
+    assert after[1] < 0.7 * before[1]
 
 
 def test_equivariant_to_the_unit():
