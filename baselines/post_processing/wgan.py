@@ -14,7 +14,7 @@ connected layers; it is not part of the reconstruction.
 Five more things differ from the paper. G(d) = d + N(d), where N's last layer starts at zero and has no ReLU, so that
 the untrained network is d; images are normalised. The critic's fully connected layers see the mean of its features, so
 that images may have any size, and the default has a quarter of the features. The four steps of the critic are on one
-batch. The step size is larger. And the weight λ_v is for random features; it was set by hand on the mini tracks.
+batch. The step size is larger. And the weight λ_v is for random features; it was set by hand on `ct:mini`.
 
 Q. Yang et al., Low-dose CT image denoising using a generative adversarial network with Wasserstein distance and
 perceptual loss, IEEE TMI 2018.

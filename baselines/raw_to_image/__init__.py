@@ -1,6 +1,7 @@
-"""Networks from the measurement to the image that apply the operator and its adjoint between their layers.
+"""Networks from the measurement to the image. All but one apply the operator and its adjoint between their layers.
 
 Start with `varnet`, gradient descent with a learned regulariser. `lista`, `ista_net` and `tnrd` are iterations of the
 proximal gradient and of diffusion; `admm_net`, `generic_admm_net` and `modl` solve a linear system in each iteration;
-`learned_primal_dual` also learns in the measurement's space, and `learned_fbp` there alone.
+`learned_primal_dual` also learns in the measurement's space, `jsr_net` completes the scan there, and `learned_fbp`
+learns there alone. `automap` is told no operator.
 """
