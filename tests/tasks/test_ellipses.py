@@ -25,7 +25,7 @@ def measured():
 
 
 def test_line_integrals_are_those_of_the_ellipses():
-    """The closed form of the Radon transform of an ellipse, at angles in the middle of their thirtieth of half a turn."""
+    """By the closed form for an ellipse, at angles in the middle of their thirtieth of half a turn."""
     x, y, physics = measured()
     s = (np.arange(183) - 91) * 128 * math.sqrt(2) / 183
     exact = np.zeros((30, 183))
