@@ -2,6 +2,7 @@
 # make test   install, then format, lint, types and tests
 # make test-faults   inject faults into real commands for seven minutes, write the table of what came of them
 # make bench  speed, as ratios to peers in the same run; fails where one falls short of its goal
+# make gpu-train  train published networks on a GPU within 8 minutes, into an archive for `bench import` (ARGS=--short)
 # make gpu-check  all methods on a GPU against the CPU, trainings, speed: one table, at most 8 minutes (ARGS=--short)
 
 VENV := .venv
@@ -12,7 +13,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; 
 STAMP := $(VENV)/.installed
 YARDSTICKS := $(VENV)/.yardsticks
 
-.PHONY: demo test test-slow test-faults bench gpu-check check clean
+.PHONY: demo test test-slow test-faults bench gpu-check gpu-train check clean
 
 demo: $(STAMP)
 	@status=0; \
@@ -43,9 +44,9 @@ bench: $(STAMP) $(YARDSTICKS)
 	$(BIN)/python -m tests.benchmarks
 
 # Where python3 has torch already (a machine with a GPU and no network, say) nothing is installed.
-gpu-check:
+gpu-check gpu-train:
 	@if python3 -c 'import sys; from importlib.util import find_spec; sys.exit(find_spec("torch") is None)'; then \
-		python=python3; else $(MAKE) $(STAMP) && python=$(BIN)/python; fi && $$python -m tests.gpu_check $(ARGS)
+		python=python3; else $(MAKE) $(STAMP) && python=$(BIN)/python; fi && $$python -m tests.$(subst -,_,$@) $(ARGS)
 
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
