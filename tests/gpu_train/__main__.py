@@ -55,7 +55,7 @@ def work(options: argparse.Namespace, begun: float) -> int:
     phantoms = None if options.short else prepare(trainings, folder)
 
     def one(training: Training, deadline: float) -> list[Row]:
-        rows = train(training, place, deadline)
+        rows = train(training, place, deadline, end)
         print(f"... {training.name}: {rows[0].verdict or rows[0].found} ({time.monotonic() - begun:.0f} s)", flush=True)
         return rows
 

@@ -47,5 +47,5 @@ def test_a_part_holds_no_more_than_it_may(tmp_path):
 
 
 def test_a_folder_of_something_else_is_refused_in_one_line(tmp_path):
-    with pytest.raises(BenchError, match="holds no gpu_train.json"):
+    with pytest.raises(BenchError, match=r"holds no gpu_train\.json"):
         unpack(tmp_path, tmp_path)

@@ -33,7 +33,7 @@ def test_steps_are_asked_for_or_those_of_the_stopped_training():
 def test_a_training_without_its_method_or_its_data_is_left_out_with_the_reason(tmp_path, monkeypatch):
     monkeypatch.setenv("BENCH_DATA", str(tmp_path))
     (unet,) = chosen(["unet"], False, None, {})
-    (row,) = watched.train(unet, watched.Place(tmp_path), 0.0)
+    (row,) = watched.train(unet, watched.Place(tmp_path), 0.0, 0.0)
     assert (row.what, row.verdict) == ("left out", "")
     assert "aapm12" in row.found
     monkeypatch.setattr(watched.registry, "methods", dict)

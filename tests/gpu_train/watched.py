@@ -60,8 +60,8 @@ def lacking(training: Training) -> str:
     return ""
 
 
-def train(training: Training, place: Place, deadline: float) -> list[Row]:
-    """The row of the training, and one for each track on which its weights are scored."""
+def train(training: Training, place: Place, deadline: float, end: float) -> list[Row]:
+    """The row of the training, and one for each track on which its weights are scored; nothing works after ``end``."""
     if reason := lacking(training):
         return [Row(NOTE, "left out", reason)]
     store, begun = place.store(training), time.monotonic()
@@ -85,7 +85,7 @@ def train(training: Training, place: Place, deadline: float) -> list[Row]:
                 shutil.rmtree(store / "partial", ignore_errors=True)
                 steps, seen = anew, Seen(0, anew, seen.pace)
                 command = started(training, place, steps, most)
-        if now > deadline + GRACE:
+        if now > min(deadline + GRACE, end):
             command.kill()
             return [stopped(training, seen, now - begun, store)]
         time.sleep(LOOK)
