@@ -21,6 +21,7 @@ from bench.contract.toy_trial import Breach, Tried, make, run, step
 from bench.errors import BenchError
 
 BATCH_TOLERANCE = 1e-4  # of an image's largest value: single precision sums in another order
+TURNS = 8  # training steps in which every part of a method learns: one may train its parts in turn
 NONDETERMINISTIC = re.compile(r"(\S+) does not have a deterministic implementation")
 
 
@@ -44,6 +45,7 @@ def check(method: type[Method], device: torch.device | str = "cpu") -> list[Outc
             outcomes.append(Outcome(f"{toy.track.name}: unsupported", True, reason))
             continue
         checks = TOY_CHECKS | (FINDING_CHECKS if "finding" in method.returns else {})
+        checks |= DEVIATION_CHECKS if "std" in method.returns else {}
         checks |= LEARNED_CHECKS if method.learned else {}
         checks |= DEVICE_CHECKS if device.type != "cpu" else {}
         tried = Tried(method, toy.on(device))
@@ -110,6 +112,16 @@ def makes_a_finding(tried: Tried) -> None:
         raise Breach("a finding is a probability, in [0, 1]")
 
 
+def makes_a_deviation(tried: Tried) -> None:
+    std, expected = tried.estimate.std, tried.physics.A_adjoint(tried.toy.y).shape
+    assert std is not None
+    if std.shape != expected:
+        raise Breach(f"expected a standard deviation of the shape of the image, {tuple(expected)}, got {tuple(std.shape)}")
+    is_finite(std, tried.toy.y)
+    if float(std.min()) < 0:
+        raise Breach("a standard deviation is never negative")
+
+
 def is_finite(part: torch.Tensor, y: torch.Tensor) -> None:
     if part.dtype != y.dtype or part.device != y.device:
         raise Breach(f"expected {y.dtype} on {y.device}, got {part.dtype} on {part.device}")
@@ -163,6 +175,10 @@ def learns_from_a_step(tried: Tried) -> None:
     instance = make(tried.method, tried.toy)
     before = {name: value.clone() for name, value in instance.state_dict().items()}
     held = step(instance, tried.toy)
+    learning = [parameter for parameter in instance.parameters() if parameter.requires_grad]
+    for turn in range(1, TURNS):
+        if instance.automatic_optimization and any(parameter.grad is None for parameter in learning):
+            step(instance, tried.toy, turn)
     after = instance.state_dict()
     if not instance.automatic_optimization and all(torch.equal(after[name], value) for name, value in before.items()):
         raise Breach("a training step, which optimises by itself, leaves its state_dict as it was")
@@ -175,7 +191,7 @@ def learns_from_a_step(tried: Tried) -> None:
             if not bool(torch.isfinite(parameter).all()):
                 raise Breach(f"after a training step {name!r} is not finite")
         elif parameter.grad is None or not bool(torch.isfinite(parameter.grad).all()):
-            raise Breach(f"a training step gives {name!r} no finite gradient")
+            raise Breach(f"{TURNS} training steps give {name!r} no finite gradient")
 
 
 def survives_a_checkpoint(tried: Tried) -> None:
@@ -203,6 +219,9 @@ TOY_CHECKS: dict[str, Callable[[Tried], str | None]] = {
 }
 FINDING_CHECKS: dict[str, Callable[[Tried], str | None]] = {
     "finding: shape, dtype, device, a probability": makes_a_finding,
+}
+DEVIATION_CHECKS: dict[str, Callable[[Tried], str | None]] = {
+    "standard deviation: shape, dtype, device, never negative": makes_a_deviation,
 }
 LEARNED_CHECKS: dict[str, Callable[[Tried], str | None]] = {
     "learns from a step": learns_from_a_step,

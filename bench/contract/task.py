@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 SPLITS = ("train", "val", "test")
 OF = ("image", "finding", "std")  # the parts of an estimate that a metric may score
-UNSCORED = ("title", "split_unit", "citation", "shifts", "tested_on")  # fields of a track that move no score
+UNSCORED = ("title", "split_unit", "citation", "shifts", "tested_on", "calibration")  # fields of a track that move no score
 LATER = ("classes", "record")  # fields of a track and of a metric that are no part of a hash where they are empty
 TRAINING_BUDGET = ("steps", "batch", "validation")  # fields of a budget that move scores of trained methods only
 
@@ -151,6 +151,7 @@ class Track:
     direct_defaults: Mapping[str, Any] = field(default_factory=dict)  # their defaults in the operator
     citation: str = ""
     shifts: tuple[Shift, ...] = ()  # under which `bench stress` scores finished runs
+    calibration: str = "tasks.metrics.calibration"  # the module that scores standard deviations, beside the metrics
 
     @property
     def id(self) -> str:

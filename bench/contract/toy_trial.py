@@ -86,14 +86,14 @@ def joined(estimate: Estimate) -> Tensor:
     return torch.cat([part for part in (estimate.image, estimate.finding) if part is not None], 1)
 
 
-def step(method: Method, toy: Toy) -> list[Tensor]:
-    """One training step as Lightning would run it; the parameters that optimisers of the method's own hold."""
+def step(method: Method, toy: Toy, index: int = 0) -> list[Tensor]:
+    """Training step ``index`` as Lightning would run it; the parameters that optimisers of the method's own hold."""
     if not method.automatic_optimization and any(parameter.requires_grad for parameter in method.parameters()):
         return step_by_itself(method, toy)
     method.train()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*self.log.*")
-        loss = method.training_step(toy.batch, 0)
+        loss = method.training_step(toy.batch, index)
     loss = loss["loss"] if isinstance(loss, Mapping) else loss
     if not isinstance(loss, Tensor):
         raise Breach(f"training_step returned {type(loss).__name__}, expected a loss")

@@ -24,12 +24,13 @@ from bench.contract.task import Problem, Track
 from bench.data.measurements import Measured, collate, digest, generator, targets
 from bench.errors import BenchError, OverTime
 from bench.evaluation.pictures import Picture
-from bench.evaluation.scores import mean, recorder, scorer, shares
+from bench.evaluation.scores import Confidence, mean, recorder, scorer, shares
 from bench.evaluation.trainer import gather, trainer
 
 Report = Callable[[str], None]
 
 PICTURES = 4  # the first test images are kept as pictures
+CALIBRATED_ON = 16  # of the first validation images
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Row:
     seconds: float
     data_hash: str
     records: dict[str, Any] = field(default_factory=dict)  # by metric of a set, the facts of this image
+    confidence: dict[str, float] = field(default_factory=dict)  # scores of the standard deviation
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class Evaluation:
     seconds_per_image: float
     data_hash: str
     records: dict[str, dict[str, Any]] = field(default_factory=dict)  # {image: {metric of the set: facts}}
+    confidence: Confidence | None = None
 
 
 def seeded(*parts: object) -> AbstractContextManager[None]:
@@ -72,7 +75,7 @@ def reconstruct(
     with exact():
         answer = method(y, physics)
     estimate = answer if isinstance(answer, Estimate) else Estimate(image=answer)
-    image, finding = estimate.image, estimate.finding
+    image, finding, std = estimate.image, estimate.finding, estimate.std
     if image is not None or track.primary.of == "image":
         image = checked(image, shape, y, f"on image {name} the method returned ")
     if track.classes and (finding is not None or track.primary.of == "finding"):
@@ -80,7 +83,12 @@ def reconstruct(
         finding = checked(finding, expected, y, f"on image {name} the method returned a finding: ")
         if float(finding.min()) < 0 or float(finding.max()) > 1:
             raise BenchError(f"on image {name} the method returned a finding beyond [0, 1]: it is a probability.")
-    return Estimate(image, finding, estimate.std)
+    if std is not None or "std" in method.returns:
+        std = checked(std, shape, y, f"on image {name} the method returned a standard deviation: ")
+        if image is None or float(std.min()) < 0:
+            fault = "a negative standard deviation" if image is not None else "the standard deviation of no image"
+            raise BenchError(f"on image {name} the method returned {fault}.")
+    return Estimate(image, finding, std)
 
 
 def checked(part: Tensor | None, shape: Sequence[int], y: Tensor, what: str) -> Tensor:
@@ -143,6 +151,22 @@ def mean_score(
     return mean(track.primary, [row[1] for row in rows], [row[2] for row in rows])
 
 
+def calibrated(
+    method: Method, track: Track, problem: Problem, seed: int, device: torch.device, rank: int, ranks: int
+) -> Confidence:
+    """The calibration of a method's standard deviations on validation images, which the processes share."""
+    data = Measured(track, problem, "val", CALIBRATED_ON, keep=True)
+    confidence, found = Confidence(track), []
+
+    def seen(index: int, estimate: Estimate, scores: dict[str, float]) -> None:
+        _, x, _, params = collate([data[index]])
+        found.append((index, confidence.ratios(estimate, x, params)))
+
+    mean_score(method, track, data, range(rank, len(data), ranks), device, seed=seed, seen=seen)
+    confidence.calibrate([ratios for _, ratios in sorted(gather(found), key=lambda one: one[0])])
+    return confidence
+
+
 class Referee(LightningModule):
     """Runs a method over a test set inside a Trainer. Physics and y reach the method; x stays here, on the CPU."""
 
@@ -157,6 +181,13 @@ class Referee(LightningModule):
         self.report = report
         self.rows: list[Row] = []
         self.pictures: list[Picture] = []
+        self.confidence: Confidence | None = None
+
+    def on_test_start(self) -> None:
+        if "std" in self.method.returns:
+            self.report("calibrating standard deviations")
+            place = self.trainer.global_rank, self.trainer.world_size
+            self.confidence = calibrated(self.method, self.track, self.problem, self.seed, self.device, *place)
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         index, group, (ids, x, y, params), target = batch
@@ -174,12 +205,14 @@ class Referee(LightningModule):
         seconds = time.perf_counter() - start
         facts = (name, estimate, x, params, target)
         scores = self.score(*facts)
-        self.rows.append(Row(index, name, group, scores, seconds, digest(y), self.record(*facts)))
+        sure = {} if self.confidence is None else self.confidence.scores(estimate, x, params)
+        self.rows.append(Row(index, name, group, scores, seconds, digest(y), self.record(*facts), sure))
         if index < PICTURES:
             first = direct(y.to(self.device), physics_for(self.problem, params, self.device)).cpu()
-            image, finding = (None if part is None else part.cpu() for part in (estimate.image, estimate.finding))
+            parts = (estimate.image, estimate.finding, estimate.std)
+            image, finding, std = (None if part is None else part.cpu() for part in parts)
             truth = None if target is None or finding is None else target["map"]
-            self.pictures.append(Picture(name, x, first, image, scores, truth, finding))
+            self.pictures.append(Picture(name, x, first, image, scores, truth, finding, std))
         self.report(f"evaluating {len(self.rows)}/{self.total}")
 
 
@@ -216,7 +249,11 @@ def evaluate(
     rows = sorted(rows, key=lambda row: row.index)
     of_set = shares(track, [row.records for row in rows])
     rows = [replace(row, scores=row.scores | more) for row, more in zip(rows, of_set, strict=True)]
-    return summary(rows, devices), referee.pictures
+    outcome = summary(rows, devices)
+    if referee.confidence is not None:
+        referee.confidence.per_image = {row.id: row.confidence for row in rows}
+        outcome = replace(outcome, confidence=referee.confidence)
+    return outcome, referee.pictures
 
 
 class Indexed(Dataset):

@@ -1,4 +1,4 @@
-"""Pictures of a run: a reconstruction as x | direct | x_hat | error, and what was learned as tiles."""
+"""Pictures of a run: a reconstruction as x | direct | x_hat | error, its std | |error|, and what was learned as tiles."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ SMALLEST = 160  # a panel is enlarged by a whole factor to at least this many pi
 class Picture:
     """An image of the test set, (1, C, H, W) or (1, C, D, H, W), its direct and its reconstructed version.
 
-    A method of findings may have none; its finding is shown beside the truth of it, both (1, classes, ...).
+    A method of findings may have none; its finding is shown beside the truth of it, both (1, classes, ...). A standard
+    deviation has the shape of the image.
     """
 
     id: str
@@ -34,6 +35,7 @@ class Picture:
     scores: Mapping[str, float]
     target: Tensor | None = None
     finding: Tensor | None = None
+    std: Tensor | None = None
 
 
 def plane(image: Tensor) -> np.ndarray:
@@ -66,8 +68,8 @@ def labels(maps: Tensor) -> np.ndarray:
 def save(picture: Picture, path: Path, *, smaller: bool = False) -> None:
     """Write the panels as an 8-bit PNG on the grey scale of x; the error is shown around mid-grey.
 
-    The panels are x, the direct image, the method's image and its error, and the target and the finding, as far as
-    they are there.
+    The panels are x, the direct image, the method's image and its error, its standard deviation and the error's size
+    on one scale, and the target and the finding, as far as they are there.
     """
     from PIL import Image, ImageDraw
 
@@ -85,6 +87,10 @@ def save(picture: Picture, path: Path, *, smaller: bool = False) -> None:
         x_hat = shown(picture.x_hat)
         panels += [(x_hat - low) * scale, 127.5 + ERROR_GAIN * (x_hat - x) * scale / 2]
         captions += [f"x_hat  {scores}", f"error x {ERROR_GAIN:g}"]
+        if picture.std is not None:
+            sizes = (shown(picture.std), np.abs(shown(picture.x_hat - picture.x)))
+            panels += [ERROR_GAIN * size * scale for size in sizes]
+            captions += [f"std x {ERROR_GAIN:g}", f"|error| x {ERROR_GAIN:g}"]
     if picture.target is not None and picture.finding is not None:
         panels += [labels(part)[::stride, ::stride] for part in (picture.target, picture.finding)]
         captions += ["target", f"finding  {scores}"]

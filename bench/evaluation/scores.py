@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -28,6 +29,43 @@ from bench.errors import BenchError
 
 Target = Mapping[str, Tensor] | None
 Score = Callable[..., dict[str, float]]
+
+LEVEL = 0.9  # nominal coverage of the intervals that standard deviations make
+
+
+@dataclass
+class Confidence:
+    """Scores of the standard deviations of a track's estimates, by the module `Track.calibration`.
+
+    ``factor`` makes intervals of a deviation that cover a share ``level`` of the values of ``images`` validation images.
+    """
+
+    track: Track
+    factor: float = math.nan
+    images: int = 0
+    level: float = LEVEL
+    per_image: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    def ratios(self, estimate: Estimate, x: Tensor, params: Mapping[str, Tensor]) -> Any:
+        """The facts of one validation image, of which the factor is made."""
+        return self.call("ratios", estimate, x, params)
+
+    def calibrate(self, ratios: Sequence[Any]) -> None:
+        self.images, self.factor = len(ratios), float(self.function("factor")(ratios, level=self.level))
+
+    def scores(self, estimate: Estimate, x: Tensor, params: Mapping[str, Tensor]) -> dict[str, float]:
+        """The scores of one image; one that is not finite, as the width by an infinite factor, is absent."""
+        found = self.call("scores", estimate, x, params, factor=self.factor, level=self.level)
+        return {name: value for name, value in found.items() if math.isfinite(value)}
+
+    def call(self, name: str, estimate: Estimate, x: Tensor, params: Mapping[str, Tensor], **more: float) -> Any:
+        """By the conventions of the track's first score of an image."""
+        metric = next(one for one in (*self.track.metrics, Metric("", "", True)) if one.of == "image")
+        image, std = (double(part) for part in (estimate.image, estimate.std))
+        return self.function(name)(image, std, x, params, **metric.options, **more)
+
+    def function(self, name: str) -> Any:
+        return registry.resolve(f"{self.track.calibration}:{name}")
 
 
 def scorer(track: Track) -> Score:
@@ -70,9 +108,12 @@ def recorder(track: Track) -> Callable[..., dict[str, Any]]:
 
 def of(metric: Metric, estimate: Estimate) -> Tensor | None:
     """The part of an estimate that a metric scores, in double precision; None where the estimate lacks it."""
+    return double(getattr(estimate, metric.of))
+
+
+def double(part: Tensor | None) -> Tensor | None:
     import torch
 
-    part = getattr(estimate, metric.of)
     return None if part is None else part.detach().to("cpu", torch.float64)
 
 

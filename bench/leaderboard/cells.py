@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import unicodedata
 
-from bench.leaderboard.entries import Entry, of_metric
+from bench.leaderboard.entries import Entry, means_of, of_metric
 from bench.leaderboard.ranking import Place
-from bench.leaderboard.statistics import mean_interval, seed_spread
+from bench.leaderboard.statistics import PerSeed, mean_interval, seed_spread
 from bench.runs.records import MetricInfo
 
 LONGEST_REASON = 160  # characters of a reason on a page; the entry holds it whole
+PERCENTAGES = ("coverage", "calibrated_coverage")  # of the scores of standard deviations
 
 
 def number(value: float, unit: str = "") -> str:
@@ -102,6 +103,43 @@ def published(entry: Entry) -> tuple[str, str]:
     unit = entry.metrics[figure.metric].unit
     difference = entry.scores[figure.metric] - figure.value
     return number(figure.value, unit), f"{'+' if difference >= 0 else '−'}{number(abs(difference), unit)}"
+
+
+def confidence(entry: Entry, score: str) -> str:
+    """The mean of a score of standard deviations over images and seeds; empty where it is absent."""
+    found = _confidence(entry).get(score)
+    return "" if found is None else number(found, "%" if score in PERCENTAGES else "")
+
+
+def coverage_error(entry: Entry, score: str) -> str:
+    """How far a mean coverage lies from the nominal one, in percent."""
+    found = _confidence(entry).get(score)
+    return "" if found is None else f"{found - nominal(entry):+.2f}".replace("-", "−")
+
+
+def coverage_interval(entry: Entry, score: str) -> str:
+    """The 95 % interval of a mean coverage; empty where the groups are too few."""
+    scores: PerSeed = {
+        int(seed): {image: one[score] for image, one in found.per_image.items()}
+        for seed, found in (entry.confidence or {}).items()
+    }
+    found = mean_interval(scores, entry.groups)
+    return f"[{number(found.low, '%')}, {number(found.high, '%')}]" if found else ""
+
+
+def nominal(entry: Entry) -> float:
+    """The coverage in percent that intervals of standard deviations aim at."""
+    return next(iter((entry.confidence or {}).values())).level
+
+
+def factors(entry: Entry) -> str:
+    """What each seed multiplies its standard deviations by, after calibration."""
+    found = [one.factor for one in (entry.confidence or {}).values()]
+    return ", ".join("∞" if factor is None else f"{factor:.3g}" for factor in found)
+
+
+def _confidence(entry: Entry) -> dict[str, float]:
+    return means_of({seed: found.per_image for seed, found in (entry.confidence or {}).items()})
 
 
 def one_line(text: str) -> str:

@@ -20,6 +20,7 @@ from pydantic import Field, model_validator
 from bench.errors import BenchError
 from bench.leaderboard.statistics import PerSeed
 from bench.runs.records import (
+    Confidence,
     Date,
     Finite,
     Hash,
@@ -133,6 +134,7 @@ class Entry(Sealed):
     verified: Verified | None = None
     renewed: Renewed | None = None
     stress: Stress | None = None  # scores under shifts, means over the seeds
+    confidence: dict[Seed, Confidence] | None = None  # scores of standard deviations
 
     @model_validator(mode="after")
     def _label_and_control(self) -> Entry:

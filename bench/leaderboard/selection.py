@@ -197,6 +197,7 @@ def _entry(
         "data_hash": last.data_hash if len({result.data_hash for result in shown}) == 1 else "",
         "timing": next((timings[result.key] for result in good if result.key in timings), None),
         "published": figure,
+        "confidence": {str(one.seed): one.confidence for one in good if one.confidence is not None} or None,
         "stress": stability.merged([stresses[result.key] for result in good if result.key in stresses]),
     }
     copied = (set(Entry.model_fields) & set(Result.model_fields)) - set(values)

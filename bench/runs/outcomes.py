@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import traceback
 import warnings
@@ -17,7 +18,7 @@ from bench.contract.task import Track
 from bench.errors import BenchError
 from bench.runs import provenance
 from bench.runs.privacy import without_folders
-from bench.runs.records import MetricInfo, Result, finished
+from bench.runs.records import Confidence, MetricInfo, Result, finished
 from bench.runs.spec import Spec
 from bench.runs.store import whole_directory
 
@@ -147,6 +148,7 @@ def make_result(spec: Spec, outcome: Outcome, seconds: float, files: Mapping[str
         environment=provenance.environment() | ({"method commit": spec.method_commit} if spec.method_commit else {}),
         data_hash=evaluation.data_hash if evaluation else "",
         image_hashes=evaluation.image_hashes if evaluation else {},
+        confidence=confidence_of(evaluation),
         commit=spec.commit,
         dirty=bool(spec.dirty_reason),
         dirty_reason=without_folders(spec.dirty_reason),
@@ -156,6 +158,19 @@ def make_result(spec: Spec, outcome: Outcome, seconds: float, files: Mapping[str
         limit=spec.limit,
         nondeterministic=outcome.nondeterministic,
         files=dict(files),
+    )
+
+
+def confidence_of(evaluation: Evaluation | None) -> Confidence | None:
+    """The record of the scores of standard deviations, where the method returned them."""
+    if evaluation is None or evaluation.confidence is None:
+        return None
+    found = evaluation.confidence
+    return Confidence(
+        level=100 * found.level,
+        factor=found.factor if math.isfinite(found.factor) else None,
+        images=found.images,
+        per_image=found.per_image,
     )
 
 

@@ -19,6 +19,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from bench.errors import BenchError
 
 FORMAT = 2  # of a result; another version is refused when it is read
+LATER = ("confidence",)  # fields that are not written where they are None, so that earlier records stay as they are
 
 Status = Literal["ok", "failed", "unsupported"]
 # Names become folders and files: no separators, no leading dot, no control characters.
@@ -104,7 +105,7 @@ class Sealed(Record):
     demands_checksum: ClassVar[bool] = True
 
     def to_json(self) -> str:
-        values = self.model_dump(mode="json")
+        values = self.model_dump(mode="json", exclude={name for name in LATER if getattr(self, name, None) is None})
         return json.dumps(values | {"checksum": checksum(values)}, indent=1, sort_keys=True, allow_nan=False) + "\n"
 
     @classmethod
@@ -188,6 +189,15 @@ class Stress(Sealed):
     date: Date
 
 
+class Confidence(Record):
+    """Scores of standard deviations: ``factor`` times the deviation, from validation, covers ``level`` percent."""
+
+    level: Finite
+    factor: Finite | None  # None where no finite one covers enough
+    images: int  # of the validation split
+    per_image: Scores  # coverage and calibrated_coverage in percent, width, correlation, ause
+
+
 class Result(Sealed):
     """One run: one (track, method, requested hyperparameters, seed)."""
 
@@ -237,6 +247,7 @@ class Result(Sealed):
     environment: dict[str, str]  # versions, and the commit of a method from outside
     data_hash: str  # of the test measurements' bits
     image_hashes: dict[ImageId, Hash]  # of each test measurement's bits
+    confidence: Confidence | None = None  # of a method that returns a standard deviation
     commit: str
     dirty: bool
     dirty_reason: str = ""  # which files differ from the commit
@@ -258,10 +269,9 @@ class Result(Sealed):
             expected = self.test_images if self.limit is None else min(self.limit, self.test_images)
             if len(self.per_image) != expected:
                 raise ValueError(f"{len(self.per_image)} of {expected} test images have scores")
-            if set(self.groups) != set(self.per_image):
-                raise ValueError("groups and per_image name different images")
-            if set(self.image_hashes) != set(self.per_image):
-                raise ValueError("image_hashes and per_image name different images")
+            for name in ("groups", "image_hashes"):
+                if set(getattr(self, name)) != set(self.per_image):
+                    raise ValueError(f"{name} and per_image name different images")
         return self
 
     @property

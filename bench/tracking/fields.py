@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.evaluation.curves import CurvePoint
+from bench.leaderboard.entries import means_of
 from bench.leaderboard.statistics import mean_interval
 from bench.runs.records import Result
 from bench.tracking.views import CURVES
@@ -34,6 +35,8 @@ def numbers(result: Result) -> dict[str, float]:
     values: dict[str, float | None] = {}
     if result.per_image:
         values |= {metric: result.mean(metric) for metric in result.scored_by}
+    if result.confidence is not None:  # scores of standard deviations
+        values |= means_of({"": result.confidence.per_image})
     for name in ("seconds_per_image", "parameters", "seconds"):
         values[name] = getattr(result, name)
     values |= {"training_seconds": result.training.get("seconds"), "tuning_seconds": result.tuning.get("seconds")}

@@ -1,0 +1,49 @@
+"""min E Σ ½ (x̂ − x)² / σ² + ½ log σ²,   x̂ = R(y),  log σ² = V(x̂, D(y)):   two networks of one Gaussian likelihood
+
+R makes the image and V, a small U-Net, its variance in each pixel from x̂ and the direct reconstruction D(y). Both are
+trained together on the likelihood of a Gaussian whose variance depends on the data. V sees images in units of the root
+mean square of D(y), so that it does not depend on their unit; the gradient of the likelihood reaches R by x̂ alone, not
+by way of V. Of a complex image the real and the imaginary part have a variance each.
+
+R is asked for by its name, ``-m learned_variance:network=unet``, and is learned primal-dual by default.
+
+D. Nix, A. Weigend, Estimating the mean and variance of the target probability distribution, ICNN 1994.
+A. Kendall, Y. Gal, What uncertainties do we need in Bayesian deep learning for computer vision?, NeurIPS 2017.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from deepinv.physics import LinearPhysics
+from torch import Tensor
+
+from baselines.networks.confidence import Confident
+from baselines.networks.normalisation import rms
+from baselines.networks.unet import unet
+from bench.contract.method import Estimate, Method
+from bench.contract.operators import direct
+
+WIDTH, LEVELS = 8, 2  # of V
+START = -4.0  # log σ² before training, in units of the mean square: an error of 14 %
+LEAST, MOST = -16.0, 4.0  # log σ²: an error of 0.03 % and of 740 %
+
+
+class LearnedVariance(Confident):
+    """``network``: a learned method that returns images."""
+
+    def __init__(self, network: Method | str = "learned_primal_dual", channels: int = 1, dims: int = 2) -> None:
+        super().__init__(network)
+        self.network: Any = network
+        self.variance = unet(2 * channels, channels, dims, WIDTH, LEVELS)
+
+    def loss(self, x_hat: Any, x: Tensor) -> Tensor:
+        """The negative logarithm of the likelihood but for a constant, a mean over pixels, in the unit of σ."""
+        return (0.5 * ((x_hat.image - x) / x_hat.std).square() + x_hat.std.log()).mean()
+
+    def forward(self, y: Tensor, physics: LinearPhysics) -> Estimate:
+        x_hat, d = self.network(y, physics), direct(y, physics)
+        scale = rms(d)
+        log_variance = START + self.variance(torch.cat([x_hat.detach(), d], 1) / scale)
+        return Estimate(image=x_hat, std=scale * (0.5 * log_variance.clamp(LEAST, MOST)).exp())
