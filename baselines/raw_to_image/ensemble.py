@@ -20,7 +20,7 @@ from deepinv.physics import LinearPhysics
 from torch import Tensor, nn
 
 from baselines.networks.confidence import Confident, mean_and_deviation
-from bench.contract.method import Estimate, Method
+from bench.contract.method import Estimate, LearnedMethod, Method
 from bench.errors import BenchError
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -31,7 +31,7 @@ class Ensemble(Confident):
 
     def __init__(self, network: Method | str = "learned_primal_dual", members: int = 4) -> None:
         super().__init__(network)
-        assert isinstance(network, nn.Module)  # the referee resolves the name
+        assert isinstance(network, LearnedMethod)  # the referee resolves the name
         if members < 2:
             raise BenchError(f"members={members}: a deviation takes two members or more.")
         self.members = nn.ModuleList([network, *(begun_anew(network) for _ in range(members - 1))])

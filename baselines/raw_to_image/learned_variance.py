@@ -1,9 +1,10 @@
 """min E Σ ½ (x̂ − x)² / σ² + ½ log σ²,   x̂ = R(y),  log σ² = V(x̂, D(y)):   two networks of one Gaussian likelihood
 
 R makes the image and V, a small U-Net, its variance in each pixel from x̂ and the direct reconstruction D(y). Both are
-trained together on the likelihood of a Gaussian whose variance depends on the data. V sees images in units of the root
-mean square of D(y), so that it does not depend on their unit; the gradient of the likelihood reaches R by x̂ alone, not
-by way of V. Of a complex image the real and the imaginary part have a variance each.
+trained together on the likelihood of a Gaussian whose variance depends on the data. The unit of σ is the root mean
+square of the correction x̂ − D(y), which follows the strength of noise and artefacts whatever the brightness of the
+image. The gradient of the likelihood reaches R by x̂ alone, not by way of V. Of a complex image the real and the
+imaginary part have a variance each.
 
 R is asked for by its name, ``-m learned_variance:network=unet``, and is learned primal-dual by default.
 
@@ -26,8 +27,8 @@ from bench.contract.method import Estimate, Method
 from bench.contract.operators import direct
 
 WIDTH, LEVELS = 8, 2  # of V
-START = -4.0  # log σ² before training, in units of the mean square: an error of 14 %
-LEAST, MOST = -16.0, 4.0  # log σ²: an error of 0.03 % and of 740 %
+LEAST_UNIT = 0.01  # of σ, in parts of the root mean square of D(y): R may begin without any correction
+LEAST, MOST = -12.0, 8.0  # log σ²: an error of 0.2 % of the correction, and of 55 times that
 
 
 class LearnedVariance(Confident):
@@ -44,6 +45,7 @@ class LearnedVariance(Confident):
 
     def forward(self, y: Tensor, physics: LinearPhysics) -> Estimate:
         x_hat, d = self.network(y, physics), direct(y, physics)
-        scale = rms(d)
-        log_variance = START + self.variance(torch.cat([x_hat.detach(), d], 1) / scale)
-        return Estimate(image=x_hat, std=scale * (0.5 * log_variance.clamp(LEAST, MOST)).exp())
+        correction = x_hat.detach() - d
+        unit = rms(correction) + LEAST_UNIT * rms(d)
+        log_variance = self.variance(torch.cat([d / rms(d), correction / unit], 1)).clamp(LEAST, MOST)
+        return Estimate(image=x_hat, std=unit * (0.5 * log_variance).exp())

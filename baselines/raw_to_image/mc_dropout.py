@@ -21,7 +21,7 @@ from deepinv.physics import LinearPhysics
 from torch import Tensor, nn
 
 from baselines.networks.confidence import Confident, mean_and_deviation
-from bench.contract.method import Estimate, Method
+from bench.contract.method import Estimate, LearnedMethod, Method
 from bench.errors import BenchError
 
 
@@ -32,9 +32,10 @@ class MCDropout(Confident):
         self, network: Method | str = "learned_primal_dual", probability: float = 0.05, samples: int = 16
     ) -> None:
         super().__init__(network)
+        assert isinstance(network, LearnedMethod)  # the referee resolves the name
         if not 0 < probability < 1 or samples < 2:
             raise BenchError(f"probability={probability}, samples={samples}: it lies between 0 and 1; two or more.")
-        self.network: Any = network
+        self.network = network
         self.samples = samples
         activations = [one for one in self.network.modules() if isinstance(one, nn.ReLU)]
         if not activations:

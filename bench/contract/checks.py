@@ -116,7 +116,9 @@ def makes_a_deviation(tried: Tried) -> None:
     std, expected = tried.estimate.std, tried.physics.A_adjoint(tried.toy.y).shape
     assert std is not None
     if std.shape != expected:
-        raise Breach(f"expected a standard deviation of the shape of the image, {tuple(expected)}, got {tuple(std.shape)}")
+        raise Breach(
+            f"expected a standard deviation of the shape of the image, {tuple(expected)}, got {tuple(std.shape)}"
+        )
     is_finite(std, tried.toy.y)
     if float(std.min()) < 0:
         raise Breach("a standard deviation is never negative")

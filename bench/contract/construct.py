@@ -49,7 +49,9 @@ def build(method: type[Method], track: Track, hyperparameters: Mapping[str, Any]
 def check_inner(name: str, method: type[Method]) -> None:
     """Raise a `BenchError` where a method cannot serve another one as its inner method."""
     if method.returns != ("image",) or method.inner or method.sees_truth:
-        raise BenchError(f"{name} cannot be the inner method of another: that one returns an image alone, and by itself.")
+        raise BenchError(
+            f"{name} cannot be the inner method of another: that one returns an image alone, and by itself."
+        )
 
 
 def asked_of_track(method: type[Method]) -> list[str]:

@@ -25,8 +25,8 @@ logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)  # which device
 class Estimate:
     """An answer of more than a bare image, or of none.
 
-    A finding (B, classes, ...) is the probability of each class in each pixel of the image. A standard deviation has the
-    shape and the unit of the image: of a complex one it is of the real and of the imaginary part.
+    A finding (B, classes, ...) is the probability of each class in each pixel of the image. A standard deviation has
+    the shape and the unit of the image: of a complex one it is of the real and of the imaginary part.
     """
 
     image: Tensor | None = None

@@ -20,7 +20,14 @@ if TYPE_CHECKING:
 
 SPLITS = ("train", "val", "test")
 OF = ("image", "finding", "std")  # the parts of an estimate that a metric may score
-UNSCORED = ("title", "split_unit", "citation", "shifts", "tested_on", "calibration")  # fields of a track that move no score
+UNSCORED = (
+    "title",
+    "split_unit",
+    "citation",
+    "shifts",
+    "tested_on",
+    "calibration",
+)  # fields of a track that move no score
 LATER = ("classes", "record")  # fields of a track and of a metric that are no part of a hash where they are empty
 TRAINING_BUDGET = ("steps", "batch", "validation")  # fields of a budget that move scores of trained methods only
 

@@ -1,4 +1,4 @@
-"""Pictures of a run: a reconstruction as x | direct | x_hat | error, its std | |error|, and what was learned as tiles."""
+"""Pictures of a run: a reconstruction as x | direct | x_hat | error, std | |error|, and what was learned as tiles."""
 
 from __future__ import annotations
 

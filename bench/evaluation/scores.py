@@ -37,7 +37,8 @@ LEVEL = 0.9  # nominal coverage of the intervals that standard deviations make
 class Confidence:
     """Scores of the standard deviations of a track's estimates, by the module `Track.calibration`.
 
-    ``factor`` makes intervals of a deviation that cover a share ``level`` of the values of ``images`` validation images.
+    ``factor`` times the deviation is half of an interval that covers a share ``level`` of the values of validation
+    ``images``.
     """
 
     track: Track

@@ -1,8 +1,8 @@
 """Scores of standard deviations: how often x_hat ± q·std holds x, how wide that is, and whether errors lie where std is
 
 The referee asks a track's module of this kind for three functions. ``ratios`` of the validation images make the
-``factor`` q of split-conformal calibration, the ⌈(n + 1) level⌉-th smallest of the n ratios |x_hat − x| / std; ``scores``
-are of one test image. A value is a pixel of a channel inside of the scored part of the image. If values were
+``factor`` q of split-conformal calibration, the ⌈(n + 1) level⌉-th smallest of the n ratios |x_hat − x| / std;
+``scores`` are of one test image. A value is a pixel of a channel inside of the scored part of the image. If values were
 exchangeable, x_hat ± q·std would hold x with a probability of level at least; values of one image are not independent,
 so the coverage of test images tells how far that carries.
 
