@@ -27,7 +27,7 @@ from bench.contract.method import Estimate, Method
 from bench.contract.operators import direct
 
 WIDTH, LEVELS = 8, 2  # of V
-LEAST_UNIT = 0.01  # of σ, in parts of the root mean square of D(y): R may begin without any correction
+LEAST_UNIT = 0.1  # of σ, in parts of the root mean square of D(y): R begins with no correction, or a small one
 LEAST, MOST = -12.0, 8.0  # log σ²: an error of 0.2 % of the correction, and of 55 times that
 
 
@@ -46,6 +46,6 @@ class LearnedVariance(Confident):
     def forward(self, y: Tensor, physics: LinearPhysics) -> Estimate:
         x_hat, d = self.network(y, physics), direct(y, physics)
         correction = x_hat.detach() - d
-        unit = rms(correction) + LEAST_UNIT * rms(d)
+        unit = torch.hypot(rms(correction), LEAST_UNIT * rms(d))
         log_variance = self.variance(torch.cat([d / rms(d), correction / unit], 1)).clamp(LEAST, MOST)
         return Estimate(image=x_hat, std=unit * (0.5 * log_variance).exp())
