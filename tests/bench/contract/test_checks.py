@@ -77,7 +77,7 @@ def test_a_step_that_changes_nothing_is_a_breach():
 
 
 def test_a_parameter_without_a_gradient_is_a_breach():
-    assert "gives 'unused' no finite gradient" in outcomes(Detached)["learns from a step"].message
+    assert "give 'unused' no finite gradient" in outcomes(Detached)["learns from a step"].message
 
 
 def test_what_is_learned_stands_in_the_state():
