@@ -29,7 +29,7 @@ class MCDropout(Confident):
     """``network``: a learned method that returns images. ``probability``: p. ``samples``: T."""
 
     def __init__(
-        self, network: Method | str = "learned_primal_dual", probability: float = 0.05, samples: int = 16
+        self, network: Method | str = "learned_primal_dual", probability: float = 0.05, samples: int = 8
     ) -> None:
         super().__init__(network)
         assert isinstance(network, LearnedMethod)  # the referee resolves the name
