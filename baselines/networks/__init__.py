@@ -3,5 +3,5 @@
 Start with `unet` and `convnet`, which fill `network`; `folding` packs pixels into channels, `normalisation` gives a
 network images without unit and phase, and `correction` applies one to such images. `rbf_activation` and
 `piecewise_linear` learn functions of one variable, `cosine_filters` small filters. `analysis` reads a finding off an
-image.
+image; `confidence` is the base of methods that add a standard deviation to another network.
 """

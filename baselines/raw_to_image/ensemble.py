@@ -5,7 +5,7 @@ Together they have the steps of one training: step t is of member t mod M, so th
 deviation is the disagreement of the members. It holds no noise that all of them leave in the image, so that it is
 smaller than the error; calibration finds by how much.
 
-R is asked for by its name, ``-m ensemble:network=unet``, and is learned primal-dual by default.
+R is asked for by its name, ``-m ensemble:network=learned_primal_dual``, and is the U-Net by default.
 
 B. Lakshminarayanan, A. Pritzel, C. Blundell, Simple and scalable predictive uncertainty estimation using deep
 ensembles, NeurIPS 2017 (there each member also learns a variance, and has a whole training).
@@ -29,7 +29,7 @@ Network = TypeVar("Network", bound=nn.Module)
 class Ensemble(Confident):
     """``network``: a learned method that returns images. ``members``: M."""
 
-    def __init__(self, network: Method | str = "learned_primal_dual", members: int = 4) -> None:
+    def __init__(self, network: Method | str = "unet", members: int = 4) -> None:
         super().__init__(network)
         assert isinstance(network, LearnedMethod)  # the referee resolves the name
         if members < 2:

@@ -6,7 +6,7 @@ square of the correction x̂ − D(y), which follows the strength of noise and a
 image. The gradient of the likelihood reaches R by x̂ alone, not by way of V. Of a complex image the real and the
 imaginary part have a variance each.
 
-R is asked for by its name, ``-m learned_variance:network=unet``, and is learned primal-dual by default.
+R is asked for by its name, ``-m learned_variance:network=learned_primal_dual``, and is the U-Net by default.
 
 D. Nix, A. Weigend, Estimating the mean and variance of the target probability distribution, ICNN 1994.
 A. Kendall, Y. Gal, What uncertainties do we need in Bayesian deep learning for computer vision?, NeurIPS 2017.
@@ -34,7 +34,7 @@ LEAST, MOST = -12.0, 8.0  # log σ²: an error of 0.2 % of the correction, and o
 class LearnedVariance(Confident):
     """``network``: a learned method that returns images."""
 
-    def __init__(self, network: Method | str = "learned_primal_dual", channels: int = 1, dims: int = 2) -> None:
+    def __init__(self, network: Method | str = "unet", channels: int = 1, dims: int = 2) -> None:
         super().__init__(network)
         self.network: Any = network
         self.variance = unet(2 * channels, channels, dims, WIDTH, LEVELS)

@@ -5,7 +5,7 @@ results are samples of a variational posterior over the weights, and std is the 
 not knowing these. The noise that every R_t leaves in the image is not in it, so that it is smaller than the error;
 calibration finds by how much. Whole channels are left out because the pixels of one resemble each other.
 
-R is asked for by its name, ``-m mc_dropout:network=unet``, and is learned primal-dual by default.
+R is asked for by its name, ``-m mc_dropout:network=learned_primal_dual``, and is the U-Net by default.
 
 Y. Gal, Z. Ghahramani, Dropout as a Bayesian approximation, ICML 2016.
 J. Tompson, R. Goroshin, A. Jain, Y. LeCun, C. Bregler, Efficient object localization using convolutional networks, CVPR
@@ -28,9 +28,7 @@ from bench.errors import BenchError
 class MCDropout(Confident):
     """``network``: a learned method that returns images. ``probability``: p. ``samples``: T."""
 
-    def __init__(
-        self, network: Method | str = "learned_primal_dual", probability: float = 0.05, samples: int = 8
-    ) -> None:
+    def __init__(self, network: Method | str = "unet", probability: float = 0.05, samples: int = 16) -> None:
         super().__init__(network)
         assert isinstance(network, LearnedMethod)  # the referee resolves the name
         if not 0 < probability < 1 or samples < 2:
