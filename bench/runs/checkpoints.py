@@ -77,7 +77,7 @@ def remade(
         return build(method, track, hyperparameters)
     training = Result.read(runs() / key / "result.json").training
     if INNER not in training:  # it was new
-        return build(method, track, {**hyperparameters, method.inner: next(iter(inner), hyperparameters[method.inner])})
+        return build(method, track, {**hyperparameters, **dict(zip([method.inner], inner, strict=False))})
     chosen = training[INNER]
     reference = next(iter(inner), chosen["method"])
     made = build(registry.load_method(reference), track.of_images(), chosen["hyperparameters"])

@@ -54,6 +54,21 @@ def test_a_complex_image_is_shown_by_its_magnitude_and_a_volume_by_its_middle():
     assert np.array_equal(plane(volume), np.full((6, 5), 2.0))
 
 
+def test_a_deviation_and_the_size_of_the_error_have_one_scale(tmp_path):
+    x = torch.rand(1, 2, 160, 160)
+    error = torch.full_like(x, 0.0)
+    error[:, 0], error[:, 1] = -0.03, 0.04  # of a complex image: 0.05
+    save(Picture("a", x, x, x + error, {}, std=torch.full_like(x, 0.05 / 2**0.5)), tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as sheet:
+        pixels = np.asarray(sheet)[CAPTION:].astype(int)
+    assert pixels.shape[1] == 6 * (160 + GAP) - GAP
+    std, size = (pixels[:, i * (160 + GAP) : i * (160 + GAP) + 160] for i in (4, 5))
+    magnitude = plane(x)
+    expected = ERROR_GAIN * 0.05 * 255 / (magnitude.max() - magnitude.min())
+    assert abs(std - expected).max() <= 1
+    assert abs(size - expected).max() <= 1
+
+
 def test_a_constant_image_is_drawn_too(tmp_path):
     x = torch.ones(1, 1, 8, 8)
     assert len(panels(tmp_path / "a.png", x, x, 0 * x)) == 4

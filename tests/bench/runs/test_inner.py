@@ -108,6 +108,7 @@ def test_a_method_may_want_its_inner_method_untrained(tmp_path, network):
     result = do(asked(outer, network))
     assert "inner" not in result.training
     assert result.parameters > 50
+    assert do(asked(outer, network, checkpoint=result.key)).per_image == result.per_image
 
 
 def test_a_ready_inner_method_is_not_made_again_after_an_interruption(reader, shrink, monkeypatch):

@@ -26,6 +26,14 @@ from bench.runs.records import Result
 pytestmark = pytest.mark.usefixtures("toys", "store", "sandbox")
 
 
+SURE = """
+    returns = ("image", "std")
+
+    def forward(self, y, physics):
+        return Estimate(y, std=torch.full_like(y, 0.1))
+"""
+
+
 @pytest.fixture
 def sandbox(monkeypatch):
     """A run seeds its process and asks it for determinism; the test process goes on as before."""
@@ -51,6 +59,19 @@ def read(folder: Path, name: str):
 def do(method: str, track: str = "toy:mini", **options) -> tuple[Path, Result]:
     folder = toy.perform_here(toy.spec(method, track, **options))
     return folder, outcome(folder)
+
+
+def test_a_run_keeps_the_scores_of_its_standard_deviations_and_shows_them(tmp_path):
+    folder, result = do(toy.method_file(tmp_path, "sure", SURE))
+    assert result.confidence.level == 90
+    assert result.confidence.images == 3
+    assert set(result.confidence.per_image) == set(result.per_image)
+    assert all(80 < one["calibrated_coverage"] < 98 for one in result.confidence.per_image.values())
+    with (
+        Image.open(folder / "pictures" / "test-0.png") as six,
+        Image.open(do(toy.method_file(tmp_path, "bare", "return y"))[0] / "pictures" / "test-0.png") as four,
+    ):
+        assert six.width > 1.4 * four.width
 
 
 def test_a_run_directory_is_named_by_its_key_and_holds_everything(network, store):
