@@ -28,6 +28,7 @@ from bench.contract.operators import direct
 
 WIDTH, LEVELS = 8, 2  # of V
 LEAST_UNIT = 0.1  # of σ, in parts of the root mean square of D(y): R begins with no correction, or a small one
+START = -2.0  # log σ² before training: an error of 37 % of the unit
 LEAST, MOST = -12.0, 8.0  # log σ²: an error of 0.2 % of the correction, and of 55 times that
 
 
@@ -45,7 +46,9 @@ class LearnedVariance(Confident):
 
     def forward(self, y: Tensor, physics: LinearPhysics) -> Estimate:
         x_hat, d = self.network(y, physics), direct(y, physics)
-        correction = x_hat.detach() - d
-        unit = torch.hypot(rms(correction), LEAST_UNIT * rms(d))
-        log_variance = self.variance(torch.cat([d / rms(d), correction / unit], 1)).clamp(LEAST, MOST)
+        image = x_hat.detach()
+        unit = torch.hypot(rms(image - d), LEAST_UNIT * rms(d))
+        centred = image - image.mean(dim=tuple(range(2, d.ndim)), keepdim=True)
+        seen = torch.cat([centred / rms(d), (image - d) / unit], 1)
+        log_variance = (START + self.variance(seen)).clamp(LEAST, MOST)
         return Estimate(image=x_hat, std=unit * (0.5 * log_variance).exp())
