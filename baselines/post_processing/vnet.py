@@ -45,7 +45,9 @@ class VNet(LearnedMethod):
         self.folded = folded and dims == 3
         halvings = levels - self.folded
         if not 0 <= halvings < len(CONVOLUTIONS):
-            raise BenchError(f"levels={levels} is not among {self.folded:d}, ..., {len(CONVOLUTIONS) - 1}.")
+            raise BenchError(
+                f"levels={levels} is not among {self.folded:d}, ..., {len(CONVOLUTIONS) - 1 + self.folded}."
+            )
         inputs = channels * 2**dims if self.folded else channels
         self.multiple = 2**levels
         self.first = Stage(dims, width, CONVOLUTIONS[0], inputs)
