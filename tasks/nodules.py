@@ -2,15 +2,28 @@
 
 The scan is the one of `tasks.ct`; the phantoms are `tasks.phantoms.lesions`. Half of the slices hold no nodule. Every
 training slice is scanned once, as in a set of patients.
+
+`msd-lung10` tests on ten real slices of six patients and learns from the phantoms. Its files hold Hounsfield numbers
+clipped to [0, 255], so lung, fat and air are alike, and only gross lesions can be found: in half of the slices most of
+the tumour is black too, and all methods miss some, the oracle as well. Phantoms are clipped in the same way, and their
+truth holds the nodules of which at least a third is left. x is the attenuation beyond water in 1/cm,
+
+    x = μ_w h / 1000,   h in [0, 255] HU,   μ_w = 0.19/cm,
+
+as if the patient lay in water. A pixel is declared to be 40 cm / 512, since its size is lost. Every slice has a tumour,
+so slices without one are not told apart (no AUROC).
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from bench.contract.task import Budget, Problem, Task, Track
 from tasks.ct import MAXIMUM, WINDOW_DEFAULTS, WINDOWS, scanner
 from tasks.metrics.declared import NODULES, psnr_ssim
 
 SPLITS = {"val": 40, "test": 80}  # slices; a set of few slices has too few nodules and false positives to score
+DENSEST = 0.04845  # 1/cm beyond water, of 255 HU: the data range of real slices
 
 
 def open_track(track: Track) -> Problem:
@@ -43,6 +56,11 @@ def open_track(track: Track) -> Problem:
 
     counts = {"train": options["train"], **SPLITS}
     splits = {split: phantom_split(split, count, chest, 2 * size, arrays, (thorax,)) for split, count in counts.items()}
+    if track.data:
+        from tasks.datasets.clipped_ct import clipped_phantoms, real_chests
+
+        splits = {split: clipped_phantoms(splits[split]) for split in ("train", "val")}
+        splits["test"] = real_chests(2 * size, MOST)
     return Problem(splits, measure, physics, measured_once=True)
 
 
@@ -63,4 +81,16 @@ MINI = Track(
     direct_defaults=WINDOW_DEFAULTS,
 )
 
-TASK = Task("nodules", "Lung nodules from sparse-view low-dose CT", (MINI,), open_track)
+LUNG = replace(
+    MINI,
+    name="msd-lung10",
+    title="Gross lung tumours in JPEG slices of 0 to 255 HU, 48 views; learns from phantoms",
+    metrics=(*(one for one in NODULES if one.name != "auroc"), *psnr_ssim(DENSEST)),
+    # A tumour differs from water twenty times less than from lung, so the noise is lower than in `mini` by as much
+    options={"size": 128, "views": 48, "arc": 180, "photons": 4e4, "field": 40.0, "train": 400},
+    data=("msd-lung10",),
+    split_unit="patient",
+    citation="Antonelli et al., The Medical Segmentation Decathlon, Nature Communications 13, 2022",
+)
+
+TASK = Task("nodules", "Lung nodules from sparse-view low-dose CT", (MINI, LUNG), open_track)

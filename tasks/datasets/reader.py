@@ -3,6 +3,7 @@
 | ending | what is read |
 |---|---|
 | `.png` | one grey or colour image of 8 bits, grey of 16 bits too; a palette becomes grey or colour (H, W[, 3]) |
+| `.jpg` | one grey or colour image of 8 bits |
 | `.npy`, `.npz` | one array of numbers |
 | `.mat` | MATLAB 4 to 7.3: one array of numbers, real, complex or sparse |
 | `.nii`, `.nii.gz` | NIfTI, its axes turned to right, anterior, superior where the header tells where they point |
@@ -110,6 +111,15 @@ def _png(path: Path) -> Array:
         return np.asarray(image)
 
 
+def _jpeg(path: Path) -> Array:
+    from PIL import Image
+
+    with Image.open(path, formats=["JPEG"]) as image:
+        if image.mode not in ("L", "RGB"):
+            raise ValueError(f"its colours are {image.mode}, expected grey or RGB")
+        return np.asarray(image)
+
+
 def _npz(path: Path) -> Array:
     with path.open("rb") as stream, np.load(stream) as stored:
         return _only(stored)
@@ -213,6 +223,7 @@ def _dicom(path: Path) -> Array:
 
 READERS: dict[str, Callable[[Path], Array]] = {
     ".png": _png,
+    ".jpg": _jpeg,
     ".npy": _npy,
     ".npz": _npz,
     ".mat": _mat,

@@ -1,4 +1,5 @@
-"""Images made from a seed: `thorax` (CT), `brain` (MRI), `head` (QSM) and `dead_leaves` (photographs).
+"""Images made from a seed: `thorax` (CT), `brain` (MRI), `head` (QSM), `dead_leaves` (photographs);
+`lesions` and `abdomen` (CT) have labels.
 
 Start at `shapes` (ellipsoids, smooth fields, coarsening), of which they are built; `split` makes the splits of a track.
 """

@@ -88,6 +88,8 @@ def test_every_manifest_is_complete():
         "siat31",
         "aapm12",
         "qsm2016",
+        "msd-lung10",
+        "totalseg",
     }
     for name in data.manifests():
         declared = data.manifest(name)

@@ -23,6 +23,8 @@ def folder(tmp_path, monkeypatch):
 def test_every_format_gives_the_array_that_was_stored(folder):
     x = np.arange(12, dtype=np.uint8).reshape(3, 4)
     imsave(folder / "a.png", x, check_contrast=False)
+    imsave(folder / "a.jpg", np.full((16, 16), 100, np.uint8), check_contrast=False)
+    np.testing.assert_array_equal(reader.read("toy", "a.jpg"), np.full((16, 16), 100))  # compressed without loss
     np.save(folder / "a.npy", x)
     savemat(folder / "a.mat", {"x": x})
     with h5py.File(folder / "b.mat", "w", userblock_size=512) as stored:
@@ -34,7 +36,7 @@ def test_every_format_gives_the_array_that_was_stored(folder):
     assert reader.voxel_size("toy", "a.nii.gz") == (1, 2, 3)
 
 
-@pytest.mark.parametrize("name", ["a.png", "a.npy", "a.mat", "a.nii.gz"])
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.npy", "a.mat", "a.nii.gz"])
 def test_a_file_that_cannot_be_read_is_one_line(folder, name):
     content = b"neither an image\nnor an array"
     (folder / name).write_bytes(gzip.compress(content) if name.endswith("gz") else content)
