@@ -107,11 +107,16 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("-m", "--method", action="append", metavar="METHOD", help="only these methods")
     sub.add_argument("--force", action="store_true", help="measure again")
 
-    sub = command("stress", commands.stress, "score finished runs under shifts of noise, samples and structure")
-    sub.add_argument("tracks", nargs="+", metavar="TRACK")
-    sub.add_argument("-m", "--method", action="append", metavar="METHOD", help="only these methods")
-    sub.add_argument("--jobs", type=positive, metavar="N", help="runs at a time (default: processors, or GPUs)")
-    sub.add_argument("--force", action="store_true", help="score again")
+    for name, function, text in (
+        ("stress", commands.stress, "score finished runs under shifts of noise, samples and structure"),
+        ("observe", commands.observe, "let a frozen observer judge the images of finished runs by what it finds"),
+        ("sensitivity", commands.sensitivity, "map how the findings of finished runs depend on regions of the object"),
+    ):
+        sub = command(name, function, text)
+        sub.add_argument("tracks", nargs="+", metavar="TRACK")
+        sub.add_argument("-m", "--method", action="append", metavar="METHOD", help="only these methods")
+        sub.add_argument("--jobs", type=positive, metavar="N", help="runs at a time (default: processors, or GPUs)")
+        sub.add_argument("--force", action="store_true", help="again where it was done")
 
     sub = command("verify", commands.verify, "run published entries again and compare image by image")
     sub.add_argument("entries", nargs="+", type=Path, metavar="ENTRY", help="a file of leaderboards/")

@@ -82,6 +82,18 @@ def stress(options: argparse.Namespace) -> int:
     return stress_runs(select(options.tracks), options.method or [], again=options.force, jobs=options.jobs)
 
 
+def observe(options: argparse.Namespace) -> int:
+    from bench.engines.finished_runs import observe_runs
+
+    return observe_runs(select(options.tracks), options.method or [], again=options.force, jobs=options.jobs)
+
+
+def sensitivity(options: argparse.Namespace) -> int:
+    from bench.engines.finished_runs import map_runs
+
+    return map_runs(select(options.tracks), options.method or [], again=options.force, jobs=options.jobs)
+
+
 def verify(options: argparse.Namespace) -> int:
     from bench.engines.rerun import verify_entries
 

@@ -17,7 +17,7 @@ from math import radians
 from typing import Any
 
 from bench.contract.space import Choice, Float, Range
-from bench.contract.task import Budget, Problem, Shift, Task, Track
+from bench.contract.task import Budget, Observer, Problem, Shift, Task, Track
 from tasks.metrics.declared import psnr_ssim
 
 MAXIMUM = 0.4  # 1/cm, the data range of phantoms
@@ -148,6 +148,11 @@ def open_ellipses(track: Track) -> Problem:
     return Problem(splits, measure, physics, simulate=simulate)
 
 
+def observer(**scan: float) -> Observer:
+    """Of nodules, whose phantoms are scanned as the ones of a track."""
+    return Observer("nodules:mini", "tasks.observers.network:frozen", "nodules", scan)
+
+
 def aapm(name: str, title: str, views: int, arc: float) -> Track:
     return Track(
         task="ct",
@@ -200,6 +205,7 @@ MINI = Track(
     direct_space=WINDOWS,
     direct_defaults=WINDOW_DEFAULTS,
     shifts=SHIFTS,
+    observer=observer(views=24, photons=1e4),
 )
 
 EMISSION = replace(
@@ -211,6 +217,7 @@ EMISSION = replace(
     noise="poisson",
     direct_space={**WINDOWS, "cutoff": Float(0.1, 1.0)},  # so few counts want a smoother window
     shifts=(),
+    observer=observer(views=48, counts=3),
 )
 
 ELLIPSES = Track(

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from bench.contract.task import Budget, Problem, Shift, Task, Track
+from bench.contract.task import Budget, Observer, Problem, Shift, Task, Track
 from tasks.metrics.declared import nmse, psnr_ssim
 
 SHIFT, ZOOM, GAIN = 0.08, 1.2, 1.25  # of training images at most: share of the side, factors
@@ -198,6 +198,7 @@ def shifts(acceleration: float) -> tuple[Shift, ...]:
 
 
 def mini(name: str, title: str, coils: int, acceleration: float) -> Track:
+    scan = {"size": 96, "coils": coils, "acceleration": acceleration, "centre": 0.08, "noise": 0.01}
     return Track(
         task="mri",
         name=name,
@@ -205,20 +206,14 @@ def mini(name: str, title: str, coils: int, acceleration: float) -> Track:
         version=1,
         metrics=(*psnr_ssim(1.0, "magnitude"), nmse("magnitude")),
         budget=Budget(steps=350, batch=2),
-        options={
-            "kind": "phantom",
-            "size": 96,
-            "coils": coils,
-            "acceleration": acceleration,
-            "centre": 0.08,
-            "noise": 0.01,
-        },
+        options={"kind": "phantom", **scan},
         modality="mri",
         channels=2,
         measured_channels=2,
         same_grid=False,
         split_unit="phantom",
         shifts=shifts(acceleration),
+        observer=Observer("tissue:mini", "tasks.observers.network:frozen", "tissue", scan),  # the same brains
     )
 
 

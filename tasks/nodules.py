@@ -79,6 +79,7 @@ MINI = Track(
     split_unit="phantom",
     direct_space=WINDOWS,
     direct_defaults=WINDOW_DEFAULTS,
+    region="tasks.metrics.anatomy:lungs",
 )
 
 LUNG = replace(

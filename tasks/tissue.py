@@ -49,6 +49,7 @@ MINI = Track(
     measured_channels=2,
     same_grid=False,
     split_unit="phantom",
+    region="tasks.metrics.anatomy:tissues",
 )
 
 TASK = Task("tissue", "Brain tissues from undersampled MRI", (MINI,), open_track)

@@ -27,6 +27,8 @@ UNSCORED = (
     "shifts",
     "tested_on",
     "calibration",
+    "observer",
+    "region",
 )  # fields of a track that move no score
 LATER = ("classes", "record")  # fields of a track and of a metric that are no part of a hash where they are empty
 TRAINING_BUDGET = ("steps", "batch", "validation")  # fields of a budget that move scores of trained methods only
@@ -126,6 +128,22 @@ class Shift:
 
 
 @dataclass(frozen=True)
+class Observer:
+    """A frozen network that reads the images of methods for a finding, whose scores tell their task-based quality.
+
+    It reads the test images of the track ``on``, which has targets. ``options`` change options of that track, so that
+    these images are measured as the ones of the track that declares the observer. ``network`` names
+    ``module:callable``; called with ``weights`` it returns the network, a torch module from images (B, C, ...) to
+    probabilities (B, classes, ...).
+    """
+
+    on: str
+    network: str
+    weights: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Track:
     """One frozen instance of a task. A change that moves a score is a new ``version``.
 
@@ -159,6 +177,9 @@ class Track:
     citation: str = ""
     shifts: tuple[Shift, ...] = ()  # under which `bench stress` scores finished runs
     calibration: str = "tasks.metrics.calibration"  # the module that scores standard deviations, beside the metrics
+    observer: Observer | None = None  # by which `bench observe` judges the images of finished runs
+    # ``module:callable`` from x (1, C, ...) and the target to a mask (...): where a finding should come from
+    region: str = ""
 
     @property
     def id(self) -> str:

@@ -1,6 +1,6 @@
-"""`bench time` and `bench stress`: finished runs are used again, for their costs and for their scores under shifts.
+"""`bench time`, `stress`, `observe` and `sensitivity`: finished runs are used again, without tuning or training.
 
-Both write a record of their own beside the result, which stays as it is.
+Each writes a record of its own beside the result, which stays as it is.
 """
 
 from __future__ import annotations
@@ -21,9 +21,11 @@ from bench.engines.processes import threads
 from bench.errors import BenchError
 from bench.places import runs, store
 from bench.runs import checkpoints, provenance
-from bench.runs.records import Result, Stress, StressPoint, Timing
-from bench.runs.run_directory import STRESS, TIMING
+from bench.runs.outcomes import metric_infos
+from bench.runs.records import Observed, Result, Sensitivity, Stress, StressPoint, Timing
+from bench.runs.run_directory import OBSERVED, SENSITIVITY, SENSITIVITY_MAP, STRESS, TIMING
 from bench.runs.store import held, take
+from bench.tracking import address
 
 if TYPE_CHECKING:
     import torch
@@ -63,6 +65,26 @@ def stress_runs(
     return each(tracks, methods, STRESS, stress_run, 3600.0, jobs, again, report, working("stress", report))
 
 
+def observe_runs(
+    tracks: Sequence[str], methods: Sequence[str], *, again: bool, jobs: int | None = None, report: Report = print
+) -> int:
+    """Let frozen observers judge the images of finished runs; 1 if one failed, else 0.
+
+    Raises `BenchError` where a track declares no observer.
+    """
+    for track in map(registry.track, tracks):
+        if track.observer is None:
+            raise BenchError(f"{track.id} declares no observer that could judge images: ask for a track that does.")
+    return each(tracks, methods, OBSERVED, observe_run, 3600.0, jobs, again, report, working("observe", report))
+
+
+def map_runs(
+    tracks: Sequence[str], methods: Sequence[str], *, again: bool, jobs: int | None = None, report: Report = print
+) -> int:
+    """Map how the findings of finished runs depend on the regions of the object; 1 if one failed, else 0."""
+    return each(tracks, methods, SENSITIVITY, map_run, 3600.0, jobs, again, report, working("sensitivity", report))
+
+
 def each(
     tracks: Sequence[str],
     methods: Sequence[str],
@@ -84,11 +106,16 @@ def each(
             report(f"{len(chosen) - len(pending)} of {len(chosen)} done, {len(pending)} to go")
         machine = look_around(cpu=False)
         engine = LocalEngine(jobs or machine.jobs(1), machine.visible)
-        failures = 0
+        failures, done = 0, []
         tasks = [Task(folder.name, work, (str(folder),), limit) for folder in pending]
         for number, ended in enumerate(engine.work(tasks), 1):
             failures += bool(ended.error)
+            done += [] if ended.error else [runs() / ended.task.name]
             report(f"[{number}/{len(tasks)}] {(ended.error and f'FAILED: {ended.error}') or ended.value}")
+        if file in (OBSERVED, SENSITIVITY) and done and address.available():
+            from bench.tracking import mlflow
+
+            mlflow.log_all(done, report)  # again, with what is new
     return int(failures > 0)
 
 
@@ -195,6 +222,58 @@ def stress_run(folder: str, report: Report) -> str:
     lost = sum(bool(point.reason) for points in found.values() for point in points)
     points = sum(map(len, found.values()))
     return f"{track.id}  {result.name}  seed {result.seed}  {points - lost} of {points} points have scores"
+
+
+def observe_run(folder: str, report: Report) -> str:
+    """Let the observer of its track judge one run in this process, write the record, and return a line about it."""
+    from bench.observation.observe import observe
+
+    run = load(Path(folder))
+    result = run.result
+    assert run.track.observer is not None
+    found = observe(run.method, run.track.observer, accelerator=result.accelerator, seed=result.seed, report=report)
+    record = Observed(
+        observer=found.observer,
+        on=found.track.id,
+        primary=found.track.primary.name,
+        metrics=metric_infos(found.track),
+        per_image=found.evaluation.per_image,
+        groups=found.evaluation.groups,
+        truth=found.truth,
+        device=provenance.device_name(result.accelerator),
+        commit=provenance.commit()[0],
+        date=now_utc(),
+    )
+    (run.folder / OBSERVED).write_text(record.to_json(), encoding="utf-8")
+    score, best = record.mean(record.primary), record.truth[record.primary]
+    return f"{run.track.id}  {result.name}  seed {result.seed}  {record.primary} {score:.4g}, in true images {best:.4g}"
+
+
+def map_run(folder: str, report: Report) -> str:
+    """Map the sensitivity of one run in this process, write its record and picture, and return a line about it."""
+    from bench.observation.sensitivity_map import save, sensitivity_maps
+
+    run = load(Path(folder))
+    track, result = run.track, run.result
+    problem = registry.load_task(track.task).open(track)
+    maps = []
+    for one in sensitivity_maps(run.method, track, problem, result.seed, run.device):
+        maps.append(one)
+        report(f"mapped {len(maps)}")
+    record = Sensitivity(
+        region=track.region.partition(":")[2],
+        inside={one.id: one.inside for one in maps},
+        area={one.id: one.area for one in maps},
+        device=provenance.device_name(result.accelerator),
+        commit=provenance.commit()[0],
+        date=now_utc(),
+    )
+    save(maps, run.folder / SENSITIVITY_MAP)
+    (run.folder / SENSITIVITY).write_text(record.to_json(), encoding="utf-8")
+    inside, area = (100 * sum(shares.values()) / len(maps) for shares in (record.inside, record.area))
+    return (
+        f"{track.id}  {result.name}  seed {result.seed}  {inside:.1f} % inside the {record.region}, area {area:.1f} %"
+    )
 
 
 def now_utc() -> str:

@@ -15,7 +15,7 @@ from bench.errors import BenchError
 from bench.leaderboard import cells
 from bench.leaderboard.entries import Entry, Renewed, Verified
 from bench.leaderboard.staleness import is_external
-from bench.runs.records import Scores
+from bench.sealed import Scores
 
 TOLERANCE = 1.0  # units of the last digit shown
 ROUNDING = 1e-6  # relative to the tolerance, for a difference that equals it

@@ -8,7 +8,7 @@ import unicodedata
 from bench.leaderboard.entries import Entry, means_of, of_metric
 from bench.leaderboard.ranking import Place
 from bench.leaderboard.statistics import PerSeed, mean_interval, seed_spread
-from bench.runs.records import MetricInfo
+from bench.sealed import MetricInfo
 
 LONGEST_REASON = 160  # characters of a reason on a page; the entry holds it whole
 PERCENTAGES = ("coverage", "calibrated_coverage")  # of the scores of standard deviations

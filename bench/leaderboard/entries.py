@@ -19,24 +19,8 @@ from pydantic import Field, model_validator
 
 from bench.errors import BenchError
 from bench.leaderboard.statistics import PerSeed
-from bench.runs.records import (
-    Confidence,
-    Date,
-    Finite,
-    Hash,
-    ImageId,
-    Key,
-    Label,
-    MetricInfo,
-    Name,
-    Plain,
-    Record,
-    Scores,
-    Sealed,
-    Status,
-    Stress,
-    Timing,
-)
+from bench.runs.records import Confidence, Observed, Sensitivity, Status, Stress, Timing
+from bench.sealed import Date, Finite, Hash, ImageId, Key, Label, MetricInfo, Name, Plain, Record, Scores, Sealed
 
 FORMAT = 2  # of an entry; entries of another format are left aside until their runs are made again
 ROUNDING = 1e-9  # relative: a mean is equal to the mean of its scores but for the order of a sum
@@ -135,6 +119,8 @@ class Entry(Sealed):
     renewed: Renewed | None = None
     stress: Stress | None = None  # scores under shifts, means over the seeds
     confidence: dict[Seed, Confidence] | None = None  # scores of standard deviations
+    observed: dict[Seed, Observed] | None = None  # task-based quality
+    sensitivity: dict[Seed, Sensitivity] | None = None  # of its finding, by region
 
     @model_validator(mode="after")
     def _label_and_control(self) -> Entry:

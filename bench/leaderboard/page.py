@@ -11,9 +11,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.leaderboard import cells, stability
+from bench.leaderboard import cells
 from bench.leaderboard.board_rows import Board
 from bench.leaderboard.cells import one_line
+from bench.leaderboard.panels import sensitivity, stability, task_quality
 from bench.leaderboard.statistics import CONFIDENCE, FEWEST_GROUPS, FEWEST_SEEDS
 
 if TYPE_CHECKING:
@@ -96,6 +97,8 @@ def _environment() -> Environment:
     environment.globals |= {
         "cells": cells,
         "panels": lambda board: stability.panels([row.entry for row in board.rows if not row.stale]),
+        "task_quality": lambda board: task_quality.panel([row.entry for row in board.ranked]),
+        "sensitivity": lambda board: sensitivity.panel([row.entry for row in board.rows if not row.stale]),
         "fence": fence,
         "anchor": anchor,
         "names": names,

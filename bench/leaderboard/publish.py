@@ -19,8 +19,9 @@ from bench.leaderboard import entries as kept
 from bench.leaderboard.entries import Entry, Published
 from bench.leaderboard.staleness import Now
 from bench.places import ROOT
-from bench.runs.records import FORMAT, Label, Name, Record, Result, Stress, Timing
-from bench.runs.run_directory import STRESS, TIMING
+from bench.runs.records import FORMAT, Observed, Result, Sensitivity, Stress, Timing
+from bench.runs.run_directory import OBSERVED, SENSITIVITY, STRESS, TIMING
+from bench.sealed import Label, Name, Record
 
 PUBLISHED = "published.json"
 DEFAULT = Path("leaderboards")
@@ -48,6 +49,8 @@ class Runs:
     results: list[Result] = field(default_factory=list)
     timings: dict[str, Timing] = field(default_factory=dict)  # {key: costs}
     stresses: dict[str, Stress] = field(default_factory=dict)  # {key: scores under shifts}
+    observed: dict[str, Observed] = field(default_factory=dict)  # {key: task-based quality}
+    sensitivities: dict[str, Sensitivity] = field(default_factory=dict)  # {key: of its finding, by region}
     problems: list[str] = field(default_factory=list)
     older: int = 0  # results of an older format, which are passed over
 
@@ -80,7 +83,9 @@ def publish(
         except BenchError as error:
             remarks.append(f"only run directories are read, MLflow is not: {error}")
     figures, problems = read_published(folder)
-    made, unmade = selection.entries(found.results, now, found.timings, figures, found.stresses)
+    made, unmade = selection.entries(
+        found.results, now, found.timings, figures, found.stresses, found.observed, found.sensitivities
+    )
     if not made and not folder.exists():
         raise BenchError(
             f"no finished runs in {runs}, and no folder {folder} here: nothing was written. "
@@ -113,6 +118,10 @@ def read_runs(runs: Path) -> Runs:
                 found.timings[result.key] = Timing.read(costs)
             if (scores := path.with_name(STRESS)).exists():
                 found.stresses[result.key] = Stress.read(scores)
+            if (quality := path.with_name(OBSERVED)).exists():
+                found.observed[result.key] = Observed.read(quality)
+            if (shares := path.with_name(SENSITIVITY)).exists():
+                found.sensitivities[result.key] = Sensitivity.read(shares)
         except BenchError as error:
             found.problems.append(str(error))
     return found

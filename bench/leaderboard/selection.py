@@ -15,12 +15,13 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from bench.data.weights import is_hash
-from bench.leaderboard import stability
 from bench.leaderboard.entries import Entry, Published, means_of
+from bench.leaderboard.panels import stability
 from bench.leaderboard.staleness import Now, staleness
 from bench.leaderboard.statistics import FEWEST_SEEDS
 from bench.runs.privacy import private, without_folders
-from bench.runs.records import Result, Stress, Timing, first_fault
+from bench.runs.records import Observed, Result, Sensitivity, Stress, Timing
+from bench.sealed import first_fault
 
 Candidate = TypeVar("Candidate", list[Result], Entry)
 
@@ -31,6 +32,8 @@ def entries(
     timings: Mapping[str, Timing] | None = None,  # {key: costs}
     published: Mapping[tuple[str, str], Published] | None = None,  # {(task:track, row): figure}
     stresses: Mapping[str, Stress] | None = None,  # {key: scores under shifts}
+    observed: Mapping[str, Observed] | None = None,  # {key: task-based quality}
+    sensitivities: Mapping[str, Sensitivity] | None = None,  # {key: of the finding, by region}
 ) -> tuple[list[Entry], list[str]]:
     """One entry for every method and label on every track, in the order of names, and a line for each that fails."""
     newest = {result.key: result for result in sorted(results, key=attrgetter("date"))}
@@ -39,7 +42,8 @@ def entries(
     for name in sorted(methods):
         group = preferred(_split(methods[name], attrgetter("group")).values(), now)
         try:
-            found.append(_entry(group, timings or {}, published or {}, stresses or {}))
+            entry = _entry(group, timings or {}, published or {}, stresses or {})
+            found.append(entry.model_copy(update=_later(entry, observed or {}, sensitivities or {})))
         except ValidationError as error:
             task, track, method, label = name
             shown = f"{method}@{label}" if label else method
@@ -113,8 +117,19 @@ def merged(new: Entry, old: Entry) -> Entry:
     """A new entry with what the old one knows of the same runs: costs, and that it was verified."""
     if new.keys != old.keys or new.per_seed != old.per_seed or new.code != old.code:
         return new
-    timing, stress = new.timing or old.timing, new.stress or old.stress
-    return new.model_copy(update={"timing": timing, "stress": stress, "verified": old.verified, "renewed": old.renewed})
+    kept = {name: getattr(new, name) or getattr(old, name) for name in ("timing", "stress", "observed", "sensitivity")}
+    return new.model_copy(update={**kept, "verified": old.verified, "renewed": old.renewed})
+
+
+def _later(
+    entry: Entry, observed: Mapping[str, Observed], sensitivities: Mapping[str, Sensitivity]
+) -> dict[str, dict[str, Observed] | dict[str, Sensitivity] | None]:
+    """What was found out about the runs of an entry when they had ended, by seed."""
+    keys = entry.keys.items()
+    return {
+        "observed": {seed: observed[key] for seed, key in keys if key in observed} or None,
+        "sensitivity": {seed: sensitivities[key] for seed, key in keys if key in sensitivities} or None,
+    }
 
 
 def _trains(record: Result | Entry) -> bool:

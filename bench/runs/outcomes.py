@@ -18,9 +18,10 @@ from bench.contract.task import Track
 from bench.errors import BenchError
 from bench.runs import provenance
 from bench.runs.privacy import without_folders
-from bench.runs.records import Confidence, MetricInfo, Result, finished
+from bench.runs.records import Confidence, Result, finished
 from bench.runs.spec import Spec
 from bench.runs.store import whole_directory
+from bench.sealed import MetricInfo
 
 if TYPE_CHECKING:
     from bench.evaluation.curves import CurvePoint
@@ -87,6 +88,20 @@ def failed_result(spec: Spec, reason: str, seconds: float) -> Result:
     return make_result(spec, Outcome("failed", without_folders(reason)), seconds, {})
 
 
+def metric_infos(track: Track) -> dict[str, MetricInfo]:
+    """The declarations of a track's metrics, as records keep them."""
+    return {
+        metric.name: MetricInfo(
+            higher_is_better=metric.higher_is_better,
+            unit=metric.unit,
+            of=metric.of,  # type: ignore[arg-type]
+            options=dict(metric.options),
+            version=metric.version,
+        )
+        for metric in track.metrics
+    }
+
+
 def make_result(spec: Spec, outcome: Outcome, seconds: float, files: Mapping[str, str]) -> Result:
     """The record of a run; no method is imported for it."""
     track = track_of(spec)
@@ -119,16 +134,7 @@ def make_result(spec: Spec, outcome: Outcome, seconds: float, files: Mapping[str
         status=outcome.status,  # type: ignore[arg-type]
         reason=outcome.reason,
         primary=track.primary.name,
-        metrics={
-            m.name: MetricInfo(
-                higher_is_better=m.higher_is_better,
-                unit=m.unit,
-                of=m.of,  # type: ignore[arg-type]
-                options=dict(m.options),
-                version=m.version,
-            )
-            for m in track.metrics
-        },
+        metrics=metric_infos(track),
         per_image=evaluation.per_image if evaluation else {},
         groups=evaluation.groups if evaluation else {},
         test_images=outcome.splits.get("test", 0),

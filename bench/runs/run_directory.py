@@ -21,21 +21,30 @@ from bench.evaluation.curves import LOOKS_FOLDER, CurvePoint
 from bench.places import partial
 from bench.runs.outcomes import Outcome, make_result, track_of
 from bench.runs.privacy import private, without_folders
-from bench.runs.records import Result, Stress, Timing
+from bench.runs.records import Observed, Result, Sensitivity, Stress, Timing
 from bench.runs.spec import Spec
 from bench.runs.store import whole_directory
+from bench.sealed import Sealed
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 RESULT, TIMING, STRESS, TRACKED = "result.json", "timing.json", "stress.json", "tracked.json"
+OBSERVED, SENSITIVITY, SENSITIVITY_MAP = "observed.json", "sensitivity.json", "sensitivity.png"
+# records of a finished run
+ADDED: dict[str, type[Sealed]] = {
+    TIMING: Timing,
+    STRESS: Stress,
+    OBSERVED: Observed,
+    SENSITIVITY: Sensitivity,
+}
 TRACEBACK = "traceback.txt"
 RECONSTRUCTIONS = "reconstructions.npz"  # of the first test images, (C, H, W) or (C, D, H, W) each, by their names
 LOG = "log.txt"  # printed by the processes of a run on several devices: it may name anything, and stays here
 SPEC, CHOSEN, FAILURE = "spec.json", "chosen.json", "failure.json"
 TRANSIENT = (SPEC, CHOSEN, FAILURE)  # by which processes of one run talk
 LOCAL = (TRACKED, LOG, *TRANSIENT)  # of one machine alone
-OWN = (RESULT, TIMING, STRESS, *LOCAL)  # not among the files whose hashes a result holds
+OWN = (RESULT, *ADDED, SENSITIVITY_MAP, *LOCAL)  # not among the files whose hashes a result holds
 MAC = ("__MACOSX", ".DS_Store")  # files that macOS adds, beside those that begin with "._"
 
 
@@ -172,10 +181,8 @@ def whole(run_dir: Path) -> Result:
         check(run_dir, result, name)
     for name in sorted(set(present) - set(result.files) - set(OWN)):
         raise BenchError(f"{present[name]} is not among the files of the run. Move it out of the run directory.")
-    if TIMING in present:
-        Timing.read(present[TIMING])
-    if STRESS in present:
-        Stress.read(present[STRESS])
+    for name in present.keys() & ADDED.keys():
+        ADDED[name].read(present[name])
     return result
 
 

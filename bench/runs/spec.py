@@ -18,7 +18,7 @@ from bench.data.weights import by_hash, is_hash
 from bench.errors import BenchError
 from bench.runs import key, provenance
 from bench.runs.key import digest
-from bench.runs.records import Hash, Key, Label, Name, Record
+from bench.sealed import Hash, Key, Label, Name, Record
 
 if TYPE_CHECKING:
     from bench.contract.method import Method

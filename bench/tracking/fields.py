@@ -12,7 +12,8 @@ from typing import Any
 from bench.evaluation.curves import CurvePoint
 from bench.leaderboard.entries import means_of
 from bench.leaderboard.statistics import mean_interval
-from bench.runs.records import Result
+from bench.runs.records import Observed, Result, Sensitivity
+from bench.runs.run_directory import OBSERVED, RESULT, SENSITIVITY
 from bench.tracking.views import CURVES
 
 DIGITS = 4  # of a number in a table; the result holds it whole
@@ -41,6 +42,18 @@ def numbers(result: Result) -> dict[str, float]:
         values[name] = getattr(result, name)
     values |= {"training_seconds": result.training.get("seconds"), "tuning_seconds": result.tuning.get("seconds")}
     return {name: few_digits(value) for name, value in values.items() if value is not None}
+
+
+def later(run_dir: Path) -> dict[str, float]:
+    """What was found out about a finished run by its images or its finding: means."""
+    values = {}
+    if (run_dir / OBSERVED).exists():
+        seen = Observed.read(run_dir / OBSERVED)
+        values = {f"observer_{name}": seen.mean(name) for name in seen.truth}
+    if (run_dir / SENSITIVITY).exists():
+        shares = Sensitivity.read(run_dir / SENSITIVITY).inside.values()
+        values["sensitivity_inside"] = sum(shares) / len(shares)
+    return {name: few_digits(value) for name, value in values.items()}
 
 
 def few_digits(value: float) -> float:
@@ -118,8 +131,12 @@ def splits(result: Result, run_dir: Path) -> tuple[str, dict[str, int]]:
 
 
 def digest(run_dir: Path) -> str:
-    """The hash of the result of a run directory; "" where it has none."""
+    """The hash of the result of a run directory and of what was found out about it later; "" where it has none."""
     try:
-        return hashlib.sha256((run_dir / "result.json").read_bytes()).hexdigest()
+        found = hashlib.sha256((run_dir / RESULT).read_bytes())
     except OSError:
         return ""
+    for path in (run_dir / OBSERVED, run_dir / SENSITIVITY):
+        if path.exists():
+            found.update(path.read_bytes())
+    return found.hexdigest()

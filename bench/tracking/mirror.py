@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from bench.evaluation.curves import LOOKS_FOLDER, CurvePoint, Look
 from bench.places import runs
 from bench.runs.records import Result
+from bench.runs.run_directory import SENSITIVITY_MAP
 from bench.tracking import database, fields, views
 from bench.tracking.address import local, public, uri
 
@@ -57,7 +58,8 @@ def log(server: Server, result: Result, run_dir: Path, digest: str, comparison: 
 
 def fill(server: Server, run_id: str, result: Result, run_dir: Path, end: float, *, fresh: bool) -> None:
     server.params(run_id, fields.parameters(result))
-    scores = [CurvePoint(name, 0, end, value) for name, value in fields.numbers(result).items()]
+    numbers = fields.numbers(result) | fields.later(run_dir)
+    scores = [CurvePoint(name, 0, end, value) for name, value in numbers.items()]
     server.metrics(run_id, [*scores, *map(fields.shown, fields.curves(run_dir))])
     fingerprint, images = fields.splits(result, run_dir)
     track = f"{result.task}:{result.track}"
@@ -78,6 +80,8 @@ def key(section: str, name: str) -> str:
 def pictures(run_dir: Path) -> list[tuple[str, int, Path]]:
     """The pictures of a run directory by their keys and steps."""
     found = [(key(views.PICTURES, path.stem), 0, path) for path in sorted((run_dir / "pictures").glob("*.png"))]
+    if (picture := run_dir / SENSITIVITY_MAP).exists():
+        found.append((key(views.PICTURES, picture.stem), 0, picture))
     return found + looks(map(Look, sorted((run_dir / LOOKS_FOLDER).glob("*/*.png"))))
 
 

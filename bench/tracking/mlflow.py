@@ -8,7 +8,6 @@ alone, one that was live becomes whole, any other of its key is replaced. By def
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import re
 import shutil
@@ -24,7 +23,7 @@ from bench.errors import BenchError
 from bench.evaluation.curves import CurvePoint
 from bench.places import store
 from bench.runs.records import Result
-from bench.tracking import database, mirror, views
+from bench.tracking import database, fields, mirror, views
 from bench.tracking.address import (
     Away,
     available,
@@ -63,9 +62,8 @@ def log(run_dir: Path, comparison: str = "") -> str:
     Raises `BenchError` where MLflow is missing, or where the directory holds no readable result; `Away` where MLflow
     can't be reached.
     """
-    text = (run_dir / "result.json").read_bytes() if (run_dir / "result.json").exists() else b""
+    digest = fields.digest(run_dir)
     result = Result.read(run_dir / "result.json")
-    digest = hashlib.sha256(text).hexdigest()
     with session() as server:
         run_id = mirror.log(server, result, run_dir, digest, comparison)
     with suppress(OSError):  # a read-only directory: the next call asks MLflow instead

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from bench.runs.records import MetricInfo
+from bench.sealed import MetricInfo
 from tests.gpu_check import agreement, scores
 from tests.gpu_check.contract import rows_of
 from tests.gpu_check.report import FAILED, OK

@@ -6,7 +6,8 @@ import pytest
 from fabricate import failed, result
 
 from bench.errors import BenchError
-from bench.runs.records import Result, checksum, finished
+from bench.runs.records import Result, finished
+from bench.sealed import checksum
 
 
 @pytest.mark.parametrize("outcome", [result(), failed(), result(limit=6, label="few")])

@@ -4,8 +4,9 @@ import pytest
 from fabricate import result
 
 from bench.errors import BenchError
-from bench.leaderboard import board_rows, selection, stability
+from bench.leaderboard import board_rows, selection
 from bench.leaderboard.page import pages
+from bench.leaderboard.panels import stability
 from bench.runs.records import Stress, StressPoint
 
 POINTS = ("10", "25", "50")

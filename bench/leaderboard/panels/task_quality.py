@@ -1,0 +1,131 @@
+"""The ranking of a board's methods by their images beside their ranking by what a frozen observer finds in them.
+
+Both rank the same reconstructions, by the rules of `bench.leaderboard.ranking`. Two methods trade places where each
+ranking tells them apart, in opposite order. Each ranking calls two equal methods different in at most 5 % of boards;
+so a trade that is named is no noise in either of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from bench.leaderboard.entries import Entry
+from bench.leaderboard.ranking import Place, pairwise_p, ranking, told_apart
+from bench.leaderboard.statistics import FEWEST_GROUPS, PerSeed, group_means, shared_images
+from bench.runs.records import Observed
+from bench.sealed import MetricInfo
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, np.dtype[np.float64]]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One method: the means of both scores, and its places by them."""
+
+    name: str
+    image: float
+    by_image: Place
+    task: float
+    by_task: Place
+
+
+@dataclass(frozen=True)
+class Trade:
+    """A method that is better than others by the image, and worse by the task."""
+
+    name: str
+    others: list[str]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The methods that one observer has judged, in the order of their images."""
+
+    on: str  # the track whose images they are
+    images: int
+    image: str  # the metric of the image
+    task: str  # the metric of the finding
+    metrics: dict[str, MetricInfo]
+    truth: float  # the score of the finding in the true images
+    lines: list[Line]
+    trades: list[Trade]
+    left_out: list[str]  # judged by another observer
+
+
+def panel(entries: Sequence[Entry]) -> Panel | None:
+    """The panel of the ranked entries of one track; None where no observer has judged them."""
+    judged = {entry.name: entry.observed for entry in entries if entry.observed}
+    if not judged:
+        return None
+    lead = max((one for seeds in judged.values() for one in seeds.values()), key=lambda one: one.date)
+    kept = {
+        name: seeds for name, seeds in judged.items() if all(one.observer == lead.observer for one in seeds.values())
+    }
+    image = next(name for name, metric in lead.metrics.items() if metric.of == "image")
+    scores = {
+        metric: {name: of_metric(seeds, metric) for name, seeds in kept.items()} for metric in (image, lead.primary)
+    }
+    images, tasks = scores[image], scores[lead.primary]
+    places = {
+        name: ranking(found, lead.groups, lead.metrics[name].higher_is_better).places for name, found in scores.items()
+    }
+    lines = [
+        Line(name, average(images[name]), place, average(tasks[name]), places[lead.primary][name])
+        for name, place in places[image].items()
+    ]
+    return Panel(
+        on=lead.on,
+        images=len(lead.per_image),
+        image=image,
+        task=lead.primary,
+        metrics=lead.metrics,
+        truth=lead.truth[lead.primary],
+        lines=lines,
+        trades=trades(images, tasks, lead.groups, [lead.metrics[name].higher_is_better for name in scores]),
+        left_out=[name for name in judged if name not in kept],
+    )
+
+
+def of_metric(observed: dict[str, Observed], metric: str) -> PerSeed:
+    """``{seed: {image: value}}`` of one metric."""
+    return {
+        int(seed): {image: scores[metric] for image, scores in one.per_image.items()} for seed, one in observed.items()
+    }
+
+
+def average(scores: PerSeed) -> float:
+    means = [sum(images.values()) / len(images) for images in scores.values()]
+    return sum(means) / len(means)
+
+
+def trades(
+    first: dict[str, PerSeed], second: dict[str, PerSeed], groups: dict[str, str], higher_is_better: Sequence[bool]
+) -> list[Trade]:
+    """The methods that are better than others by the first scores, and worse by the second, in their order."""
+    names = list(first)
+    ways = [order(one, names, groups, higher) for one, higher in zip((first, second), higher_is_better, strict=True)]
+    found = []
+    for i, name in enumerate(names):
+        others = [other for j, other in enumerate(names) if ways[0][i, j] > 0 and ways[1][i, j] < 0]
+        if others:
+            found.append(Trade(name, others))
+    return found
+
+
+def order(scores: dict[str, PerSeed], names: Sequence[str], groups: dict[str, str], higher_is_better: bool) -> Array:
+    """For each pair of methods 1 where the first is told apart and better, -1 where it is worse, else 0."""
+    import numpy as np
+
+    images = shared_images(scores.values())
+    tables = [group_means(scores[name], groups, images) for name in names]
+    sizes = tables[0][1]
+    if len(sizes) < FEWEST_GROUPS:
+        return np.zeros((len(names), len(names)))
+    worth = np.array([table.mean(axis=0) @ sizes for table, _ in tables]) * (1 if higher_is_better else -1)
+    apart = told_apart(pairwise_p([table for table, _ in tables], sizes))
+    return np.sign(worth[:, None] - worth) * apart

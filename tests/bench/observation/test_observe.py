@@ -1,0 +1,99 @@
+"""An observer that knows the finding judges images by what is left of it in them."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+import toy
+
+from bench import Method
+from bench.contract import registry
+from bench.contract.method import Estimate
+from bench.contract.task import Observer
+from bench.observation import observe as module
+from bench.observation.observe import identity, observe, seen
+
+OBSERVER = Observer("toy:finding", "test_observe:knowing", "halves", {"sigma": 1e-6})
+
+
+class Knowing(torch.nn.Module):
+    """It knows that the finding is where an image is bright."""
+
+    def __init__(self):
+        super().__init__()
+        self.level = torch.nn.Parameter(torch.tensor(0.5), requires_grad=False)
+
+    def forward(self, x):
+        return torch.sigmoid(200 * (x - self.level))
+
+
+class Whole(Method):
+    def forward(self, y, physics):
+        return y
+
+
+class Blurred(Method):
+    def forward(self, y, physics):
+        padded = torch.nn.functional.pad(y, (3, 3, 3, 3), mode="replicate")
+        return Estimate(image=torch.nn.functional.avg_pool2d(padded, 7, stride=1))
+
+
+class Seeing(Whole):
+    sees_truth = True
+
+
+@pytest.fixture(autouse=True)
+def _knowing(toys, monkeypatch):
+    resolve = registry.resolve
+    ours = {OBSERVER.network: lambda weights: Knowing()}
+    monkeypatch.setattr(registry, "resolve", lambda name: ours[name] if name in ours else resolve(name))
+
+
+def scores(method, **options):
+    observer = replace(OBSERVER, options=options) if options else OBSERVER
+    found = observe(method, observer, accelerator="cpu", seed=0, report=lambda stage: None)
+    means = {
+        name: sum(one[name] for one in found.evaluation.per_image.values()) / len(found.evaluation.per_image)
+        for name in ("overlap", "psnr")
+    }
+    return found, means
+
+
+def test_a_true_image_shows_all_and_a_blurred_or_noisy_one_less():
+    whole, best = scores(Whole())
+    assert best["overlap"] == 1.0
+    assert whole.truth["overlap"] == 1.0
+    assert set(whole.truth) == {"overlap", "ordered"}  # of the finding alone
+    blurred, less = scores(Blurred())
+    assert less["overlap"] < 0.99 < best["overlap"]
+    assert less["psnr"] < best["psnr"]
+    assert blurred.truth == whole.truth
+    assert scores(Whole(), sigma=0.3)[1]["overlap"] < less["overlap"]
+    assert scores(Seeing(), sigma=0.3)[1]["overlap"] == 1.0
+
+
+def test_images_are_the_ones_of_the_observers_track_in_the_scan_of_the_other():
+    track = seen(replace(OBSERVER, options={"sigma": 0.25}))
+    assert (track.id, track.options["sigma"]) == ("toy:finding", 0.25)
+    found, _ = scores(Whole())
+    assert list(found.evaluation.per_image) == [f"test-{i}" for i in range(5)]
+    assert found.evaluation.groups["test-0"] == "test-0"
+
+
+def test_scores_can_be_compared_where_weights_and_images_are_the_same():
+    network, other = Knowing(), Knowing()
+    other.level.data += 0.1
+    own = identity(network, toy.FINDING)
+    assert own == identity(Knowing(), toy.FINDING)
+    assert own != identity(other, toy.FINDING)
+    assert scores(Whole())[0].observer == scores(Blurred())[0].observer
+    assert own != identity(network, replace(toy.FINDING, options={"sigma": 0.2}))
+    assert own == identity(network, replace(toy.FINDING, title="Other words"))
+
+
+def test_an_observer_moves_no_score_of_its_track():
+    with_observer = replace(toy.MINI, observer=OBSERVER, region="somewhere")
+    assert with_observer.scored(learned=True) == toy.MINI.scored(learned=True)
+    assert json.dumps(with_observer.scored(learned=False))
+    assert module.Truth.sees_truth
