@@ -53,8 +53,11 @@ class ObserverNetwork(nn.Module):
 
 
 def convolutions(before: int, after: int) -> nn.Module:
-    pair = nn.Conv2d(before, after, 3, padding=1), nn.Conv2d(after, after, 3, padding=1)
-    return nn.Sequential(pair[0], nn.ReLU(), pair[1], nn.ReLU())
+    """Two convolutions, each with batch normalisation and a rectifier."""
+    layers: list[nn.Module] = []
+    for channels in (before, after):
+        layers += [nn.Conv2d(channels, after, 3, padding=1, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
+    return nn.Sequential(*layers)
 
 
 def frozen(weights: str) -> ObserverNetwork:
