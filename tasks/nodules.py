@@ -91,6 +91,7 @@ LUNG = replace(
     options={"size": 128, "views": 48, "arc": 180, "photons": 4e4, "field": 40.0, "train": 400},
     data=("msd-lung10",),
     split_unit="patient",
+    region="",  # lung is black here, and so is all around the body
     citation="Antonelli et al., The Medical Segmentation Decathlon, Nature Communications 13, 2022",
 )
 
