@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.contract.task import Budget, Images, Metric, Problem, Task, Track
+from bench.contract.task import Budget, Images, Metric, Observer, Problem, Task, Track
 from bench.errors import BenchError
 
 if TYPE_CHECKING:
@@ -38,6 +38,30 @@ def ordered(records) -> float:
     """A score of a set: of pairs of images, the share whose brightest probabilities have the order of their targets."""
     pairs = [(a, b) for a in records for b in records if a[1] > b[1]]
     return sum(a[0] > b[0] for a, b in pairs) / len(pairs) if pairs else 0.5
+
+
+def knowing(weights: str):
+    """An observer that knows where the finding is: where an image is brighter than its level."""
+    import torch
+
+    class Knowing(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.level = torch.nn.Parameter(torch.tensor(float(weights)), requires_grad=False)
+
+        def forward(self, x):
+            return torch.sigmoid(200 * (x - self.level))
+
+    return Knowing()
+
+
+def left(x, target):
+    """The left quarter of an image, as a region."""
+    import torch
+
+    mask = torch.zeros(x.shape[-2:], dtype=torch.bool)
+    mask[:, : x.shape[-1] // 4] = True
+    return mask
 
 
 def open_track(track: Track) -> Problem:
@@ -88,7 +112,8 @@ def track(name: str, **changes: Any) -> Track:
     return Track(**(declared | changes))
 
 
-MINI = track("mini")
+OBSERVER = Observer("toy:finding", "toy:knowing", "0.5", {"sigma": 1e-6})
+MINI = track("mini", observer=OBSERVER)
 SIMULATED = track("mini", training={"simulated": True})  # on the device of the training
 EXACT = track("exact", options={"sigma": 0.0}, budget=Budget(trials=3, images=2, steps=10, batch=4))
 ABSENT = track("absent")
@@ -100,6 +125,7 @@ FINDING = track(
         *MINI.metrics,
     ),
     classes=1,
+    region="toy:left",
 )
 TASK = Task("toy", "Toys", (MINI, EXACT, ABSENT, FINDING), open_track)
 

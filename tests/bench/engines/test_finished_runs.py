@@ -7,7 +7,7 @@ from bench.engines import finished_runs
 from bench.errors import BenchError
 from bench.places import runs
 from bench.runs import run_directory
-from bench.runs.records import Stress, Timing
+from bench.runs.records import Observed, Sensitivity, Stress, Timing
 
 
 @pytest.fixture
@@ -39,6 +39,38 @@ def test_scores_under_shifts_are_those_of_the_finished_run(folder, lines):
     kept = result.hyperparameters["factor"]
     assert all(v == pytest.approx(100 * kept, abs=0.1) for v in stress.shifts["structure"][0].per_image.values())
     assert "16 of 16 points have scores" in lines[-1] or "14 of 14 points have scores" in lines[-1]
+
+
+def test_images_are_judged_by_the_observer_of_their_track(folder, lines):
+    before = (folder / "result.json").read_bytes()
+    assert finished_runs.observe_runs(["toy:mini"], [], again=False, report=lines.append) == 0
+    observed, result = Observed.read(folder / "observed.json"), run_directory.whole(folder)
+    assert (observed.on, observed.primary) == ("toy:finding", "overlap")
+    assert set(observed.per_image) == set(result.per_image)
+    assert observed.truth["overlap"] == 1.0 > observed.mean("overlap")  # it shrinks images
+    assert (folder / "result.json").read_bytes() == before
+    with pytest.raises(BenchError, match="toy:exact declares no observer"):
+        finished_runs.observe_runs(["toy:exact"], [], again=False)
+    assert finished_runs.map_runs(["toy:mini"], [], again=False, report=lines.append) == 1
+    assert "toy:mini declares no region" in lines[-1]
+
+
+def test_findings_are_mapped(go, tmp_path, lines):
+    body = """
+    returns = ("finding",)
+
+    def forward(self, y, physics):
+        return Estimate(finding=torch.sigmoid(y.cumsum(-1).flip(-1)))
+"""
+    assert go(toy.method_file(tmp_path, "finder", body), tracks=("toy:finding",)) == 0
+    assert finished_runs.map_runs(["toy:finding"], [], again=False, report=lines.append) == 0
+    (folder,) = runs().glob("[0-9a-f]*")
+    shares = Sensitivity.read(folder / "sensitivity.json")
+    assert shares.region == "left"
+    assert set(shares.area.values()) == {0.25}
+    assert all(0.25 < share < 1 for share in shares.inside.values())  # the left moves all to its right
+    assert (folder / "sensitivity.png").exists()
+    run_directory.whole(folder)
 
 
 def test_what_cannot_be_used_again_is_one_line(folder, lines, store):

@@ -8,24 +8,8 @@ import torch
 import toy
 
 from bench import Method
-from bench.contract import registry
 from bench.contract.method import Estimate
-from bench.contract.task import Observer
-from bench.observation import observe as module
 from bench.observation.observe import identity, observe, seen
-
-OBSERVER = Observer("toy:finding", "test_observe:knowing", "halves", {"sigma": 1e-6})
-
-
-class Knowing(torch.nn.Module):
-    """It knows that the finding is where an image is bright."""
-
-    def __init__(self):
-        super().__init__()
-        self.level = torch.nn.Parameter(torch.tensor(0.5), requires_grad=False)
-
-    def forward(self, x):
-        return torch.sigmoid(200 * (x - self.level))
 
 
 class Whole(Method):
@@ -39,15 +23,11 @@ class Blurred(Method):
         return Estimate(image=torch.nn.functional.avg_pool2d(padded, 7, stride=1))
 
 
-@pytest.fixture(autouse=True)
-def _knowing(toys, monkeypatch):
-    resolve = registry.resolve
-    ours = {OBSERVER.network: lambda weights: Knowing()}
-    monkeypatch.setattr(registry, "resolve", lambda name: ours[name] if name in ours else resolve(name))
+pytestmark = pytest.mark.usefixtures("toys")
 
 
 def scores(method, **options):
-    observer = replace(OBSERVER, options=options) if options else OBSERVER
+    observer = replace(toy.OBSERVER, options=options) if options else toy.OBSERVER
     found = observe(method, observer, accelerator="cpu", seed=0, report=lambda stage: None)
     means = {
         name: sum(one[name] for one in found.evaluation.per_image.values()) / len(found.evaluation.per_image)
@@ -69,7 +49,7 @@ def test_a_true_image_shows_all_and_a_blurred_or_noisy_one_less():
 
 
 def test_images_are_the_ones_of_the_observers_track_in_the_scan_of_the_other():
-    track = seen(replace(OBSERVER, options={"sigma": 0.25}))
+    track = seen(replace(toy.OBSERVER, options={"sigma": 0.25}))
     assert (track.id, track.options["sigma"]) == ("toy:finding", 0.25)
     found, _ = scores(Whole())
     assert list(found.evaluation.per_image) == [f"test-{i}" for i in range(5)]
@@ -77,10 +57,9 @@ def test_images_are_the_ones_of_the_observers_track_in_the_scan_of_the_other():
 
 
 def test_scores_can_be_compared_where_weights_and_images_are_the_same():
-    network, other = Knowing(), Knowing()
-    other.level.data += 0.1
+    network, other = toy.knowing("0.5"), toy.knowing("0.6")
     own = identity(network, toy.FINDING)
-    assert own == identity(Knowing(), toy.FINDING)
+    assert own == identity(toy.knowing("0.5"), toy.FINDING)
     assert own != identity(other, toy.FINDING)
     assert scores(Whole())[0].observer == scores(Blurred())[0].observer
     assert own != identity(network, replace(toy.FINDING, options={"sigma": 0.2}))
@@ -88,7 +67,6 @@ def test_scores_can_be_compared_where_weights_and_images_are_the_same():
 
 
 def test_an_observer_moves_no_score_of_its_track():
-    with_observer = replace(toy.MINI, observer=OBSERVER, region="somewhere")
-    assert with_observer.scored(learned=True) == toy.MINI.scored(learned=True)
-    assert json.dumps(with_observer.scored(learned=False))
-    assert module.Truth.sees_truth
+    without = replace(toy.MINI, observer=None, region="")
+    assert without.scored(learned=True) == toy.MINI.scored(learned=True)
+    assert json.dumps(toy.MINI.scored(learned=False))

@@ -1,7 +1,5 @@
 """The map of a finding is the derivative that a closed form gives, for networks and for anything else."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -9,14 +7,12 @@ import toy
 from PIL import Image
 
 from bench import Method
-from bench.contract import registry
 from bench.contract.method import Estimate
 from bench.errors import BenchError
 from bench.observation.sensitivity_map import CELLS, CONTRAST, cells, direction, save, sensitivity_maps
 
 CPU = torch.device("cpu")
-LEFT = torch.zeros(toy.SIZE, toy.SIZE, dtype=torch.bool)
-LEFT[:, : toy.SIZE // 4] = True
+LEFT = toy.left(torch.zeros(toy.SIZE, toy.SIZE), None)
 
 
 class Focused(Method):
@@ -46,14 +42,7 @@ class Constant(Focused):
         return Estimate(finding=torch.full_like(y, 0.5))
 
 
-@pytest.fixture(autouse=True)
-def _left(monkeypatch):
-    resolve = registry.resolve
-    monkeypatch.setattr(registry, "resolve", lambda name: (lambda x, t: LEFT) if name == "left" else resolve(name))
-
-
-def maps(method, track=None):
-    track = track or replace(toy.FINDING, region="left")
+def maps(method, track=toy.FINDING):
     return list(sensitivity_maps(method, track, toy.open_track(track), 0, CPU))
 
 
@@ -105,8 +94,8 @@ def test_a_complex_object_changes_along_its_phase():
 
 
 def test_what_has_no_map_is_one_line():
-    with pytest.raises(BenchError, match="toy:finding declares no region"):
-        maps(Focused(), toy.FINDING)
+    with pytest.raises(BenchError, match="toy:mini declares no region"):
+        maps(Focused(), toy.MINI)
 
     class Bare(Method):
         def forward(self, y, physics):
