@@ -2,7 +2,8 @@
 
 `region` chooses the scored part (real part, magnitude, mask); `image` and `qsm` are the functions behind the names.
 `segmentation` scores the label map of one image, `detection` the lesions found in a set of images. `calibration` scores
-the standard deviation that an estimate may hold, for every track, and no rank depends on it.
+the standard deviation that an estimate may hold, for every track, and no rank depends on it. `anatomy` finds the region
+that a finding should come from.
 
 A score is a finite number for every finite image, also where the formula divides by zero:
 

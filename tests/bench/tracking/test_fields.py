@@ -1,4 +1,4 @@
-"""What is found out about a finished run later reaches MLflow: the run counts as changed, with new numbers and a map."""
+"""What is found out later about a finished run reaches MLflow: it counts as changed, with new numbers and a map."""
 
 from fabricate import png, result, run_directory
 

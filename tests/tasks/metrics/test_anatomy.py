@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from bench.contract import registry
 from tasks.metrics.anatomy import FIELD, LARGEST, lungs, tissues
 from tasks.phantoms.shapes import coarsen
 from tasks.phantoms.thorax import thorax
@@ -13,6 +14,12 @@ SIDE = 96
 def ellipse(row, column, tall, wide):
     y, x = np.mgrid[:SIDE, :SIDE]
     return ((y - row) / tall) ** 2 + ((x - column) / wide) ** 2 <= 1
+
+
+def test_regions_that_tracks_declare_are_functions_here():
+    declared = {track.region for track in registry.all_tracks() if track.region}
+    assert {registry.resolve(name) for name in declared} == {lungs, tissues}
+    assert all(track.classes for track in registry.all_tracks() if track.region)
 
 
 def test_lungs_are_the_air_inside_of_the_body_with_what_lies_in_them():
