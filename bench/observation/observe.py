@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -66,7 +67,9 @@ def observe(method: Method, observer: Observer, *, accelerator: str, seed: int, 
 
     def scores(shown: Method, track: Track) -> Evaluation:
         reading = Observing(shown, network).eval()
-        return evaluate(reading, track, problem, accelerator=accelerator, seed=seed, report=report)[0]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the run has kept those of its method
+            return evaluate(reading, track, problem, accelerator=accelerator, seed=seed, report=report)[0]
 
     metrics = tuple(metric for metric in track.metrics if metric.of == "finding")
     best = scores(Truth(), replace(track, metrics=metrics)).per_image
