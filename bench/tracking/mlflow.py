@@ -255,7 +255,7 @@ class Server:
         for key, step, path in shown:
             if (key, step) not in known:
                 with Image.open(path) as picture:
-                    sheets[key, step] = views.folded(picture)
+                    sheets[key, step] = views.folded(picture.copy())  # the file is closed below
                 self.client.log_image(run_id, sheets[key, step], key=key, step=step)
         with tempfile.TemporaryDirectory() as folder:
             for key, step, name in self.images(run_id) if sheets else ():

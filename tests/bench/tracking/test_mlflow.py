@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from fabricate import failed, result, run_directory
+from fabricate import failed, png, result, run_directory
 
 from bench.errors import BenchError
 from bench.leaderboard.statistics import mean_interval
-from bench.runs.records import Result
+from bench.runs.records import Result, Sensitivity
 from bench.tracking import address, dashboard
 from bench.tracking import mlflow as tracking
 from bench.tracking.mirror import tracked
@@ -243,3 +243,18 @@ def test_logging_says_nothing_on_the_terminal(store):
     code = f"from pathlib import Path; from bench.tracking import mlflow; mlflow.log(Path({str(folder)!r}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("", "")
+
+
+def test_a_map_that_is_made_later_comes_among_the_pictures(store, client, runs_of):
+    folder = run_directory(store / "runs", result("later"))
+    tracking.log(folder)
+    (folder / "sensitivity.png").write_bytes(png(30, 40))
+    shares = {"a": 0.5, "b": 0.25}
+    more = Sensitivity(region="lungs", inside=shares, area=shares, device="cpu", commit="c", date="2026-03-01T11:00:00")
+    (folder / "sensitivity.json").write_text(more.to_json())
+    assert not tracked(folder)
+    run = client.get_run(tracking.log(folder))
+    assert tracked(folder)
+    assert run.data.metrics["sensitivity_inside"] == 0.375
+    assert any("sensitivity" in path.name for path in (files_of(run) / "images").iterdir())
+    assert len(runs_of("tags.`bench.kind` = 'run'")) == 1
