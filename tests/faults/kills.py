@@ -101,6 +101,14 @@ def two_commands(world: World, tally: Tally, rng: random.Random) -> None:
     recover(world, tally, kind, store, before)
 
 
+def words_of(process: psutil.Process) -> str:
+    """The command line of a process; "" of one that has ended meanwhile."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
 def server(world: World, tally: Tally, rng: random.Random) -> None:
     """A real command, of which the server of processes, the command or its whole group is killed."""
     store = world.new_store()
@@ -116,7 +124,7 @@ def server(world: World, tally: Tally, rng: random.Random) -> None:
         time.sleep(0.05)
     time.sleep(rng.uniform(0, world.seconds))
     family = process.children(recursive=True) if started.poll() is None else []
-    servers = [one for one in family if "forkserver" in " ".join(one.cmdline())][:1]
+    servers = [one for one in family if "forkserver" in words_of(one)][:1]
     targets = {"server": servers, "command": [process], "group": [process, *family]}[whom]
     tally.inject(kind)
     for one in targets:
