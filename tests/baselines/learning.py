@@ -2,6 +2,8 @@
 
 import torch
 from deepinv.physics import BlurFFT
+from pytorch_lightning import Trainer
+from torch.utils.data import DataLoader
 
 
 def box_blur(side):
@@ -28,3 +30,16 @@ def assert_learns_one_image(method, rate, share):
         loss.backward()
         optimizer.step()
     assert losses[-1] < share * losses[0]
+
+
+def fit(method, batches):
+    """Train a method on batches (x, y, physics), one step each, by Lightning."""
+    trainer = Trainer(
+        accelerator="cpu",
+        max_epochs=1,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    trainer.fit(method, DataLoader(batches, collate_fn=lambda items: items[0]))

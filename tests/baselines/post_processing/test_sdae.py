@@ -3,9 +3,7 @@
 import pytest
 import torch
 from deepinv.physics import Denoising
-from learning import assert_equivariant_to_the_unit, box_blur
-from pytorch_lightning import Trainer
-from torch.utils.data import DataLoader
+from learning import assert_equivariant_to_the_unit, box_blur, fit
 
 from baselines.post_processing.sdae import SDAE, average, patches
 
@@ -98,18 +96,6 @@ def test_layers_learn_one_after_another_and_then_together():
     assert losses[quarter - 1] < losses[0]
     assert losses[2 * quarter - 1] < losses[quarter]
     assert losses[-1] < 0.8 * losses[2 * quarter]
-
-
-def fit(method, batches):
-    trainer = Trainer(
-        accelerator="cpu",
-        max_epochs=1,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
-    trainer.fit(method, DataLoader(batches, collate_fn=lambda items: items[0]))
 
 
 def test_equivariant_to_the_unit():

@@ -3,9 +3,7 @@
 import pytest
 import torch
 from deepinv.physics import Denoising
-from learning import assert_equivariant_to_the_unit, box_blur
-from pytorch_lightning import Trainer
-from torch.utils.data import DataLoader
+from learning import assert_equivariant_to_the_unit, box_blur, fit
 
 from baselines.post_processing.wgan import WGAN, Critic, perception
 
@@ -107,18 +105,6 @@ def test_the_generator_nears_the_true_image_in_its_features_and_the_critic_keeps
 
 def flat(network):
     return torch.cat([parameter.detach().flatten() for parameter in network.parameters()])
-
-
-def fit(method, batches):
-    trainer = Trainer(
-        accelerator="cpu",
-        max_epochs=1,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
-    trainer.fit(method, DataLoader(batches, collate_fn=lambda items: items[0]))
 
 
 def test_it_does_not_depend_on_the_unit():
