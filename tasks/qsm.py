@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 FIELD_OF_VIEW = 192.0  # mm, the side of a phantom
 B0 = (0.0, 0.0, 1.0)
 GAIN = 1.2  # of the susceptibility of training phantoms
-JOIN_EVERY = 250  # training samples: a new phantom takes ten seconds
+JOIN_EVERY = 250  # training samples: a new phantom takes four seconds
 # ppm, ppm rms and voxels; measured against the reference of the challenge's volume
 FIELD_ERROR = {"white": 0.0033, "smooth": 0.005, "widths": (1.0, 2.0)}
 TKD = {"threshold": Float(0.02, 0.6)}
@@ -137,7 +137,7 @@ CHALLENGE = Track(
     # Half an hour of a U-Net on one GPU at 5 steps/s, which nobody has measured yet
     budget=Budget(trials=12, images=2, steps=8_000, batch=2, seconds=6 * 3600, validation=8),
     training_version=2,
-    training={"phantoms": {"train": 64, "val": 8}},  # 0.8 GB in the cache; each takes ten seconds to make
+    training={"phantoms": {"train": 64, "val": 8}},  # 0.8 GB in the cache; each takes four seconds to make
     options={"size": 96, "field_error": FIELD_ERROR, "phantoms": {"train": 12, "val": 2}},
     modality="qsm",
     dims=3,

@@ -14,7 +14,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.phantoms.shapes import Array, Numbers, coverage, ellipsoid, grid, paint, smooth_field, stroke
+from tasks.phantoms.shapes import Array, Numbers, Spots, coverage, ellipsoid, grid, paint, smooth_field, stroke
 
 FLUID, GREY, WHITE, CALLOSUM, VEIN = 0.0, 0.02, -0.03, -0.045, 0.32
 # Nucleus -> (ppm, centre, radii, turn); mirrored from the right (positive) side
@@ -38,6 +38,7 @@ def head(seed: int, index: int, size: int = 96) -> tuple[Array, NDArray[np.bool_
     scale = rng.uniform(0.94, 1.06, 3)
     points = [axis / s + 0.016 * smooth_field(rng, shape, 0.15) for axis, s in zip(grid(*shape), scale, strict=True)]
     x, _, z = points
+    spots = Spots(points)
 
     cerebrum = ellipsoid(points, (0, 0, 0.12), (0.68, 0.84, 0.62))
     base = ellipsoid(points, (0, -0.42, -0.45), (0.46, 0.34, 0.25))
@@ -52,15 +53,15 @@ def head(seed: int, index: int, size: int = 96) -> tuple[Array, NDArray[np.bool_
     paint(chi, WHITE, coverage(stem, 2 * pixel))
     callosum = np.abs(ellipsoid(points, (0, 0.02, 0.06), (0.3, 0.33, 0.2))) - 0.028
     paint(chi, CALLOSUM, coverage(np.maximum(np.maximum(callosum, np.abs(x) - 0.22), 0.1 - z), pixel))
-    _ventricles(chi, rng, points)
-    _nuclei(chi, rng, points)
+    _ventricles(chi, rng, spots)
+    _nuclei(chi, rng, spots)
     chi *= 1 + 0.15 * smooth_field(rng, shape, 0.05)
     chi += 0.006 * smooth_field(rng, shape, 0.12) + TEXTURE * smooth_field(rng, shape, GRAIN)
     paint(chi, VEIN * rng.uniform(0.85, 1.15), _veins(rng, size, scale))
     for _ in range(rng.poisson(0.7)):  # a bleed is paramagnetic, a calcification diamagnetic
         at = rng.uniform((-0.4, -0.5, -0.1), (0.4, 0.5, 0.5))
-        spot = ellipsoid(points, at, rng.uniform(0.015, 0.04, 3))
-        paint(chi, rng.choice([0.5, 0.3, -0.25]), coverage(spot, 1.5 * pixel))
+        radii = rng.uniform(0.015, 0.04, 3)
+        spots.paint(chi, rng.choice([0.5, 0.3, -0.25]), at, radii, width=1.5 * pixel)
     return chi * mask, mask
 
 
@@ -77,7 +78,7 @@ def _folded(rng: np.random.Generator, points: list[Array], depth: Array, gyrated
     return np.minimum(depth, np.minimum(sulci, fissure) - SULCUS)
 
 
-def _ventricles(chi: Array, rng: np.random.Generator, points: list[Array]) -> None:
+def _ventricles(chi: Array, rng: np.random.Generator, spots: Spots) -> None:
     width = 2 / len(chi)
     age = rng.uniform(0.8, 1.5)
     parts: list[tuple[Sequence[float], Sequence[float], float]] = [((0, -0.05, 0.0), (0.016 * age, 0.13, 0.08), 0.0)]
@@ -88,21 +89,17 @@ def _ventricles(chi: Array, rng: np.random.Generator, points: list[Array]) -> No
             ((side * 0.17, -0.3, 0.08), (0.045 * age, 0.16, 0.09), side * -0.45),
         ]
     for centre, radii, turn in parts:
-        paint(chi, FLUID, coverage(ellipsoid(points, centre, radii, turn), width))
+        spots.paint(chi, FLUID, centre, radii, turn, width=width)
 
 
-def _nuclei(chi: Array, rng: np.random.Generator, points: list[Array]) -> None:
+def _nuclei(chi: Array, rng: np.random.Generator, spots: Spots) -> None:
     iron = rng.uniform(0.75, 1.25)  # grows with age
     for ppm, centre, radii, turn in NUCLEI.values():
         value = ppm * iron * rng.uniform(0.88, 1.12)
         for side in (-1, 1):
             at = np.array([side * centre[0], *centre[1:]]) + rng.normal(0, 0.008, 3)
             size = np.array(radii) * rng.uniform(1.0, 1.3, 3)
-            paint(
-                chi,
-                value * rng.uniform(0.96, 1.04),
-                coverage(ellipsoid(points, at, size, -side * turn), 2.5 / len(chi)),
-            )
+            spots.paint(chi, value * rng.uniform(0.96, 1.04), at, size, -side * turn, width=2.5 / len(chi))
 
 
 def _veins(rng: np.random.Generator, size: int, scale: Array) -> Array:

@@ -41,6 +41,36 @@ def paint(image: Array, value: Array | float, cover: Array) -> None:
     image += cover * (value - image)
 
 
+class Spots:
+    """Paints small ellipsoids with the bits of `paint`, in the time of the box that they fill.
+
+    ``points``: the coordinates of the pixels, one array a dimension, which a smooth field may have warped.
+    """
+
+    def __init__(self, points: Sequence[Array]) -> None:
+        self.points = points
+        others = [tuple(k for k in range(len(points)) if k != axis) for axis in range(len(points))]
+        self.low = [x.min(other) for x, other in zip(points, others, strict=True)]
+        self.high = [x.max(other) for x, other in zip(points, others, strict=True)]
+
+    def paint(
+        self, image: Array, value: float, centre: Numbers, radii: Numbers, angle: float = 0.0, *, width: float
+    ) -> None:
+        """`paint` ``value`` where the `coverage` by an `ellipsoid`, at pixels of size ``width``, is not zero."""
+        # At a distance of width / 2 the coverage ends: a distance is at least (value - 1) times the smallest radius.
+        reach = np.array(radii) * (1 + 0.51 * width / min(radii))
+        cos, sin = np.cos(angle), np.sin(angle)
+        reach[:2] = np.hypot(cos * reach[0], sin * reach[1]), np.hypot(sin * reach[0], cos * reach[1])
+        inside = [
+            np.flatnonzero((high >= c - r) & (low <= c + r))
+            for low, high, c, r in zip(self.low, self.high, centre, reach, strict=True)
+        ]
+        if all(len(found) for found in inside):
+            box = tuple(slice(found[0], found[-1] + 1) for found in inside)
+            distance = ellipsoid([x[box] for x in self.points], centre, radii, angle)
+            paint(image[box], value, coverage(distance, width))
+
+
 def smooth_field(rng: np.random.Generator, shape: Sequence[int], scale: float) -> Array:
     """A periodic Gaussian field of mean zero and unit variance: white noise under a Gaussian of width ``scale``.
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tasks.phantoms.shapes import coarsen, coverage, ellipsoid, grid, smooth_field, stroke
+from tasks.phantoms.shapes import Spots, coarsen, coverage, ellipsoid, grid, paint, smooth_field, stroke
 
 
 def test_coarsen_averages_blocks():
@@ -20,6 +20,21 @@ def test_coverage_of_an_ellipsoid_is_its_volume():
     points = grid(64, 64, 64)
     volume = coverage(ellipsoid(points, (0.1, 0, -0.1), radii, 0.4), 2 / 64).sum() * (2 / 64) ** 3
     assert volume == pytest.approx(4 / 3 * np.pi * np.prod(radii), rel=2e-3)
+
+
+@pytest.mark.parametrize("shape", [(40, 48), (32, 24, 40)])
+def test_a_spot_has_the_bits_of_the_whole_grid(shape):
+    rng = np.random.default_rng(3)
+    points = [axis + 0.05 * smooth_field(rng, shape, 0.2) for axis in grid(*shape)]
+    spots, dims = Spots(points), len(shape)
+    boxed = rng.random(shape)
+    whole = boxed.copy()
+    for _ in range(60):  # some stand across the edge of the grid, some outside of it, some between its pixels
+        value, angle, width = rng.standard_normal(), rng.uniform(-4, 4), rng.uniform(0.02, 0.15)
+        centre, radii = rng.uniform(-1.3, 1.3, dims), rng.uniform(0.005, 0.4, dims)
+        spots.paint(boxed, value, centre, radii, angle, width=width)
+        paint(whole, value, coverage(ellipsoid(points, centre, radii, angle), width))
+    np.testing.assert_array_equal(boxed, whole)
 
 
 @pytest.mark.parametrize("radius", [0.1, 0.004])
