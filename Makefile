@@ -17,10 +17,10 @@ YARDSTICKS := $(VENV)/.yardsticks
 
 demo: $(STAMP)
 	@status=0; \
-	$(BIN)/bench run '*:mini' -m direct -m tv -m unet || status=$$?; \
+	$(BIN)/bench run denoising deblurring inpainting ct mri qsm -m direct -m tv -m unet || status=$$?; \
 	$(BIN)/bench run ct mri -m learned_primal_dual || status=$$?; \
 	$(BIN)/bench run mri -m varnet || status=$$?; \
-	$(BIN)/bench run nodules -m oracle -m two_stage || status=$$?; \
+	$(BIN)/bench run tissue -m oracle -m two_stage || status=$$?; \
 	$(BIN)/bench board --boards .bench/leaderboards; \
 	echo; echo "Review the runs:  $(BIN)/bench ui   then open http://127.0.0.1:5000, which lists the tracks"; \
 	exit $$status
