@@ -46,15 +46,12 @@ def main() -> int:
         (disk.small_file_system, 1),
         (damage.scratch, 1),
         (kills.two_commands, 1),
+        (kills.server, 1),
+        (ranks.rank, 1),
+        (mirror.killed_while_tracking, 2),
+        (mirror.damaged_database, 1),
+        (mirror.bad_server, 1),
     ]
-    if not options.quick:
-        often += [
-            (kills.server, 1),
-            (ranks.rank, 1),
-            (mirror.killed_while_tracking, 2),
-            (mirror.damaged_database, 1),
-            (mirror.bad_server, 1),
-        ]
     start = time.monotonic()
     root = Path(tempfile.mkdtemp(prefix="faults-"))
     tally = Tally()
@@ -89,7 +86,6 @@ def parser() -> argparse.ArgumentParser:
     found = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     found.add_argument("--seconds", type=float, default=SECONDS, help="begin no fault after so many seconds")
     found.add_argument("--seed", type=int, default=0)
-    found.add_argument("--quick", action="store_true", help="without real commands and without MLflow")
     found.add_argument("--table", type=Path, help="write the table to this file")
     return found
 
