@@ -5,6 +5,9 @@ x is attenuation in 1/cm, y is post-log. Measurements are made from an image of 
 Emission tomography shares the operator: x is activity, here proportional to the attenuation, and y counts per ray
 over the counts that an activity of one yields per cm.
 
+`mini-metal` counts photons of many energies (`tasks.physics.xray`); the hardening by water is undone in y, and A is the
+usual one. x ends at 3071 HU, as 12-bit images do, and so does metal in it.
+
 `ellipses` is a published experiment: the measurements are made on the grid of the reconstruction, and the noise is
 white, 5 % of the mean absolute line integral of the image.
 """
@@ -18,9 +21,11 @@ from typing import Any
 
 from bench.contract.space import Choice, Float, Range
 from bench.contract.task import Budget, Observer, Problem, Shift, Task, Track
-from tasks.metrics.declared import psnr_ssim
+from tasks.metrics.declared import outside_of_metal, psnr_ssim
 
 MAXIMUM = 0.4  # 1/cm, the data range of phantoms
+WATER = 0.194  # 1/cm, at 70 keV
+CEILING = 0.79  # 1/cm, 3071 HU: the largest value of 12-bit images, where metal ends as it does in clinical images
 AAPM_MAXIMUM = 0.45  # 1/cm, given to the value 1 of slices whose Hounsfield units are lost: soft tissue is 0.2 then
 AAPM_FIELD = 36.0  # cm, the side of a slice, typical of abdominal CT
 GAIN = 1.1  # of the attenuation of training phantoms
@@ -33,7 +38,8 @@ WINDOW_DEFAULTS = {"window": "ram-lak", "cutoff": 1.0}
 
 
 def open_track(track: Track) -> Problem:
-    return open_ellipses(track) if track.name == "ellipses" else open_scan(track)
+    opened = open_metal if track.metal else open_ellipses if track.name == "ellipses" else open_scan
+    return opened(track)
 
 
 def open_scan(track: Track) -> Problem:
@@ -105,6 +111,36 @@ def scanner(options: Mapping[str, Any]):
         return CT(geometry, noise.model(), device)
 
     return exact, noise, measure, physics
+
+
+def open_metal(track: Track) -> Problem:
+    """The masks of the scores are params, which no operator is given: a method has to find the metal in y."""
+    import numpy as np
+    import torch
+
+    from tasks.metrics.metal import regions
+    from tasks.phantoms import thorax
+    from tasks.phantoms.implants import MATERIALS, implanted, materials
+    from tasks.phantoms.shapes import coarsen
+    from tasks.phantoms.split import phantom_split
+    from tasks.physics import xray
+
+    options = track.options
+    exact, noise, _, physics = scanner(options)
+    beam = xray.Beam(options["voltage"], options["filtration"])
+
+    def measure(arrays, rng):
+        parts = np.stack([arrays[name] for name in MATERIALS])
+        integrals = exact().A(torch.from_numpy(parts)[None])[0].numpy()
+        transmission = beam.transmission(dict(zip(MATERIALS, integrals, strict=True)))
+        y = beam.as_of_water(noise.draw(-np.log(transmission), rng))
+        x = np.minimum(coarsen(parts.sum(0)), options["ceiling"])
+        masks = regions(x, coarsen(arrays["metal"]) > 0, options["field"] / len(x), WATER)
+        return torch.from_numpy(x)[None], torch.from_numpy(y)[None], masks
+
+    fine, counts = 2 * options["size"], {"train": options["train"], "val": 8, "test": 16}
+    splits = {s: phantom_split(s, n, implanted, fine, materials, (thorax, xray)) for s, n in counts.items()}
+    return Problem(splits, measure, physics)
 
 
 def open_ellipses(track: Track) -> Problem:
@@ -208,6 +244,18 @@ MINI = Track(
     observer=observer(views=24, photons=1e4),
 )
 
+METAL = replace(
+    MINI,
+    name="mini-metal",
+    title="Implants of titanium and steel in thorax phantoms, 96 views, 120 kV, 1e5 photons; scored outside of metal",
+    metrics=outside_of_metal(MAXIMUM, WATER),
+    budget=Budget(images=4, batch=2),  # one of each kind of implant
+    options={**MINI.options, "views": 96, "photons": 1e5, "voltage": 120, "filtration": 0.6, "ceiling": CEILING},
+    metal=True,
+    shifts=(Shift("photons", "photons a ray", {"1e4": {"photons": 1e4}, "1e5": {}, "1e6": {"photons": 1e6}}),),
+    observer=None,
+)
+
 EMISSION = replace(
     MINI,
     name="mini-emission",
@@ -242,6 +290,7 @@ TASK = Task(
     "Sparse-view and limited-angle computed tomography",
     (
         MINI,
+        METAL,
         EMISSION,
         aapm("60", "60 views", 60, 180),
         aapm("limited", "120 views over 120 degrees", 120, 120),

@@ -30,7 +30,11 @@ UNSCORED = (
     "observer",
     "region",
 )  # fields of a track that move no score
-LATER = ("classes", "record")  # fields of a track and of a metric that are no part of a hash where they are empty
+LATER = (
+    "classes",
+    "record",
+    "metal",
+)  # fields of a track and of a metric that are no part of a hash where they are empty
 TRAINING_BUDGET = ("steps", "batch", "validation")  # fields of a budget that move scores of trained methods only
 
 LOOKS = 20  # at validation images per training, the last at its end; a short training has fewer
@@ -163,6 +167,7 @@ class Track:
     noise: str = "gaussian"  # its law, which the options hold: gaussian, photon, poisson, rician, ..., or none
     denoising: bool = False  # A is the identity: only noise is removed
     blind: bool = False  # the kernel that blurred y is unknown to the physics
+    metal: bool = False  # x holds metal, which starves the rays through it; the metrics score what lies outside of it
     modality: str = "photograph"  # photograph, ct, mri, qsm
     channels: int = 1  # of an image: 2 where it is complex
     classes: int = 0  # channels of a finding; 0 where the track asks for none

@@ -24,6 +24,7 @@ from bench.contract.task import Budget, Metric, Track
 
 BATCH = 2
 NOISE = 0.02  # standard deviation, on images of contrast one
+METAL = 40.0  # the value of the metal among the blocks of one toy
 
 
 @dataclass(frozen=True)
@@ -68,14 +69,24 @@ class Rays(LinearPhysics):
         return torch.stack([self.shear(x, shear).sum(-2) for shear in self.SHEARS], -2)
 
     def A_adjoint(self, y: Tensor, **kwargs: object) -> Tensor:
+        return self.spread(y).sum(0)
+
+    def spread(self, y: Tensor) -> Tensor:
+        """The views, each spread over the image along its rays."""
         rows = y.shape[-1]
         views = (y[..., i, :].unsqueeze(-2).expand(*y.shape[:-2], rows, rows) for i in range(len(self.SHEARS)))
-        parts = [self.shear(view, -shear) for view, shear in zip(views, self.SHEARS, strict=True)]
-        return torch.stack(parts).sum(0)
+        return torch.stack([self.shear(view, -shear) for view, shear in zip(views, self.SHEARS, strict=True)])
 
     @staticmethod
     def shear(x: Tensor, shear: int) -> Tensor:
         return torch.stack([row.roll(shear * i, -1) for i, row in enumerate(x.unbind(-2))], -2)
+
+
+class RaysThroughMetal(Rays):
+    """With a direct reconstruction that shows metal where it is: no pixel exceeds the mean of any ray through it."""
+
+    def direct(self, y: Tensor) -> Tensor:
+        return self.spread(y).amin(0) / y.shape[-1]
 
 
 class RealKspace(LinearPhysics):
@@ -171,7 +182,7 @@ def toys() -> list[Toy]:
             pixels,
             lambda p: Inpainting((1, *plane), p["mask"], device=p["mask"].device),
         ),
-        toy(rng, "rays", "ct", plane, {}, lambda p: Rays()),
+        toy(rng, "rays", "ct", plane, {}, lambda p: RaysThroughMetal(), metal=METAL),
         toy(rng, "mri", "mri", plane, kspace, lambda p: MRI(p["mask"], device=p["mask"].device), channels=2),
         toy(rng, "real mri", "mri", plane, kspace, lambda p: RealKspace(p["mask"]), noise=0.0),
         toy(
@@ -209,8 +220,9 @@ def toy(
     channels: int = 1,
     noise: float = NOISE,
     classes: int = 0,
+    metal: float = 0.0,
 ) -> Toy:
-    """Random blocks, measured with the noise that the physics declares.
+    """Random blocks, measured with the noise that the physics declares; among them lies a piece of ``metal``.
 
     Where a finding is asked for, its classes are ranges of the intensity.
     """
@@ -222,6 +234,8 @@ def toy(
 
     coarse = torch.rand(BATCH, channels, *(-(-n // 4) for n in shape), generator=rng)
     x = torch.nn.functional.interpolate(coarse, shape)
+    if metal:
+        x[..., 6:8, 9:11] = metal
     y = physics(params).A(x)
     track = Track(
         task="toy",
@@ -238,6 +252,7 @@ def toy(
         dims=len(shape),
         denoising=name in ("denoising", "odd-sided"),
         blind=name == "blind blur",
+        metal=metal > 0,
         measured_channels=y.shape[1],
     )
     noisy_y = y + noise * torch.randn(y.shape, generator=rng)

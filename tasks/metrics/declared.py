@@ -23,6 +23,15 @@ def nmse(on: str = "values") -> Metric:
     return Metric("nmse", "tasks.metrics.image:nmse", False, {"on": on})
 
 
+def outside_of_metal(data_range: float, water: float) -> tuple[Metric, ...]:
+    """PSNR outside of the metal; streaks and bias in soft tissue near it, with the attenuation of ``water``."""
+    return (
+        Metric("psnr", "tasks.metrics.image:psnr", True, {"data_range": data_range, "mask": True}, unit="dB"),
+        Metric("streaks", "tasks.metrics.metal:streaks", False, {"water": water}, unit="HU"),
+        Metric("bias", "tasks.metrics.metal:bias", False, {"water": water}, unit="HU"),
+    )
+
+
 # Susceptibility maps, demeaned and scored inside the mask
 QSM = (
     Metric("nrmse", "tasks.metrics.qsm:nrmse", False, {"mask": True, "demean": True}, unit="%"),
