@@ -1,6 +1,7 @@
 """Scores of images and of findings. Start at `declared`: the metrics that tracks declare, with their conventions.
 
-`region` chooses the scored part (real part, magnitude, mask); `image` and `qsm` are the functions behind the names.
+`region` chooses the scored part (real part, magnitude, mask); `image`, `qsm` and `metal` are the functions behind the
+names.
 `segmentation` scores the label map of one image, `detection` the lesions found in a set of images. `calibration` scores
 the standard deviation that an estimate may hold, for every track, and no rank depends on it. `anatomy` finds the region
 that a finding should come from.

@@ -39,7 +39,7 @@ def test_every_score_is_finite(name):
     inside = torch.ones_like(found["zero"])
     inside[..., :4] = 0
     for answer, reference in product(found, found):
-        value = score(found[answer], found[reference], {"mask": inside}, **metric.options)
+        value = score(found[answer], found[reference], {"mask": inside, "tissue": inside}, **metric.options)
         assert isinstance(value, float)
         assert math.isfinite(value), (answer, reference)
 
@@ -72,7 +72,7 @@ def test_an_exact_answer_has_the_best_score(name):
     score = registry.resolve(metric.function)
     inside = torch.ones_like(images(track)["zero"])
     for case, x in images(track).items():
-        exact = score(x, x, {"mask": inside}, **metric.options)
+        exact = score(x, x, {"mask": inside, "tissue": inside}, **metric.options)
         best = {"dB": MOST_PSNR, "%": 0.0}.get(metric.unit, 1.0 if metric.higher_is_better else 0.0)
         assert exact == pytest.approx(best, abs=1e-9), case
 
