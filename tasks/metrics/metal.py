@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.ndimage import binary_erosion, distance_transform_edt
+from scipy.ndimage import binary_dilation, binary_erosion, distance_transform_edt
 from torch import Tensor
 
 from tasks.metrics.region import Params, region
@@ -40,12 +40,13 @@ def _errors(x_hat: Tensor, x: Tensor, params: Params, water: float) -> Tensor:
 def regions(x: Array, metal: NDArray[np.bool_], pixel: float, water: float) -> dict[str, Tensor]:
     """The masks of a slice x (H, W), each (1, H, W): ``mask`` outside of the metal, ``tissue`` in soft tissue near it.
 
-    Soft tissue is within `SOFT`, and so are its four neighbours, so that no edge of bone, lung or metal is among it.
-    ``pixel`` is in cm.
+    The eight neighbours of metal are not scored, since they share its blur: whether a method takes such a pixel for
+    metal would decide its PSNR. Soft tissue is within `SOFT`, and so are its four neighbours, so that no edge of bone
+    or lung is among it. ``pixel`` is in cm.
     """
     low, high = (water * (1 + number / 1000) for number in SOFT)
+    outside = ~binary_dilation(metal, np.ones((3, 3), bool))
     soft = binary_erosion((x > low) & (x < high) & ~metal)
     near = distance_transform_edt(~metal) * pixel < NEAR
-    return {
-        name: torch.from_numpy(one[None].astype(float)) for name, one in (("mask", ~metal), ("tissue", soft & near))
-    }
+    masks = {"mask": outside, "tissue": outside & soft & near}
+    return {name: torch.from_numpy(one[None].astype(float)) for name, one in masks.items()}

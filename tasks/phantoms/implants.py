@@ -1,13 +1,14 @@
-"""Thorax slices with implants of metal: rods, screws and a cage of titanium at the spine, pieces of steel in the wall.
+"""Thorax slices with implants of metal: screws, rods and cages at the spine, pieces in the wall of the chest, wires.
 
 The anatomy is `tasks.phantoms.thorax`, of another series. Four kinds follow each other from slice to slice:
 
-- two pedicle screws of titanium, 5 to 7 mm thick and 3 to 4 cm long, from both sides of the arch into the vertebra;
-- two rods of titanium along the spine, cut across, 5.5 to 8 mm, and in every second such slice a wire of the sternum;
-- a cage of titanium in the place of most of a vertebra, 16 to 26 mm;
-- a piece of steel of 8 to 16 mm in the wall of the chest, and a wire of the sternum. A wire is of steel, 3 to 5 mm.
+- two pedicle screws, 5 to 7 mm thick and 3 to 4 cm long, from both sides of the arch into the vertebra;
+- two rods along the spine, cut across, 5.5 to 8 mm, and in every second such slice a wire in the sternum;
+- a cage in the place of most of a vertebra, 16 to 26 mm;
+- a piece of steel of 5 to 16 mm in the wall of the chest, and a wire in the sternum.
 
-Sizes are of usual implants; steel stands here as iron.
+At the spine half of the implants are of titanium, half of steel; wires are of steel, 3 to 5 mm. Sizes are of usual
+implants, and steel is iron here.
 """
 
 from __future__ import annotations
@@ -28,8 +29,6 @@ SERIES = 4
 KINDS = ("screws", "rods", "cage", "wall")
 BONE, AIR = 0.3, 0.15  # 1/cm: above lies cortical bone, below lung and air; contrast agent and texture reach 0.28
 VERTEBRA = 0.1  # half the height of its body, in units of the grid
-
-
 METALS = ("titanium", "iron")
 MATERIALS = ("water", "bone", *METALS)
 

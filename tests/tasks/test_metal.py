@@ -69,7 +69,7 @@ def test_no_operator_holds_what_the_scores_know_of_the_metal():
     assert not any(isinstance(one, torch.Tensor) and one.numel() > 1 for one in tensors)
     assert physics.geometry == opened().physics({}, CPU).geometry
     assert float(params["tissue"].sum()) > 100
-    assert float(params["mask"].mean()) > 0.98
+    assert float(params["mask"].mean()) > 0.95
 
 
 @pytest.mark.parametrize(
