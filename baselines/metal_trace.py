@@ -44,7 +44,6 @@ class TraceFilling(Method):
     def supports(cls, track: Track) -> str | None:
         return None if track.metal else "it replaces the rays through metal, and the images of this track hold none"
 
-    @torch.no_grad()
     def forward(self, y: Tensor, physics: LinearPhysics) -> Tensor:
         first = self.direct(y, physics)
         metal = metal_of(first, self.metal)
