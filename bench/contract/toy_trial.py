@@ -53,6 +53,11 @@ class Tried:
         return joined(self.estimate)
 
     @cached_property
+    def alone(self) -> Tensor:
+        """The images of the batch again, each reconstructed by itself."""
+        return torch.cat([run(self.instance, *self.toy.one(index)) for index in range(len(self.toy.y))])
+
+    @cached_property
     def draws(self) -> bool:
         """Whether the method draws random numbers: another seed gives another image."""
         other = run(self.instance, self.toy.y, self.toy.physics(self.toy.params), seed=1)
