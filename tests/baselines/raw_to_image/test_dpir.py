@@ -135,30 +135,37 @@ def test_training_measures_the_noise_and_the_error():
 
 @pytest.fixture(scope="module")
 def trained():
-    """On a part of a photograph, 60 steps."""
+    """On a part of a photograph, 150 steps, at a rate for as few."""
     torch.manual_seed(0)
     x, y = noisy_photograph(slice(0, 512), slice(0, 300), 0.1)
     physics, batches = Denoising(GaussianNoise(0.1)), []
-    for _ in range(60):
-        corners = [(int(torch.randint(0, 480, ())), int(torch.randint(0, 268, ()))) for _ in range(8)]
+    for _ in range(150):
+        corners = [(int(torch.randint(0, 480, ())), int(torch.randint(0, 268, ()))) for _ in range(4)]
         patches = (torch.cat([image[..., i : i + 32, j : j + 32] for i, j in corners]) for image in (x, y))
         batches.append((*patches, physics))
     method = DPIR(width=16, levels=1)
+    method.learning_rate = 1e-2
     fit(method, batches)
     return method.eval()
 
 
 def test_a_trained_denoiser_uses_the_level_that_it_is_told(trained):
-    """The right level is better than less, and than more."""
+    """On another part: the right level is better than half and twice of it."""
     x, _ = noisy_photograph(slice(100, 196), slice(320, 416), 0.0)
     n = torch.randn_like(x)
-    for sigma, others in ((0.1, (0.05, 0.2)), (0.15, (0.075, 0.3))):
+    for sigma in (0.1, 0.15):
         y = x + sigma * n
-        right = trained(y, Denoising(GaussianNoise(sigma)))
+        half, right, twice = (trained(y, Denoising(GaussianNoise(factor * sigma))) for factor in (0.5, 1, 2))
         assert not right.requires_grad
-        assert psnr(right, x) > psnr(y, x) + 3
-        for other in others:
-            assert psnr(right, x) > psnr(trained(y, Denoising(GaussianNoise(other))), x) + 0.3
+        assert psnr(right, x) > psnr(y, x) + 6
+        assert psnr(right, x) > max(psnr(half, x), psnr(twice, x)) + 0.5
+
+
+def test_no_pixel_changes_by_more_than_five_times_the_noise(trained):
+    y = torch.zeros(1, 1, *SHAPE)
+    y[..., 8, 8] = 100.0
+    change = trained(y, Denoising(GaussianNoise(0.1))) - y
+    assert 0.49 < float(change.abs().max()) < 0.51
 
 
 def test_the_unit_of_the_image_does_not_matter(trained):
