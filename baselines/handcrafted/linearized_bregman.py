@@ -48,7 +48,7 @@ class LinearizedBregman(Method):
     def __init__(
         self,
         mu: float = 5.0,
-        iterations: int = 300,
+        iterations: int = 200,
         stop: str = "discrepancy",
         order: int = 2,
         levels: int | None = None,
