@@ -6,11 +6,14 @@ import subprocess
 import sys
 import tarfile
 
+import pytest
+
 from tests.gpu_check.surroundings import ROOT
 
 PARTS = ["speed", "contract", "references", "agreement", "runs", "training", "archive", "resume"]
 
 
+@pytest.mark.slow
 def test_the_whole_check_in_its_short_form(tmp_path):
     words = [sys.executable, "-m", "tests.gpu_check", "--short", "--cpu", "--out", str(tmp_path)]
     environment = {name: value for name, value in os.environ.items() if name != "BENCH_WHEELS"}
