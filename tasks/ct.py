@@ -48,6 +48,7 @@ def open_scan(track: Track) -> Problem:
 
     from tasks.datasets.aapm import aapm12
     from tasks.datasets.augmentation import gain, symmetry
+    from tasks.phantoms.abdomen import abdominal
     from tasks.phantoms.split import phantom_split
     from tasks.phantoms.thorax import thorax
 
@@ -55,7 +56,8 @@ def open_scan(track: Track) -> Problem:
     exact, noise, measure, physics = scanner(options)
     size = 2 * options["size"]
     counts = {"train": options["train"], "val": max(8, track.budget.validation_images), "test": 16}
-    splits = {split: phantom_split(split, count, thorax, size) for split, count in counts.items()}
+    body = abdominal if options.get("anatomy") == "abdomen" else thorax
+    splits = {split: phantom_split(split, count, body, size) for split, count in counts.items()}
     if not track.data:
         return Problem(splits, measure, physics)
 
@@ -218,13 +220,11 @@ def aapm(name: str, title: str, views: int, arc: float) -> Track:
     )
 
 
+PHOTONS = ("1e3", "3e3", "1e4", "3e4", "1e5")
 SHIFTS = (
     Shift("views", "number of views", {str(n): {"views": n} if n != 24 else {} for n in (12, 18, 24, 36, 48)}),
-    Shift(
-        "photons",
-        "photons a ray",
-        {f"{n:.0e}".replace("e+0", "e"): {"photons": n} if n != 1e4 else {} for n in (1e3, 3e3, 1e4, 3e4, 1e5)},
-    ),
+    Shift("photons", "photons a ray", {n: {"photons": float(n)} if n != "1e4" else {} for n in PHOTONS}),
+    Shift("anatomy", "part of the body", {"thorax": {}, "abdomen": {"anatomy": "abdomen"}}),
 )
 MINI = Track(
     task="ct",

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from bench.contract.space import Float
-from bench.contract.task import Budget, Problem, Task, Track
+from bench.contract.task import Budget, Problem, Shift, Task, Track
 from tasks.metrics.declared import psnr_of_best_shift, psnr_ssim
 
 if TYPE_CHECKING:
@@ -95,6 +95,17 @@ def bsd68(name: str, title: str, blur: dict[str, Any]) -> Track:
     )
 
 
+SHIFTS = (
+    Shift(
+        "width",
+        "standard deviation of the Gaussian kernel in pixels",
+        {
+            str(s): {"blur": {**GAUSSIAN, "sigma": s}} if s != GAUSSIAN["sigma"] else {}
+            for s in (0.8, 1.2, 1.6, 2.4, 3.2)
+        },
+    ),
+    Shift("kernel", "kernel of the blur", {"Gaussian": {}, "motion": {"blur": MOTION}}),
+)
 MINI = Track(
     task="deblurring",
     name="mini",
@@ -106,6 +117,7 @@ MINI = Track(
     direct_space=WIENER,
     direct_defaults=WIENER_DEFAULTS,
     split_unit="scene",
+    shifts=SHIFTS,
 )
 
 MINI_BLIND = replace(
@@ -115,6 +127,7 @@ MINI_BLIND = replace(
     metrics=(*psnr_ssim(1.0), psnr_of_best_shift(1.0)),
     options={"images": "photographs", "blur": RANDOM, "patch": 64},
     blind=True,
+    shifts=(),
     direct_space={},
     direct_defaults={},
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.contract.task import Budget, Problem, Task, Track
+from bench.contract.task import Budget, Problem, Shift, Task, Track
 from tasks.metrics.declared import psnr_ssim
 
 
@@ -58,6 +58,14 @@ def bsd68(name: str, title: str, mask: dict[str, Any]) -> Track:
     )
 
 
+SHIFTS = (
+    Shift(
+        "missing",
+        "share of missing pixels",
+        {str(share): {"mask": {"missing": share}} if share != 0.5 else {} for share in (0.3, 0.4, 0.5, 0.65, 0.8)},
+    ),
+    Shift("mask", "what is missing", {"pixels": {}, "boxes of 16 x 16": {"mask": {"cell": 32, "box": 16}}}),
+)
 MINI = Track(
     task="inpainting",
     name="mini",
@@ -67,6 +75,7 @@ MINI = Track(
     budget=Budget(),
     options={"images": "photographs", "mask": {"missing": 0.5}, "noise": 15, "patch": 64},
     split_unit="scene",
+    shifts=SHIFTS,
 )
 
 TASK = Task(

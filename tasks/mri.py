@@ -182,12 +182,17 @@ def siat(track: Track) -> Problem:
 
 
 def shifts(acceleration: float) -> tuple[Shift, ...]:
-    """Fewer and more samples, less and more noise."""
+    """Fewer and more samples, other masks, less and more noise."""
     return (
         Shift(
             "acceleration",
             "acceleration",
             {str(n): {"acceleration": n} if n != acceleration else {} for n in (2, 3, 4, 6, 8)},
+        ),
+        Shift(
+            "centre",
+            "share of k-space at its centre that is fully sampled",
+            {str(share): {"centre": share} if share != 0.08 else {} for share in (0.02, 0.04, 0.08, 0.16)},
         ),
         Shift(
             "noise",

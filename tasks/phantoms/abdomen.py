@@ -29,6 +29,11 @@ def abdomen(seed: int, index: int, size: int = 256) -> tuple[Array, Array]:
     return _Slice(np.random.default_rng([seed, index]), size).painted()
 
 
+def abdominal(seed: int, index: int, size: int = 256) -> Array:
+    """The attenuation of a slice alone."""
+    return abdomen(seed, index, size)[0]
+
+
 class _Slice:
     """One slice while it is painted; coordinates run over [-1, 1], from front to back and from right to left."""
 

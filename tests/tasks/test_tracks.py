@@ -285,6 +285,22 @@ def test_direct_takes_the_hyperparameters_that_the_track_declares(open_track):
         assert not torch.equal(found[0], found[-1]), f"{name} changes nothing"
 
 
+@pytest.mark.parametrize(
+    ("name", "shift"), [(name, shift) for name, track in TRACKS.items() for shift in track.shifts if not track.data]
+)
+def test_every_point_of_a_shift_is_another_measurement(name, shift):
+    own = sample(name, "test")
+    found = {digest(own.y)}
+    for point in shift.points:
+        if point != shift.own:
+            moved = shift.at(TRACKS[name], point)
+            image = Measured(moved, registry.load_task(moved.task).open(moved), "test", 1)[0]
+            assert image.x.shape == own.x.shape
+            assert bool(torch.isfinite(image.y).all())
+            found.add(digest(image.y))
+    assert len(found) == len(shift.points)
+
+
 def test_training_samples_make_a_batch(open_track):
     problem = opened(open_track.id)
     stream = TrainingStream(open_track, problem, 0, 2)
