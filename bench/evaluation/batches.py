@@ -1,12 +1,15 @@
 """Training batches, drawn ahead by worker processes where a GPU would wait for them.
 
-Workers are spawned, so that they inherit nothing of CUDA, and see no GPU: `import deepinv` would take memory on it.
+Workers inherit nothing of CUDA and see no GPU: `import deepinv` would take memory on it. On Linux they are forked from
+a server that has imported this module once for all of them, elsewhere they are spawned.
 """
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import shutil
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,7 +32,7 @@ class Batches:
     def __init__(self, samples: Subset, batch: int, count: int, workers: int) -> None:
         self.count = count
         workers = min(workers, room(samples, batch)) if workers else 0
-        ahead: dict[str, Any] = {"multiprocessing_context": "spawn", "prefetch_factor": AHEAD}
+        ahead: dict[str, Any] = {"multiprocessing_context": context(), "prefetch_factor": AHEAD}
         self.loader: DataLoader = DataLoader(
             samples,
             batch_size=batch,
@@ -80,6 +83,15 @@ def room(samples: Subset, batch: int) -> int:
         tensors = [sample.x, sample.y, *sample.params.values(), *(sample.target or {}).values()]
     size = sum(tensor.nbytes for tensor in tensors)
     return shutil.disk_usage(SHARED_MEMORY).free // (2 * (AHEAD + 1) * batch * size)
+
+
+def context() -> Any:
+    """The multiprocessing context of workers. Its server starts with the first of them."""
+    if sys.platform != "linux":
+        return multiprocessing.get_context("spawn")
+    found = multiprocessing.get_context("forkserver")
+    found.set_forkserver_preload([__name__])
+    return found
 
 
 @contextmanager

@@ -91,8 +91,8 @@ def scratch(world: World, tally: Tally, rng: random.Random) -> None:
         shutil.rmtree(path)
     content = json.dumps({"machine": "x", "pid": rng.randrange(9999), "started": 0}).encode()
     path.write_bytes(damaged(content, rng))
-    if path.parent.name == "claims":
-        os.utime(path, (0, 0))  # of a command that ended long ago
+    if path.parent.name == "claims" or path.name == ".tmp-x":  # young ones may belong to a command at work
+        os.utime(path, (0, 0))
     tally.inject(kind)
     recover(world, tally, kind, store, world.finished(store))
 

@@ -11,10 +11,18 @@ from torch.utils.data import Dataset, Subset
 
 from bench.contract.task import Budget
 from bench.data.measurements import Sample, TrainingStream, on_device
+from bench.engines import processes
 from bench.errors import BenchError
 from bench.evaluation import batches
 from bench.evaluation.batches import Batches, blind, room, spare_workers
 from bench.evaluation.train import TrainingData
+
+
+@pytest.fixture(autouse=True)
+def _server():
+    """Workers are forked from the server that all tests of a process share, whichever comes first."""
+    processes.context()
+
 
 Usage = namedtuple("Usage", "free")
 
