@@ -30,7 +30,7 @@ test: check
 	$(BIN)/pytest -n $$(($$($(BIN)/python -c 'import os; print(os.cpu_count())') + 1)) -m "not slow"
 
 test-slow: $(STAMP)
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -m slow $(ARGS)
 
 test-faults: $(STAMP)
 	$(BIN)/python -m tests.faults $(or $(ARGS),--table tests/faults/TABLE.md)

@@ -147,6 +147,7 @@ def family(pid):
     return [one for one in psutil.Process(pid).children(recursive=True) if one.status() != psutil.STATUS_ZOMBIE]
 
 
+@pytest.mark.slow
 def test_nothing_is_left_of_a_real_run_on_two_devices_when_its_command_is_asked_to_end(
     toys, store, untracked, tmp_path, monkeypatch
 ):

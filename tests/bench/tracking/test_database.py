@@ -169,7 +169,9 @@ def test_a_link_of_somebody_else_is_refused(monkeypatch, tmp_path):
         address.default()
 
 
-@pytest.mark.parametrize(("number", "seconds"), [(signal.SIGKILL, 1.5), (signal.SIGINT, 0.7)])
+@pytest.mark.parametrize(
+    ("number", "seconds"), [(signal.SIGKILL, 1.5), pytest.param(signal.SIGINT, 0.7, marks=pytest.mark.slow)]
+)
 def test_a_kill_while_the_database_is_made_leaves_nothing_half(empty, remade, number, seconds):
     """At moments of the making, counted from its first file."""
     process = subprocess.Popen([sys.executable, "-c", MAKE], stderr=subprocess.DEVNULL)

@@ -104,6 +104,7 @@ def test_ctrl_c_leaves_nothing_running(environment, tmp_path):
     assert "RUNNING" not in dict(states(environment)).values()
 
 
+@pytest.mark.slow
 def test_a_server_that_never_answers_slows_no_run_and_gets_its_runs_later(environment, tmp_path, monkeypatch):
     path = toy.method_file(tmp_path, "quick", "return y")
     with socket.socket() as silent:
