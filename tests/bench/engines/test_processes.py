@@ -61,6 +61,7 @@ def test_what_the_server_imports_does_not_initialise_cuda():
     assert done.stdout.endswith("touches 0\n")
 
 
+@pytest.mark.slow
 def test_the_test_above_can_fail():
     """Where a GPU is seen, importing deepinv initialises CUDA."""
     done = import_preload(MACHINE_WITH_A_GPU)
