@@ -1,6 +1,7 @@
 # make demo   install, run the main job on embedded data, print the boards; `bench ui` then shows the runs
 # make test   install, then format, lint, types and tests
-# make test-faults   inject faults into real commands for seven minutes, write the table of what came of them (ARGS="--seconds 120")
+# make test-slow   the tests that take long (ARGS: what pytest is told, such as a folder)
+# make test-faults   inject faults into real commands for seven minutes, write the table of what came of them
 # make bench  speed, as ratios to peers in the same run; fails where one falls short of its goal
 # make gpu-train  train published networks on a GPU within 8 minutes, into an archive for `bench import` (ARGS=--short)
 # make gpu-check  all methods on a GPU against the CPU, trainings, speed: one table, at most 8 minutes (ARGS=--short)

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from scanned_disc import STARVED, disc, scan
 
 from baselines.handcrafted.direct import Direct
 from baselines.handcrafted.linear_interpolation import LinearInterpolation
@@ -11,21 +12,11 @@ from bench.contract.method import Estimate
 from bench.contract.operators import direct
 from bench.data.measurements import Measured, collate
 from bench.evaluation.scores import scorer
-from tasks.physics.ct import CT
-from tasks.physics.projector import Geometry
-
-SIDE = 64
-STARVED = 40.0  # a line integral through metal; the ones of the disc go up to 11
 
 
 @pytest.fixture(scope="module")
 def ct():
-    return CT(Geometry.parallel(SIDE, 60))
-
-
-def disc(radius, row=0.0, column=0.0):
-    side = torch.arange(SIDE) - (SIDE - 1) / 2
-    return ((side[:, None] - row) ** 2 + (side - column) ** 2 < radius**2).float()[None, None]
+    return scan()
 
 
 class Known(NMAR):
