@@ -50,13 +50,18 @@ def describe(reference: str, tracks: Sequence[str], hyperparameters: Mapping[str
     folder = folder or path.parent
     read = declared(method, folder)
     inner, hyperparameters = inner_of(method, file, hyperparameters)
+    inner_code = ""
     if inner:
         before = set(sys.modules)
         theirs = registry.load_method(inner)
         check_inner(inner, theirs)
         place = Path(inspect.getfile(theirs))
-        files += source_files(place, place.parent, set(sys.modules) - before, None)
-        read |= declared(theirs, place.parent)
+        own = source_files(place, place.parent, set(sys.modules) - before, None)
+        opened = declared(theirs, place.parent)
+        hashes = {provenance.relative_name(one, place.parent): provenance.file_hash(one) for one in own}
+        inner_code = provenance.code_of(hashes | {name: provenance.file_hash(one) for name, one in opened.items()})
+        files += own
+        read |= opened
     if watch is not None:
         watch.settle([*files, *read.values()])
     named = {provenance.relative_name(source, folder): source for source in files}
@@ -91,6 +96,7 @@ def describe(reference: str, tracks: Sequence[str], hyperparameters: Mapping[str
             learned=bool(method.learned),
             unsupported=reason,
             inner={method.inner: inner} if inner else {},
+            inner_code=inner_code,
             sees_truth=method.sees_truth,
             space=space,
             recipe={key: getattr(method, key) for key in RECIPE if hasattr(method, key)} if method.learned else {},

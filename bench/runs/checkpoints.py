@@ -14,22 +14,30 @@ from typing import TYPE_CHECKING, Any
 
 from bench.contract import registry
 from bench.contract.construct import asked_of_track, build
-from bench.data import weights
+from bench.data import cache, weights
 from bench.errors import BenchError
 from bench.places import partials, runs, store
 from bench.runs import run_directory
+from bench.runs.key import digest, scored
 from bench.runs.records import Result, finished
 from bench.runs.store import held
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from torch import Tensor
 
     from bench.contract.method import Method
     from bench.contract.task import Track
+    from bench.runs.spec import Spec
 
 CHECKPOINT = "checkpoint.ckpt"
 KEPT = 30 * 86400.0  # seconds that a training is kept which nobody goes on with
 INNER = "inner"  # the record of the inner method in the record of a training
+MAKES_INNER = {
+    *("seed", "control", "precision", "accumulate", "compile", "accelerator", "threads"),
+    *("task_sources", "protocol_version", "versions"),
+}  # fields of a spec that change its inner method
 
 
 def find(key: str, method: str) -> str:
@@ -64,6 +72,22 @@ def clear_interrupted() -> None:
             ended = finished(run_dir) and (run_dir / run_directory.RESULT).stat().st_mtime > touched
             if (ended or time.time() - touched > KEPT) and not held(store() / "claims" / folder.name):
                 shutil.rmtree(folder)
+
+
+def place_of_inner(spec: Spec, name: str, track: Track) -> Path:
+    """The file of the inner method ``name`` of a run, ready for ``track``: named by a hash of everything that made it.
+
+    A run on several devices has one of its own, so that all its processes find it or all make it.
+    """
+    made_by = {
+        "method": name,
+        "code": spec.method.inner_code,
+        "track": track.id,
+        "scored": scored(track, learned=True),
+        "run": spec.key if spec.devices > 1 else "",
+        **spec.model_dump(include=MAKES_INNER),
+    }
+    return cache.folder() / f"inner-{digest(made_by)}.pt"
 
 
 def remade(

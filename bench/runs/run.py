@@ -49,7 +49,6 @@ from bench.runs.spec import Spec, computing, load
 Report = Callable[[str], None]
 Receive = Callable[[CurvePoint | Trial | Look], None]
 
-INNER_FILE = "inner.pt"  # an inner method that is ready, in the folder of the training that uses it
 TRIAL_SHARE = 0.25  # of the time of a run that one trial may take; a longer one has failed, the others go on
 
 
@@ -207,12 +206,12 @@ def ready_inner(
 ) -> dict[str, Method]:
     """The inner method by the argument that takes it, tuned or trained on images by the budget of the track.
 
-    The ``track`` is of images alone. A ready method is kept beside the training that uses it, so that a run that was
-    interrupted later does not make it again. Its record joins the record of the training.
+    The ``track`` is of images alone. A ready method is kept in the cache, for this run when it is interrupted later
+    and for others that ask for the same one. Its record joins the record of the training, its curves the run's.
     """
     ((argument, reference),) = spec.method.inner.items()
     name, method_class = registry.method_file(reference).name, registry.load_method(reference)
-    kept = partial(spec.key) / INNER_FILE
+    kept = checkpoints.place_of_inner(spec, name, track)
     own = Outcome()
 
     def told(stage: str) -> None:
@@ -230,14 +229,16 @@ def ready_inner(
         method = build(method_class, track, chosen)
         record: dict[str, Any] = {"method": name, "hyperparameters": chosen, "at_edge": own.at_edge}
         record |= {"trials": len(own.trials), "images": own.tuned_on} if own.trials else {}
+        record["made_by"] = spec.key
         if isinstance(method, LearnedMethod):
             folder = partial(spec.key) / checkpoints.INNER
             record |= fit(method, spec, track, problem, own, folder, told, received)
-            outcome.curves += [one._replace(name=f"{name}/{one.name}") for one in own.curves]
-        found = {"record": plain(record), "weights": method.state_dict()}
+        curves = [list(one._replace(name=f"{name}/{one.name}")) for one in own.curves]
+        found = {"record": plain(record), "weights": method.state_dict(), "curves": curves}
         if is_first_process():
             WholeFile().save_checkpoint(found, kept)
     outcome.training = {checkpoints.INNER: found["record"]}
+    outcome.curves += [CurvePoint(*one) for one in found["curves"]]
     method = build(method_class, track, found["record"]["hyperparameters"])
     method.load_state_dict(found["weights"])
     return {argument: method}

@@ -46,6 +46,7 @@ class MethodDescription(Record):
     learned: bool
     unsupported: str  # why it does not apply to the track; "" where it does
     inner: dict[str, str] = Field(default_factory=dict)  # {argument: its inner method as it is loaded}
+    inner_code: str = ""  # hash of the sources of the inner method
     sees_truth: bool = False
     space: dict[str, str]  # of hyperparameters, each range as text
     recipe: dict[str, Any]  # constants of a training

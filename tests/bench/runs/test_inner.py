@@ -10,7 +10,7 @@ import toy
 
 from bench.contract import registry
 from bench.contract.construct import build, unsupported
-from bench.data import measurements
+from bench.data import cache, measurements
 from bench.engines.describe import describe
 from bench.engines.finished_runs import measure_run
 from bench.errors import BenchError
@@ -124,15 +124,40 @@ def test_a_ready_inner_method_is_not_made_again_after_an_interruption(reader, sh
     monkeypatch.setattr(running, "fit", stop)
     with pytest.raises(KeyboardInterrupt):
         toy.perform_here(spec)
-    assert (partial(spec.key) / running.INNER_FILE).exists()
+    assert len(list(cache.folder().glob("inner-*.pt"))) == 1
     monkeypatch.setattr(running, "fit", fit)
     tuned.clear()
     resumed = do(spec)
     assert len(tuned) == 1  # of the outer method, which has no search space
+    shutil.rmtree(cache.folder())
     shutil.rmtree(partial(spec.key))
     anew = do(spec)
     assert anew.per_image == resumed.per_image
     assert anew.training["inner"] == resumed.training["inner"]
+
+
+def test_runs_that_ask_for_the_same_inner_method_share_it(reader, tmp_path, network, monkeypatch):
+    other = toy.method_file(tmp_path, "joint_toy", INSIDE_OF_A_NETWORK, "LearnedMethod")
+    trained = []
+    fit = running.fit
+    monkeypatch.setattr(running, "fit", lambda *a, **o: (trained.append(a[0]), fit(*a, **o))[1])
+    first = do(asked(reader, network))
+    second = do(asked(other, network))
+    assert len(trained) == 3  # the network once, and both readers
+    assert first.training["inner"] == second.training["inner"]
+    assert first.training["inner"]["made_by"] == first.key
+    curves = [(runs() / one.key / "curves.csv").read_text().splitlines() for one in (first, second)]
+    of_inner = [[line for line in lines if line.startswith("net/")] for lines in curves]
+    assert of_inner[0] == of_inner[1] != []
+
+
+def test_another_seed_or_other_code_makes_another_inner_method(reader, shrink):
+    seeds = [do(asked(reader, shrink, seed=seed)) for seed in (0, 1)]
+    path = Path(shrink)
+    path.write_text(path.read_text().replace("0.9", "0.8"))
+    changed = do(asked(reader, shrink))
+    assert [one.training["inner"]["made_by"] for one in (*seeds, changed)] == [seeds[0].key, seeds[1].key, changed.key]
+    assert len(list(cache.folder().glob("inner-*.pt"))) == 3
 
 
 def test_weights_come_back_with_the_values_of_the_inner_method(reader, shrink):
