@@ -23,7 +23,7 @@ from bench.places import runs, store
 from bench.runs import checkpoints, provenance
 from bench.runs.outcomes import metric_infos
 from bench.runs.records import Observed, Result, Sensitivity, Stress, StressPoint, Timing
-from bench.runs.run_directory import OBSERVED, SENSITIVITY, SENSITIVITY_MAP, STRESS, TIMING
+from bench.runs.run_directory import OBSERVED, SENSITIVITY, SENSITIVITY_MAP, STRESS, STRESS_PICTURE, TIMING
 from bench.runs.store import held, take
 from bench.tracking import address
 
@@ -112,7 +112,7 @@ def each(
             failures += bool(ended.error)
             done += [] if ended.error else [runs() / ended.task.name]
             report(f"[{number}/{len(tasks)}] {(ended.error and f'FAILED: {ended.error}') or ended.value}")
-        if file in (OBSERVED, SENSITIVITY) and done and address.available():
+        if file in (OBSERVED, SENSITIVITY, STRESS) and done and address.available():
             from bench.tracking import mlflow
 
             mlflow.log_all(done, report)  # again, with what is new
@@ -195,20 +195,27 @@ def measure_run(folder: str, report: Report) -> str:
 
 
 def stress_run(folder: str, report: Report) -> str:
-    """Score one run under every shift in this process, write its record, and return a line about it."""
+    """Score one run under every shift in this process, write its record and pictures, and return a line about it."""
     from bench.runs.outcomes import one_line
-    from bench.stability.shifts import stress, titles
+    from bench.stability.sheet import save
+    from bench.stability.shifts import Shown, stress, titles
 
     run = load(Path(folder))
     track, result = run.track, run.result
     open_track = registry.load_task(track.task).open
     found: dict[str, list[StressPoint]] = {}
-    for shift, point, scores in stress(run.method, track, open_track, result.seed, run.device, report):
-        if isinstance(scores, Exception):
-            outcome = StressPoint(at=point, per_image={}, reason=one_line(scores)[:200])
+    pictures: dict[str, dict[str, tuple[Shown, float]]] = {}
+    for shift, point, tried in stress(run.method, track, open_track, result.seed, run.device, report):
+        if isinstance(tried, Exception):
+            outcome = StressPoint(at=point, per_image={}, reason=one_line(tried)[:200])
         else:
+            scores, shown = tried
             outcome = StressPoint(at=point, per_image=scores)
+            if shown is not None:
+                pictures.setdefault(shift, {})[point] = shown, next(iter(scores.values()))
         found.setdefault(shift, []).append(outcome)
+    for shift, points in pictures.items():
+        save(points, run.folder / STRESS_PICTURE.format(shift))
     record = Stress(
         shifts=found,
         own={shift.name: shift.own for shift in track.shifts},
@@ -220,8 +227,8 @@ def stress_run(folder: str, report: Report) -> str:
     )
     (run.folder / STRESS).write_text(record.to_json(), encoding="utf-8")
     lost = sum(bool(point.reason) for points in found.values() for point in points)
-    points = sum(map(len, found.values()))
-    return f"{track.id}  {result.name}  seed {result.seed}  {points - lost} of {points} points have scores"
+    count = sum(map(len, found.values()))
+    return f"{track.id}  {result.name}  seed {result.seed}  {count - lost} of {count} points have scores"
 
 
 def observe_run(folder: str, report: Report) -> str:

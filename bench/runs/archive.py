@@ -20,7 +20,7 @@ from pathlib import Path
 from bench.errors import BenchError
 from bench.runs.privacy import private, without_folders
 from bench.runs.records import Result, finished
-from bench.runs.run_directory import LOCAL, OWN, RESULT, added_by_mac, fault, files, whole
+from bench.runs.run_directory import LOCAL, RESULT, added_by_mac, fault, files, is_own, whole
 from bench.runs.store import scratch_directory, whole_directory
 from bench.runs.unpacking import copy, extract
 
@@ -139,7 +139,7 @@ def _visible(folder: Path) -> list[Path]:
 
 def _published(run_dir: Path, result: Result) -> Iterator[tuple[str, bytes]]:
     """The files of a run as others may see them, by name; the result comes last, with the hashes of these."""
-    hashes = {name: digest for name, digest in result.files.items() if name not in OWN}
+    hashes = {name: digest for name, digest in result.files.items() if not is_own(name)}
     for file in files(run_dir):
         name = file.relative_to(run_dir).as_posix()
         if name in (RESULT, *LOCAL):

@@ -13,6 +13,7 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 RESULT, TIMING, STRESS, TRACKED = "result.json", "timing.json", "stress.json", "tracked.json"
 OBSERVED, SENSITIVITY, SENSITIVITY_MAP = "observed.json", "sensitivity.json", "sensitivity.png"
+STRESS_PICTURE = "stress-{}.png"  # of a shift
 # records of a finished run
 ADDED: dict[str, type[Sealed]] = {
     TIMING: Timing,
@@ -44,7 +46,7 @@ LOG = "log.txt"  # printed by the processes of a run on several devices: it may 
 SPEC, CHOSEN, FAILURE = "spec.json", "chosen.json", "failure.json"
 TRANSIENT = (SPEC, CHOSEN, FAILURE)  # by which processes of one run talk
 LOCAL = (TRACKED, LOG, *TRANSIENT)  # of one machine alone
-OWN = (RESULT, *ADDED, SENSITIVITY_MAP, *LOCAL)  # not among the files whose hashes a result holds
+OWN = (RESULT, *ADDED, SENSITIVITY_MAP, STRESS_PICTURE.format("*"), *LOCAL)  # whose hashes no result holds
 MAC = ("__MACOSX", ".DS_Store")  # files that macOS adds, beside those that begin with "._"
 
 
@@ -162,7 +164,12 @@ def write_curves(path: Path, points: Sequence[CurvePoint], mode: Literal["w", "a
 def file_hashes(directory: Path) -> dict[str, str]:
     """SHA-256 of every file of a run directory but the result itself and later additions."""
     named = {path.relative_to(directory).as_posix(): path for path in files(directory)}
-    return {name: sha256(path) for name, path in named.items() if name not in OWN}
+    return {name: sha256(path) for name, path in named.items() if not is_own(name)}
+
+
+def is_own(name: str) -> bool:
+    """Whether a file of a run directory is one of those that no result holds the hash of."""
+    return any(fnmatchcase(name, pattern) for pattern in OWN)
 
 
 def sha256(path: Path) -> str:
@@ -177,9 +184,10 @@ def whole(run_dir: Path) -> Result:
     """
     result = Result.read(run_dir / RESULT)
     present = {path.relative_to(run_dir).as_posix(): path for path in files(run_dir)}
-    for name in set(result.files) - set(OWN):
-        check(run_dir, result, name)
-    for name in sorted(set(present) - set(result.files) - set(OWN)):
+    for name in result.files:
+        if not is_own(name):
+            check(run_dir, result, name)
+    for name in sorted(one for one in set(present) - set(result.files) if not is_own(one)):
         raise BenchError(f"{present[name]} is not among the files of the run. Move it out of the run directory.")
     for name in present.keys() & ADDED.keys():
         ADDED[name].read(present[name])

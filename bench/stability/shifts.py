@@ -7,6 +7,7 @@ Images and random numbers are those of the test, so that the point that changes 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -33,7 +34,17 @@ OF_EVERY_TRACK = {
 
 Report = Callable[[str], None]
 Scores = dict[str, float]  # {image id: primary metric, or kept contrast in percent}
-Point = tuple[str, str, Scores | Exception]  # shift, point, scores or why there are none
+
+
+class Shown(NamedTuple):
+    """The first test image and its reconstruction, both (1, C, H, W) or (1, C, D, H, W), for a picture."""
+
+    x: Tensor
+    x_hat: Tensor
+
+
+Tried = tuple[Scores, Shown | None]
+Point = tuple[str, str, Tried | Exception]  # shift, point, scores with a picture, or why there are none
 
 
 def stress(
@@ -46,7 +57,8 @@ def stress(
 ) -> Iterator[Point]:
     """The scores of a method, made and trained for ``track``, at every point of every shift, and when y is perturbed.
 
-    A method may fail at some points, which then hold its error instead of scores.
+    With them comes the reconstruction of the first test image. A method may fail at some points, which then hold its
+    error instead.
     """
     method = method.to(device).eval()
     for shift in track.shifts:
@@ -68,9 +80,9 @@ def titles(track: Track) -> dict[str, str]:
     return {**{shift.name: shift.title for shift in track.shifts}, **OF_EVERY_TRACK}
 
 
-def attempt(scores: Callable[..., Scores], *arguments: object) -> Scores | Exception:
+def attempt(work: Callable[..., Tried], *arguments: object) -> Tried | Exception:
     try:
-        return scores(*arguments)
+        return work(*arguments)
     except Exception as error:  # whatever a method raises on data that it was not made for
         return error
 
@@ -83,7 +95,7 @@ def shifted(
     open_track: Callable[[Track], Problem],
     seed: int,
     device: torch.device,
-) -> Scores:
+) -> Tried:
     """The primary metric of all test images at one point of a shift."""
     problem = open_track(shift.at(track, point))
     data = Measured(track, problem, "test")  # seeded by the track itself
@@ -94,12 +106,12 @@ def shifted(
             measured = given(method, x, y, device)
             estimate = reconstruct(method, measured, physics_for(problem, params, device), x.shape, name, track)
         facts.append((name, estimate, x, params, targets([data[index]])))
-    return of_primary(track, facts)
+    return of_primary(track, facts), shown(*facts[0][1:3])
 
 
 def perturbed(
     method: Method, track: Track, problem: Problem, kind: str, norm: float, seed: int, device: torch.device
-) -> Scores:
+) -> Tried:
     """The primary metric of the first test images when y is perturbed by a share of its norm.
 
     Raises `BenchError` where a worst perturbation is asked for and the method has no gradient in y.
@@ -125,13 +137,14 @@ def perturbed(
         with torch.no_grad(), seeded(seed, track.id, name):
             estimate = reconstruct(method, y + d, physics_for(problem, params, device), x.shape, name, track)
         facts.append((name, estimate, x, params, targets([data[index]])))
-    return of_primary(track, facts)
+    return of_primary(track, facts), shown(*facts[0][1:3])
 
 
-def kept(method: Method, track: Track, problem: Problem, contrast: float, seed: int, device: torch.device) -> Scores:
+def kept(method: Method, track: Track, problem: Problem, contrast: float, seed: int, device: torch.device) -> Tried:
     """The kept contrast in percent of a letter that is added to each test image, whose noise stays the same."""
     data = Measured(track, problem, "test")
-    scores = {}
+    scores: Scores = {}
+    first = None
     for index in range(len(data)):
         (name,), x, y, params = collate([data[index]])
         y = y.to(device)
@@ -143,8 +156,14 @@ def kept(method: Method, track: Track, problem: Problem, contrast: float, seed: 
                 estimate = reconstruct(method, given, physics_for(problem, params, device), shape, name, track)
             return image_of(estimate)
 
-        scores[name] = kept_contrast(f(y + physics_for(problem, params, device).A(s)), f(y), s)
-    return scores
+        with_letter = f(y + physics_for(problem, params, device).A(s))
+        scores[name] = kept_contrast(with_letter, f(y), s)
+        first = first or Shown(x + s.cpu(), with_letter.cpu())
+    return scores, first
+
+
+def shown(estimate: Estimate, x: Tensor) -> Shown | None:
+    return None if estimate.image is None else Shown(x.cpu(), estimate.image.detach().cpu())
 
 
 def image_of(answer: Estimate | Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from bench.evaluation.curves import LOOKS_FOLDER, CurvePoint, Look
 from bench.places import runs
 from bench.runs.records import Result
-from bench.runs.run_directory import SENSITIVITY_MAP
+from bench.runs.run_directory import SENSITIVITY_MAP, STRESS_PICTURE
 from bench.tracking import database, fields, views
 from bench.tracking.address import local, public, uri
 
@@ -80,8 +80,8 @@ def key(section: str, name: str) -> str:
 def pictures(run_dir: Path) -> list[tuple[str, int, Path]]:
     """The pictures of a run directory by their keys and steps."""
     found = [(key(views.PICTURES, path.stem), 0, path) for path in sorted((run_dir / "pictures").glob("*.png"))]
-    if (picture := run_dir / SENSITIVITY_MAP).exists():
-        found.append((key(views.PICTURES, picture.stem), 0, picture))
+    later = [run_dir / SENSITIVITY_MAP, *sorted(run_dir.glob(STRESS_PICTURE.format("*")))]
+    found += [(key(views.PICTURES, path.stem), 0, path) for path in later if path.exists()]
     return found + looks(map(Look, sorted((run_dir / LOOKS_FOLDER).glob("*/*.png"))))
 
 

@@ -8,6 +8,7 @@ from bench.errors import BenchError
 from bench.places import runs
 from bench.runs import run_directory
 from bench.runs.records import Observed, Sensitivity, Stress, Timing
+from bench.tracking.mirror import pictures
 
 
 @pytest.fixture
@@ -39,6 +40,12 @@ def test_scores_under_shifts_are_those_of_the_finished_run(folder, lines):
     kept = result.hyperparameters["factor"]
     assert all(v == pytest.approx(100 * kept, abs=0.1) for v in stress.shifts["structure"][0].per_image.values())
     assert "16 of 16 points have scores" in lines[-1] or "14 of 14 points have scores" in lines[-1]
+    assert sorted(path.name for path in folder.glob("*.png")) == [
+        f"stress-{name}.png" for name in sorted(stress.shifts)
+    ]
+    assert {key for key, _, path in pictures(folder) if path.parent == folder} == {
+        f"pictures/stress-{name}" for name in stress.shifts
+    }
 
 
 def test_images_are_judged_by_the_observer_of_their_track(folder, lines):
