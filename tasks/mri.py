@@ -25,13 +25,14 @@ def open_track(track: Track) -> Problem:
 
 def phantoms(track: Track) -> Problem:
     """Complex brain phantoms, variable-density Cartesian masks, one coil or several with their maps in the params."""
+    from tasks.phantoms.abdominal_scan import abdominal_scan
     from tasks.phantoms.brain import brain
     from tasks.phantoms.split import phantom_split
 
     measure, physics = scanner(track.options)
     counts = {"train": 200, "val": 8, "test": 16}
-    size = 2 * track.options["size"]
-    return Problem({split: phantom_split(split, n, brain, size) for split, n in counts.items()}, measure, physics)
+    size, body = 2 * track.options["size"], abdominal_scan if track.options.get("anatomy") == "abdomen" else brain
+    return Problem({split: phantom_split(split, n, body, size) for split, n in counts.items()}, measure, physics)
 
 
 def scanner(options: Mapping[str, Any]):
@@ -182,7 +183,7 @@ def siat(track: Track) -> Problem:
 
 
 def shifts(acceleration: float) -> tuple[Shift, ...]:
-    """Fewer and more samples, other masks, less and more noise."""
+    """Fewer and more samples, other masks, less and more noise, another part of the body."""
     return (
         Shift(
             "acceleration",
@@ -199,6 +200,7 @@ def shifts(acceleration: float) -> tuple[Shift, ...]:
             "standard deviation of the noise, of the largest magnitude",
             {str(n): {"noise": n} if n != 0.01 else {} for n in (0.003, 0.005, 0.01, 0.02, 0.04)},
         ),
+        Shift("anatomy", "part of the body", {"brain": {}, "abdomen": {"anatomy": "abdomen"}}),
     )
 
 

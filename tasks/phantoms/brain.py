@@ -77,11 +77,16 @@ def labelled_brain(
 
     image = canvas.image
     image *= 1 + TEXTURE * smooth_field(rng, (size, size), GRAIN)
-    profile = 1 + 0.12 * smooth_field(rng, (size, size), 0.3)
+    return received(image, rng, y, x), canvas.shares
+
+
+def received(image: Array, rng: np.random.Generator, y: Array, x: Array) -> NDArray[np.complex128]:
+    """An intensity under a smooth receive profile and a smooth phase, its largest magnitude 1; all (size, size)."""
+    profile = 1 + 0.12 * smooth_field(rng, image.shape, 0.3)
     image = np.maximum(image * profile, 0)
     ramp = rng.normal(0, 0.5, 2)
-    phase = rng.uniform(-np.pi, np.pi) + ramp[0] * y + ramp[1] * x + 0.7 * smooth_field(rng, (size, size), 0.2)
-    return image / image.max() * np.exp(1j * phase), canvas.shares
+    phase = rng.uniform(-np.pi, np.pi) + ramp[0] * y + ramp[1] * x + 0.7 * smooth_field(rng, image.shape, 0.2)
+    return image / image.max() * np.exp(1j * phase)
 
 
 def _warped(rng: np.random.Generator, size: int) -> tuple[Array, Array]:
