@@ -136,8 +136,12 @@ class LearnedMethod(Method):
         self.log("train_loss", loss, on_step=True, on_epoch=False)
         return loss
 
+    def parameter_groups(self) -> Any:
+        """What Adam learns: all parameters, or groups of them, of which one may have a rate ``lr`` of its own."""
+        return self.parameters()
+
     def configure_optimizers(self) -> Any:
-        optimizer = torch.optim.Adam(self.parameters(), lr=self.learning_rate)
+        optimizer = torch.optim.Adam(self.parameter_groups(), lr=self.learning_rate)
         steps = max(1, int(self.trainer.estimated_stepping_batches))
 
         def factor(step: int) -> float:

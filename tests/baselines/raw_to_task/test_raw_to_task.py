@@ -54,7 +54,7 @@ def test_a_method_learns_to_find_what_is_there(name):
     method, physics = METHODS[name](), Denoising()
     method.train()
     method.log = lambda *a, **k: None
-    optimizer = torch.optim.Adam(method.parameters(), lr=method.learning_rate)
+    optimizer = torch.optim.Adam(method.parameter_groups(), lr=method.learning_rate)
     for step in range(120):
         optimizer.zero_grad()
         loss = method.training_step((x, x.clone(), physics, target), step)
@@ -115,6 +115,16 @@ def test_joint_moves_its_reconstruction_by_the_finding_and_by_the_image():
     assert not torch.allclose(moved[0.0], moved[1.0])
     assert Joint.prepares_inner({})
     assert not Joint.prepares_inner({"scratch": True})
+
+
+@pytest.mark.parametrize(("scratch", "share"), [(False, 0.1), (True, 1.0)])
+def test_joint_learns_all_its_weights_and_moves_a_trained_reconstruction_slowly(scratch, share):
+    method = Joint(LearnedPrimalDual(iterations=1), scratch=scratch)
+    optimizer = torch.optim.Adam(method.parameter_groups(), lr=method.learning_rate)
+    rates = {parameter: group["lr"] for group in optimizer.param_groups for parameter in group["params"]}
+    assert set(rates) == set(method.parameters())
+    assert {rates[one] for one in method.analysis.parameters()} == {method.learning_rate}
+    assert {rates[one] for one in method.reconstruction.parameters()} == {share * method.learning_rate}
 
 
 def test_the_loss_of_a_finding_is_least_at_the_truth_and_finite_at_its_opposite():
