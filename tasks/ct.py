@@ -48,16 +48,16 @@ def open_scan(track: Track) -> Problem:
 
     from tasks.datasets.aapm import aapm12
     from tasks.datasets.augmentation import gain, symmetry
+    from tasks.phantoms import thorax
     from tasks.phantoms.abdomen import abdominal
     from tasks.phantoms.split import phantom_split
-    from tasks.phantoms.thorax import thorax
 
     options = track.options
     exact, noise, measure, physics = scanner(options)
     size = 2 * options["size"]
     counts = {"train": options["train"], "val": max(8, track.budget.validation_images), "test": 16}
-    body = abdominal if options.get("anatomy") == "abdomen" else thorax
-    splits = {split: phantom_split(split, count, body, size) for split, count in counts.items()}
+    body, modules = (abdominal, (thorax,)) if options.get("anatomy") == "abdomen" else (thorax.thorax, ())
+    splits = {split: phantom_split(split, n, body, size, modules=modules) for split, n in counts.items()}
     if not track.data:
         return Problem(splits, measure, physics)
 
@@ -73,7 +73,7 @@ def open_scan(track: Track) -> Problem:
 
     slices = aapm12()
     splits["test"] = replace(slices, load=lambda name: {"image": AAPM_MAXIMUM * slices.load(name)})
-    splits["train"] = phantom_split("train", track.training["phantoms"], thorax, size, join_every=JOIN_EVERY)
+    splits["train"] = phantom_split("train", track.training["phantoms"], thorax.thorax, size, join_every=JOIN_EVERY)
     return Problem(splits, measure, physics, augment, simulate)
 
 

@@ -24,15 +24,23 @@ def open_track(track: Track) -> Problem:
 
 
 def phantoms(track: Track) -> Problem:
-    """Complex brain phantoms, variable-density Cartesian masks, one coil or several with their maps in the params."""
+    """Complex phantoms of brains, or of abdomens for a shift, under variable-density Cartesian masks.
+
+    There is one coil, or several with their maps in the params.
+    """
+    from tasks.phantoms import abdomen, brain, thorax
     from tasks.phantoms.abdominal_scan import abdominal_scan
-    from tasks.phantoms.brain import brain
     from tasks.phantoms.split import phantom_split
 
     measure, physics = scanner(track.options)
-    counts = {"train": 200, "val": 8, "test": 16}
-    size, body = 2 * track.options["size"], abdominal_scan if track.options.get("anatomy") == "abdomen" else brain
-    return Problem({split: phantom_split(split, n, body, size) for split, n in counts.items()}, measure, physics)
+    counts, size = {"train": 200, "val": 8, "test": 16}, 2 * track.options["size"]
+
+    def images(split: str):
+        if track.options.get("anatomy") == "abdomen":
+            return phantom_split(split, counts[split], abdominal_scan, size, modules=(abdomen, brain, thorax))
+        return phantom_split(split, counts[split], brain.brain, size)
+
+    return Problem({split: images(split) for split in counts}, measure, physics)
 
 
 def scanner(options: Mapping[str, Any]):

@@ -13,7 +13,7 @@ from bench.evaluation.curves import CurvePoint
 from bench.leaderboard.entries import means_of
 from bench.leaderboard.statistics import mean_interval
 from bench.runs.records import Observed, Result, Sensitivity
-from bench.runs.run_directory import OBSERVED, RESULT, SENSITIVITY
+from bench.runs.run_directory import OBSERVED, RESULT, SENSITIVITY, STRESS
 from bench.tracking.views import CURVES
 
 DIGITS = 4  # of a number in a table; the result holds it whole
@@ -136,7 +136,7 @@ def digest(run_dir: Path) -> str:
         found = hashlib.sha256((run_dir / RESULT).read_bytes())
     except OSError:
         return ""
-    for path in (run_dir / OBSERVED, run_dir / SENSITIVITY):
+    for path in (run_dir / OBSERVED, run_dir / SENSITIVITY, run_dir / STRESS):
         if path.exists():
             found.update(path.read_bytes())
     return found.hexdigest()

@@ -34,6 +34,13 @@ def abdominal(seed: int, index: int, size: int = 256) -> Array:
     return abdomen(seed, index, size)[0]
 
 
+def noiseless(seed: int, index: int, size: int = 256) -> Array:
+    """The attenuation before noise and slow variation."""
+    slice_ = _Slice(np.random.default_rng([seed, index]), size)
+    slice_.painted()
+    return slice_.image
+
+
 class _Slice:
     """One slice while it is painted; coordinates run over [-1, 1], from front to back and from right to left."""
 
