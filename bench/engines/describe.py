@@ -56,7 +56,9 @@ def describe(reference: str, tracks: Sequence[str], hyperparameters: Mapping[str
         theirs = registry.load_method(inner)
         check_inner(inner, theirs)
         place = Path(inspect.getfile(theirs))
-        own = source_files(place, place.parent, set(sys.modules) - before, None)
+        point = registry.method_file(inner).entry_point
+        code = registry.installed(point) if point is not None else None
+        own = source_files(place, place.parent, set(sys.modules) - before, code)
         opened = declared(theirs, place.parent)
         hashes = {provenance.relative_name(one, place.parent): provenance.file_hash(one) for one in own}
         inner_code = provenance.code_of(hashes | {name: provenance.file_hash(one) for name, one in opened.items()})

@@ -197,14 +197,14 @@ def measure_run(folder: str, report: Report) -> str:
 def stress_run(folder: str, report: Report) -> str:
     """Score one run under every shift in this process, write its record and pictures, and return a line about it."""
     from bench.runs.outcomes import one_line
-    from bench.stability.sheet import save
+    from bench.stability.sheet import caption, save_all
     from bench.stability.shifts import Shown, stress, titles
 
     run = load(Path(folder))
     track, result = run.track, run.result
     open_track = registry.load_task(track.task).open
     found: dict[str, list[StressPoint]] = {}
-    pictures: dict[str, dict[str, tuple[Shown, float]]] = {}
+    pictures: dict[str, dict[str, Shown]] = {}
     for shift, point, tried in stress(run.method, track, open_track, result.seed, run.device, report):
         if isinstance(tried, Exception):
             outcome = StressPoint(at=point, per_image={}, reason=one_line(tried)[:200])
@@ -212,10 +212,8 @@ def stress_run(folder: str, report: Report) -> str:
             scores, shown = tried
             outcome = StressPoint(at=point, per_image=scores)
             if shown is not None:
-                pictures.setdefault(shift, {})[point] = shown, next(iter(scores.values()))
+                pictures.setdefault(shift, {})[caption(track, shift, point, scores)] = shown
         found.setdefault(shift, []).append(outcome)
-    for shift, points in pictures.items():
-        save(points, run.folder / STRESS_PICTURE.format(shift))
     record = Stress(
         shifts=found,
         own={shift.name: shift.own for shift in track.shifts},
@@ -226,6 +224,7 @@ def stress_run(folder: str, report: Report) -> str:
         date=now_utc(),
     )
     (run.folder / STRESS).write_text(record.to_json(), encoding="utf-8")
+    save_all(pictures, run.folder, STRESS_PICTURE, report)
     lost = sum(bool(point.reason) for points in found.values() for point in points)
     count = sum(map(len, found.values()))
     return f"{track.id}  {result.name}  seed {result.seed}  {count - lost} of {count} points have scores"

@@ -22,7 +22,7 @@ from bench.places import partial, runs
 from bench.runs import provenance
 from bench.runs.checkpoints import CHECKPOINT
 from bench.runs.records import Result
-from bench.runs.spec import HOW, MethodDescription, Spec, Wish
+from bench.runs.spec import HOW, VERIFY, MethodDescription, Spec, Wish
 
 
 def verify_entries(
@@ -112,7 +112,7 @@ def spec_again(entry: Entry, seed: int, method: MethodDescription, images: int |
         limit=images if images is not None else entry.limit,
         steps=entry.steps if entry.steps not in (None, track.budget.steps) else None,
         **{name: record[name] for name in HOW if name in record},
-        label="verify",
+        label=VERIFY,
         control="" if method.inner else "defaults",  # the values of an inner method are chosen again, to equal ones
         checkpoint=kept.parent.name if entry.learned and kept.exists() and not train else entry.checkpoint,
         devices=1,

@@ -16,10 +16,11 @@ from bench.contract import registry
 from bench.contract.construct import asked_of_track, build
 from bench.data import cache, weights
 from bench.errors import BenchError
-from bench.places import partials, runs, store
-from bench.runs import run_directory
+from bench.places import partial, partials, runs, store
+from bench.runs import provenance, run_directory
 from bench.runs.key import digest, scored
 from bench.runs.records import Result, finished
+from bench.runs.spec import VERIFY
 from bench.runs.store import held
 
 if TYPE_CHECKING:
@@ -75,16 +76,20 @@ def clear_interrupted() -> None:
 
 
 def place_of_inner(spec: Spec, name: str, track: Track) -> Path:
-    """The file of the inner method ``name`` of a run, ready for ``track``: named by a hash of everything that made it.
+    """The file of the inner method ``name`` of a run, ready for ``track``: in the cache, by all that made it.
 
-    A run on several devices has one of its own, so that all its processes find it or all make it.
+    Code that is not committed counts with all its files. A run on several devices has a file of its own, so that all
+    its processes find it or all make it, and so has one that verifies an entry: it makes everything again.
     """
+    if spec.devices > 1 or spec.label == VERIFY:
+        return partial(spec.key) / "inner.pt"
     made_by = {
+        "format": 1,
         "method": name,
         "code": spec.method.inner_code,
         "track": track.id,
         "scored": scored(track, learned=True),
-        "run": spec.key if spec.devices > 1 else "",
+        "uncommitted": provenance.source_hash() if spec.dirty_reason else "",
         **spec.model_dump(include=MAKES_INNER),
     }
     return cache.folder() / f"inner-{digest(made_by)}.pt"

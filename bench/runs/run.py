@@ -10,6 +10,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -236,7 +237,8 @@ def ready_inner(
         curves = [list(one._replace(name=f"{name}/{one.name}")) for one in own.curves]
         found = {"record": plain(record), "weights": method.state_dict(), "curves": curves}
         if is_first_process():
-            WholeFile().save_checkpoint(found, kept)
+            with suppress(OSError):  # a cache that can't be written costs time, not the run
+                WholeFile().save_checkpoint(found, kept)
     outcome.training = {checkpoints.INNER: found["record"]}
     outcome.curves += [CurvePoint(*one) for one in found["curves"]]
     method = build(method_class, track, found["record"]["hyperparameters"])

@@ -169,7 +169,7 @@ def file_hashes(directory: Path) -> dict[str, str]:
 
 def is_own(name: str) -> bool:
     """Whether a file of a run directory is one of those that no result holds the hash of."""
-    return any(fnmatchcase(name, pattern) for pattern in OWN)
+    return "/" not in name and any(fnmatchcase(name, pattern) for pattern in OWN)
 
 
 def sha256(path: Path) -> str:

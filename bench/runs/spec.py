@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 SHORT_KEY = 8  # digits of a key that tell runs apart for a reader
 LONGEST_LABEL = 120
+VERIFY = "verify"  # label of a run that checks an entry
 HOW = {"precision": "32-true", "accumulate": 1, "compile": False}  # a training computes, unless asked otherwise
 TRUTH = {"true": True, "false": False}
 REFERENCE = re.compile(r"([A-Z]\.[ -]?)+ ?\S.*\b(18|19|20)\d\d\b")  # P. Getreuer, ..., 2012

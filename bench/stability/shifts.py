@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,6 +19,7 @@ from bench.contract.task import Problem, Shift, Track
 from bench.data.measurements import Measured, collate, generator, targets
 from bench.errors import BenchError
 from bench.evaluation.evaluate import given, physics_for, reconstruct, seeded
+from bench.evaluation.pictures import plane
 from bench.evaluation.scores import of_primary
 from bench.stability.structure import kept_contrast, letter
 from bench.stability.worst_case import STEPS, random_perturbation, worst_perturbation
@@ -37,10 +39,10 @@ Scores = dict[str, float]  # {image id: primary metric, or kept contrast in perc
 
 
 class Shown(NamedTuple):
-    """The first test image and its reconstruction, both (1, C, H, W) or (1, C, D, H, W), for a picture."""
+    """The first test image and its reconstruction, for a picture: both (H, W), of a volume the middle slice."""
 
-    x: Tensor
-    x_hat: Tensor
+    x: np.ndarray
+    x_hat: np.ndarray
 
 
 Tried = tuple[Scores, Shown | None]
@@ -158,12 +160,12 @@ def kept(method: Method, track: Track, problem: Problem, contrast: float, seed: 
 
         with_letter = f(y + physics_for(problem, params, device).A(s))
         scores[name] = kept_contrast(with_letter, f(y), s)
-        first = first or Shown(x + s.cpu(), with_letter.cpu())
+        first = first or Shown(plane(x + s.cpu()), plane(with_letter.cpu()))
     return scores, first
 
 
 def shown(estimate: Estimate, x: Tensor) -> Shown | None:
-    return None if estimate.image is None else Shown(x.cpu(), estimate.image.detach().cpu())
+    return None if estimate.image is None else Shown(plane(x.cpu()), plane(estimate.image.detach().cpu()))
 
 
 def image_of(answer: Estimate | Tensor) -> Tensor:

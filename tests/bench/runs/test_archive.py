@@ -8,6 +8,7 @@ from fabricate import failed, result, run_directory
 from bench.errors import BenchError
 from bench.runs.archive import export, unpack
 from bench.runs.records import Result
+from bench.runs.run_directory import whole
 
 
 def contents(folder):
@@ -23,6 +24,7 @@ def made(tmp_path):
 @pytest.mark.parametrize("name", ["runs.tar.gz", "runs.zip"])
 def test_what_is_exported_is_imported(made, tmp_path, name):
     (made[0] / "tracked.json").write_text("{}")
+    (made[0] / "stress-noise.png").write_bytes(b"picture")  # which came after the result
     export(made, tmp_path / name)
     found = unpack(tmp_path / name, tmp_path / "here").run_dirs
     assert sorted(path.name for path in found) == sorted(path.name for path in made)
@@ -33,6 +35,13 @@ def test_what_is_exported_is_imported(made, tmp_path, name):
     assert there.pop(f"{made[0].name}/tracked.json")
     assert there == here
     assert not list((tmp_path / "here").glob(".tmp-*"))
+
+
+def test_a_file_that_is_like_a_picture_of_a_shift_in_a_folder_is_a_strange_one(made, tmp_path):
+    (made[0] / "stress-a").mkdir()
+    (made[0] / "stress-a" / "b.png").write_bytes(b"picture")
+    with pytest.raises(BenchError, match="is not among the files of the run"):
+        whole(made[0])
 
 
 def test_an_archive_names_no_user_and_no_folder(made, tmp_path):

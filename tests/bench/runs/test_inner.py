@@ -19,6 +19,7 @@ from bench.leaderboard.page import pages
 from bench.leaderboard.selection import entries
 from bench.leaderboard.staleness import here
 from bench.places import partial, runs
+from bench.runs import checkpoints
 from bench.runs import run as running
 from bench.runs.checkpoints import CHECKPOINT
 from bench.runs.records import Result
@@ -149,6 +150,31 @@ def test_runs_that_ask_for_the_same_inner_method_share_it(reader, tmp_path, netw
     curves = [(runs() / one.key / "curves.csv").read_text().splitlines() for one in (first, second)]
     of_inner = [[line for line in lines if line.startswith("net/")] for lines in curves]
     assert of_inner[0] == of_inner[1] != []
+
+
+def test_a_damaged_file_is_made_again_and_a_cache_that_cannot_be_written_costs_nothing_else(reader, shrink, store):
+    first = do(asked(reader, shrink))
+    (kept,) = cache.folder().glob("inner-*.pt")
+    content = kept.read_bytes()
+    kept.write_bytes(content[:100] + b"x" + content[101:])
+    shutil.rmtree(runs() / first.key)
+    assert do(asked(reader, shrink)).per_image == first.per_image
+    assert kept.read_bytes() == content
+    shutil.rmtree(cache.folder())
+    cache.folder().write_text("in the way")
+    shutil.rmtree(runs() / first.key)
+    assert do(asked(reader, shrink)).per_image == first.per_image
+
+
+def test_what_verifies_an_entry_and_code_that_is_not_committed_share_nothing(reader, shrink):
+    spec = asked(reader, shrink)
+    assert checkpoints.place_of_inner(spec, "shrink", toy.FINDING).parent == cache.folder()
+    places = [
+        checkpoints.place_of_inner(spec.model_copy(update=change), "shrink", toy.FINDING)
+        for change in ({"dirty_reason": ""}, {"dirty_reason": "bench/x.py"}, {"label": "verify"}, {"devices": 2})
+    ]
+    assert len(set(places[:3])) == 3
+    assert places[2] == places[3] == partial(spec.key) / "inner.pt"
 
 
 def test_another_seed_or_other_code_makes_another_inner_method(reader, shrink):

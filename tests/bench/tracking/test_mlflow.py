@@ -15,7 +15,7 @@ from fabricate import failed, png, result, run_directory
 
 from bench.errors import BenchError
 from bench.leaderboard.statistics import mean_interval
-from bench.runs.records import Result, Sensitivity
+from bench.runs.records import Result, Sensitivity, Stress
 from bench.tracking import address, dashboard
 from bench.tracking import mlflow as tracking
 from bench.tracking.mirror import tracked
@@ -257,4 +257,17 @@ def test_a_map_that_is_made_later_comes_among_the_pictures(store, client, runs_o
     assert tracked(folder)
     assert run.data.metrics["sensitivity_inside"] == 0.375
     assert any("sensitivity" in path.name for path in (files_of(run) / "images").iterdir())
+    assert len(runs_of("tags.`bench.kind` = 'run'")) == 1
+
+
+def test_pictures_of_shifts_that_are_made_later_come_among_the_others(store, client, runs_of):
+    folder = run_directory(store / "runs", result("stressed"))
+    tracking.log(folder)
+    (folder / "stress-noise.png").write_bytes(png(30, 40))
+    record = Stress(shifts={}, own={}, titles={}, primary="psnr", device="cpu", commit="c", date="2026-03-01T11:00:00")
+    (folder / "stress.json").write_text(record.to_json())
+    assert not tracked(folder)
+    run = client.get_run(tracking.log(folder))
+    assert tracked(folder)
+    assert any("stress-noise" in path.name for path in (files_of(run) / "images").iterdir())
     assert len(runs_of("tags.`bench.kind` = 'run'")) == 1
