@@ -80,8 +80,10 @@ def key(section: str, name: str) -> str:
 def pictures(run_dir: Path) -> list[tuple[str, int, Path]]:
     """The pictures of a run directory by their keys and steps."""
     found = [(key(views.PICTURES, path.stem), 0, path) for path in sorted((run_dir / "pictures").glob("*.png"))]
-    later = [run_dir / SENSITIVITY_MAP, *sorted(run_dir.glob(STRESS_PICTURE.format("*")))]
-    found += [(key(views.PICTURES, path.stem), 0, path) for path in later if path.exists()]
+    if (picture := run_dir / SENSITIVITY_MAP).exists():
+        found.append((key(views.PICTURES, picture.stem), 0, picture))
+    for path in sorted(run_dir.glob(STRESS_PICTURE.format("*"))):
+        found.append((key(views.SHIFTS, path.stem.partition("-")[2]), 0, path))
     return found + looks(map(Look, sorted((run_dir / LOOKS_FOLDER).glob("*/*.png"))))
 
 

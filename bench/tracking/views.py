@@ -17,10 +17,12 @@ VIEW = SHARED + RUNS
 WIDE = 3.0  # a picture of more times its height is shown in two rows: the dashboard's cells are square
 PREVIEW = 450  # pixels of a picture's longer side: two stand side by side; MLflow's own previews have 256
 PART = ", part of the test set"
-CURVES, PICTURES, VALIDATION = "curves", "pictures", "validation"  # sections of charts, by the names before a slash
+# Sections of charts, by the names before a slash
+CURVES, PICTURES, SHIFTS, VALIDATION = "curves", "pictures", "shifts", "validation"
 SECTIONS = {  # in this order: charts in a row, and height of a chart in pixels
     CURVES: (3, 360),
     PICTURES: (1, 1060),
+    SHIFTS: (1, 1060),
     VALIDATION: (1, 1060),
     "Model metrics": (3, 360),  # MLflow's name for numbers without a section: bars
     "System metrics": (3, 360),

@@ -269,5 +269,5 @@ def test_pictures_of_shifts_that_are_made_later_come_among_the_others(store, cli
     assert not tracked(folder)
     run = client.get_run(tracking.log(folder))
     assert tracked(folder)
-    assert any("stress-noise" in path.name for path in (files_of(run) / "images").iterdir())
+    assert any("shifts" in path.name and "noise" in path.name for path in (files_of(run) / "images").iterdir())
     assert len(runs_of("tags.`bench.kind` = 'run'")) == 1

@@ -25,7 +25,7 @@ def test_curves_and_large_pictures_stand_before_bars():
     tags = views.of_experiment(["psnr", "ssim"], ascending=False)
     state = json.loads(tags[views.VIEW])
     sections = {section["name"]: section for section in state["compareRunSections"]}
-    assert list(sections) == ["curves", "pictures", "validation", "Model metrics", "System metrics"]
+    assert list(sections) == ["curves", "pictures", "shifts", "validation", "Model metrics", "System metrics"]
     assert sections["pictures"]["columns"] == 1
     assert sections["pictures"]["cardHeight"] > 2 * views.PREVIEW
     assert [name for name, section in sections.items() if not section["display"]] == ["validation"]
