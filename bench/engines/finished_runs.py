@@ -98,9 +98,12 @@ def each(
 ) -> int:
     """Do a work on every finished run that has no record of it yet, under a claim of this command."""
     with claimed:
-        chosen = select(set(tracks), set(methods))
+        found = select(set(tracks), methods)
+        chosen = list(dict.fromkeys(path for paths in found.values() for path in paths))
         if not chosen:
             raise BenchError(f"no finished run of {', '.join(methods) or 'any method'} on these tracks in {runs()}.")
+        if missing := [method for method, paths in found.items() if not paths]:
+            report(f"no finished run of {', '.join(missing)} on these tracks")
         pending = [folder for folder in chosen if again or not (folder / file).exists()]
         if len(pending) < len(chosen):
             report(f"{len(chosen) - len(pending)} of {len(chosen)} done, {len(pending)} to go")
@@ -119,17 +122,21 @@ def each(
     return int(failures > 0)
 
 
-def select(tracks: set[str], methods: set[str]) -> list[Path]:
-    """The run directories that hold a result of these tracks and methods."""
-    found = []
+def select(tracks: set[str], methods: Sequence[str]) -> dict[str, list[Path]]:
+    """The run directories that hold a result of these tracks, by the method that was asked for; "" asks for all.
+
+    A method is asked for by its name, with its label or without; one with an inner method also by the outer name.
+    """
+    found: dict[str, list[Path]] = {method: [] for method in methods or [""]}
     for path in sorted(runs().glob("[0-9a-f]*/result.json")):
         try:
             result = Result.read(path)
         except BenchError:
             continue
-        wanted = not methods or result.method in methods or result.name in methods
-        if wanted and result.status == "ok" and f"{result.task}:{result.track}" in tracks:
-            found.append(path.parent)
+        if result.status == "ok" and f"{result.task}:{result.track}" in tracks:
+            names = ("", result.method, result.name, result.method.partition(registry.JOINED)[0])
+            for method in found.keys() & names:
+                found[method].append(path.parent)
     return found
 
 

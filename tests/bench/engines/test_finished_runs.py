@@ -47,6 +47,15 @@ def test_scores_under_shifts_are_those_of_the_finished_run(folder, lines):
     assert shown == {f"shifts/{name}" for name in stress.shifts}
 
 
+def test_a_pair_is_asked_for_by_its_outer_name_and_a_method_without_a_run_is_told(go, tmp_path, shrink, lines):
+    reader = toy.method_file(tmp_path, "reader", toy.READER, "LearnedMethod")
+    assert go(f"{reader}:reconstruction={shrink}", tracks=("toy:finding",)) == 0
+    lines.clear()
+    assert finished_runs.map_runs(["toy:finding"], ["reader", "tv"], again=False, report=lines.append) == 0
+    assert lines[0] == "no finished run of tv on these tracks"
+    assert "reader+shrink" in lines[-1]
+
+
 def test_images_are_judged_by_the_observer_of_their_track(folder, lines):
     before = (folder / "result.json").read_bytes()
     assert finished_runs.observe_runs(["toy:mini"], [], again=False, report=lines.append) == 0
