@@ -44,9 +44,7 @@ def describe(reference: str, tracks: Sequence[str], hyperparameters: Mapping[str
     before = set(sys.modules)
     method = registry.load_method(reference)
     path = Path(inspect.getfile(method))
-    point = file.entry_point
-    code = registry.installed(point) if point is not None else None
-    files = source_files(path, folder, set(sys.modules) - before, code)
+    files = source_files(path, folder, set(sys.modules) - before, code_of(file))
     folder = folder or path.parent
     read = declared(method, folder)
     inner, hyperparameters = inner_of(method, file, hyperparameters)
@@ -56,12 +54,10 @@ def describe(reference: str, tracks: Sequence[str], hyperparameters: Mapping[str
         theirs = registry.load_method(inner)
         check_inner(inner, theirs)
         place = Path(inspect.getfile(theirs))
-        point = registry.method_file(inner).entry_point
-        code = registry.installed(point) if point is not None else None
-        own = source_files(place, place.parent, set(sys.modules) - before, code)
+        own = source_files(place, place.parent, set(sys.modules) - before, code_of(registry.method_file(inner)))
         opened = declared(theirs, place.parent)
-        hashes = {provenance.relative_name(one, place.parent): provenance.file_hash(one) for one in own}
-        inner_code = provenance.code_of(hashes | {name: provenance.file_hash(one) for name, one in opened.items()})
+        named = {provenance.relative_name(one, place.parent): one for one in own} | opened
+        inner_code = provenance.code_of({name: provenance.file_hash(one) for name, one in named.items()})
         files += own
         read |= opened
     if watch is not None:
@@ -105,6 +101,11 @@ def describe(reference: str, tracks: Sequence[str], hyperparameters: Mapping[str
             files=outside,
         ).model_dump()
     return found
+
+
+def code_of(file: registry.MethodFile) -> Installed | None:
+    """The installed code of a method that an entry point names."""
+    return registry.installed(file.entry_point) if file.entry_point is not None else None
 
 
 def inner_of(
