@@ -16,7 +16,8 @@ from bench.contract.method import Estimate, LearnedMethod, Method
 from bench.errors import BenchError
 
 RECIPE = ("learning_rate", "gradient_clip", "warm_up")
-OWN_WAYS = ("training_step", "configure_optimizers")  # hooks of a network that an outer method cannot follow
+# Hooks of a network that an outer method cannot follow.
+OWN_WAYS = ("training_step", "configure_optimizers", "parameter_groups")
 
 
 class Confident(LearnedMethod):

@@ -23,6 +23,11 @@ def small(network):
     return {"unet": lambda: UNet(width=4, levels=1), "lpd": lambda: LearnedPrimalDual(iterations=2, width=8)}[network]()
 
 
+class TwoRates(UNet):
+    def parameter_groups(self):
+        return [{"params": self.parameters(), "lr": 1e-4}]
+
+
 def made(name, network="unet"):
     """A method whose last layers, which begin at zero, do something."""
     torch.manual_seed(0)
@@ -168,5 +173,7 @@ def test_other_refusals():
         MCDropout(small("unet"), probability=1.0)
     with pytest.raises(BenchError, match="a way of its own"):
         LearnedVariance(IstaNet())
+    with pytest.raises(BenchError, match="a way of its own"):
+        Ensemble(TwoRates(width=4, levels=1))
     with pytest.raises(BenchError, match="cannot be the inner method"):
         build(load_method("ensemble"), track("denoising"), {"network": "learned_variance"})
