@@ -117,7 +117,8 @@ class Entry(Sealed):
     published: Published | None = None
     verified: Verified | None = None
     renewed: Renewed | None = None
-    stress: Stress | None = None  # scores under shifts, means over the seeds
+    stress: Stress | None = None  # scores under shifts, means over ``stress_seeds``
+    stress_seeds: list[int] | None = None
     confidence: dict[Seed, Confidence] | None = None  # scores of standard deviations
     observed: dict[Seed, Observed] | None = None  # task-based quality
     sensitivity: dict[Seed, Sensitivity] | None = None  # of its finding, by region

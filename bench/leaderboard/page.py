@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 from bench.leaderboard import cells
 from bench.leaderboard.board_rows import Board
 from bench.leaderboard.cells import one_line
-from bench.leaderboard.panels import sensitivity, stability, task_quality
+from bench.leaderboard.panels import by_part_of_seeds, sensitivity, stability, task_quality
 from bench.leaderboard.statistics import CONFIDENCE, FEWEST_GROUPS, FEWEST_SEEDS
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+
+    from bench.leaderboard.entries import Entry
 
 PAGE = "README.md"
 TEMPLATES = Path(__file__).parent / "templates"
@@ -83,6 +85,11 @@ def first(board: Board) -> str:
     return names([row for row in board.ranked if row.place and row.place.joint_first]) or "–"
 
 
+def current(board: Board) -> list[Entry]:
+    """The entries of a board that the present code would make again."""
+    return [row.entry for row in board.rows if not row.stale]
+
+
 def _environment() -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -96,9 +103,10 @@ def _environment() -> Environment:
     )
     environment.globals |= {
         "cells": cells,
-        "panels": lambda board: stability.panels([row.entry for row in board.rows if not row.stale]),
+        "panels": lambda board: stability.panels(current(board)),
         "task_quality": lambda board: task_quality.panel([row.entry for row in board.ranked]),
-        "sensitivity": lambda board: sensitivity.panel([row.entry for row in board.rows if not row.stale]),
+        "sensitivity": lambda board: sensitivity.panel(current(board)),
+        "partly": lambda board, field: by_part_of_seeds(current(board), field),
         "fence": fence,
         "anchor": anchor,
         "names": names,

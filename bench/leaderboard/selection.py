@@ -117,7 +117,8 @@ def merged(new: Entry, old: Entry) -> Entry:
     """A new entry with what the old one knows of the same runs: costs, and that it was verified."""
     if new.keys != old.keys or new.per_seed != old.per_seed or new.code != old.code:
         return new
-    kept = {name: getattr(new, name) or getattr(old, name) for name in ("timing", "stress", "observed", "sensitivity")}
+    later = ("timing", "observed", "sensitivity", *(() if new.stress else ("stress", "stress_seeds")))
+    kept = {name: getattr(new, name) or getattr(old, name) for name in later}
     return new.model_copy(update={**kept, "verified": old.verified, "renewed": old.renewed})
 
 
@@ -214,6 +215,7 @@ def _entry(
         "published": figure,
         "confidence": {str(one.seed): one.confidence for one in good if one.confidence is not None} or None,
         "stress": stability.merged([stresses[result.key] for result in good if result.key in stresses]),
+        "stress_seeds": [result.seed for result in good if result.key in stresses] or None,
     }
     copied = (set(Entry.model_fields) & set(Result.model_fields)) - set(values)
     return Entry.model_validate({name: getattr(last, name) for name in copied} | values)

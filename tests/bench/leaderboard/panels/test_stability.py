@@ -86,10 +86,26 @@ def test_the_page_shows_the_panel_and_no_rank_depends_on_it(now):
     assert "Stability" not in pages(board_rows.boards(without, now))["denoising/README.md"]
 
 
+def test_the_page_names_the_methods_of_which_some_seeds_were_scored(now):
+    group = [result("tv", seed=seed, seeds=[0, 1, 2]) for seed in (0, 1, 2)]
+    full, part = ({row.key: stress(30.0, 28.0, 20.0) for row in group[:count]} for count in (3, 1))
+    (whole,), (some,) = (selection.entries(group, now, stresses=found)[0] for found in (full, part))
+    assert (whole.stress_seeds, some.stress_seeds) == ([0, 1, 2], [0])
+    texts = [pages(board_rows.boards([entry], now))["denoising/README.md"] for entry in (whole, some)]
+    assert "seeds:" not in texts[0]
+    assert "By some of their seeds: tv (1 of 3 seeds)." in texts[1]
+
+
+def test_an_entry_without_scores_under_shifts_is_written_as_before_there_were_any(now):
+    (entry,) = entries(now, tv=None)
+    assert "stress_seeds" not in entry.to_json()
+
+
 def test_an_entry_keeps_its_scores_under_shifts_when_the_same_run_comes_again(now):
     (old,) = entries(now, tv=stress(30.0, 28.0, 20.0))
     (new,) = entries(now, tv=None)
-    assert selection.merged(new, old).stress == old.stress
+    kept = selection.merged(new, old)
+    assert (kept.stress, kept.stress_seeds) == (old.stress, [0])
     assert selection.merged(new.model_copy(update={"code": "f" * 16}), old).stress is None
 
 
