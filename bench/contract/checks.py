@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import math
 import re
 import sys
+import time
 import warnings
 from collections.abc import Callable
 from functools import partial
@@ -21,6 +23,7 @@ from bench.contract.toy_trial import Breach, Tried, make, run, step
 from bench.errors import BenchError
 
 BATCH_TOLERANCE = 1e-4  # of an image's largest value: single precision sums in another order
+NOT_TRIED = "not tried"  # an operator, for lack of time
 TURNS = 8  # training steps in which every part of a method learns: one may train its parts in turn
 NONDETERMINISTIC = re.compile(r"(\S+) does not have a deterministic implementation")
 
@@ -31,10 +34,14 @@ class Outcome(NamedTuple):
     message: str
 
 
-def check(method: type[Method], device: torch.device | str = "cpu") -> list[Outcome]:
-    """Every check of the class, then every check on every toy operator that the method supports, on a device."""
-    device = torch.device(device)
+def check(method: type[Method], device: torch.device | str = "cpu", seconds: float = math.inf) -> list[Outcome]:
+    """Every check of the class, then every check on every toy operator that the method supports, on a device.
+
+    After ``seconds`` no further operator is begun; the first one always is.
+    """
+    device, end = torch.device(device), time.monotonic() + seconds
     outcomes = [attempt(name, partial(test, method)) for name, test in CLASS_CHECKS.items()]
+    tried = None
     for toy in toys():
         try:
             reason = unsupported(method, toy.track)
@@ -43,6 +50,9 @@ def check(method: type[Method], device: torch.device | str = "cpu") -> list[Outc
             continue
         if reason:
             outcomes.append(Outcome(f"{toy.track.name}: unsupported", True, reason))
+            continue
+        if tried and time.monotonic() > end:
+            outcomes.append(Outcome(f"{toy.track.name}: {NOT_TRIED}", True, f"{seconds:.0f} s were over"))
             continue
         checks = TOY_CHECKS | (FINDING_CHECKS if "finding" in method.returns else {})
         checks |= DEVIATION_CHECKS if "std" in method.returns else {}

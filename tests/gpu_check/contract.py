@@ -12,13 +12,16 @@ from tests.gpu_check.report import FAILED, OK, Row
 
 SHORT = ("direct", "unet")
 SECONDS = 150.0  # for one method
+LEAST = 10.0  # seconds in which a method begins further operators
+UNTRIED = "not tried for lack of time"
 
 
 def rows(plan: Plan) -> Iterator[Row]:
     names = [name for name in reversed(registry.methods()) if not plan.short or name in SHORT]  # the slow ones first
     engine = LocalEngine(plan.jobs, plan.visible)
     waiting = dict.fromkeys(names)
-    tasks = [Task(name, breaches, (name, plan.device), SECONDS) for name in names]
+    share = max(LEAST, plan.seconds * plan.jobs / len(names))  # so that every method is tried on some operators
+    tasks = [Task(name, breaches, (name, plan.device, share), SECONDS) for name in names]
     try:
         for ended in engine.work(tasks):
             del waiting[ended.task.name]
@@ -29,14 +32,18 @@ def rows(plan: Plan) -> Iterator[Row]:
             yield Row(FAILED, name, f"not checked within {plan.seconds:.0f} s")
 
 
-def breaches(name: str, device: str, report: Callable[[str], None]) -> tuple[int, list[str], list[str]]:
+def breaches(name: str, device: str, seconds: float, report: Callable[[str], None]) -> tuple[int, list[str], list[str]]:
     """How many checks there were, those that failed, and the remarks of those that passed."""
-    from bench.contract.checks import check
+    from bench.contract.checks import NOT_TRIED, check
 
-    outcomes = check(registry.load_method(name), device)
+    found = check(registry.load_method(name), device, seconds)
+    outcomes = [one for one in found if not one.check.endswith(NOT_TRIED)]
     failed = [f"{one.check}: {one.message}" for one in outcomes if not one.passed]
     remarks = [f"{one.check}: {one.message}" for one in outcomes if one.passed and "unsupported" not in one.check]
-    return len(outcomes), failed, [remark for remark in remarks if not remark.endswith(": ")]
+    remarks = [remark for remark in remarks if not remark.endswith(": ")]
+    if left := len(found) - len(outcomes):
+        remarks.append(f"{left} operators {UNTRIED}")
+    return len(outcomes), failed, remarks
 
 
 def rows_of(name: str, value: Any, error: str, seconds: float) -> Iterator[Row]:
@@ -51,11 +58,12 @@ def rows_of(name: str, value: Any, error: str, seconds: float) -> Iterator[Row]:
 
 
 def farthest(remarks: list[str]) -> str:
-    """The largest distance from the CPU's image, and how many operators are not repeatable bit for bit."""
+    """The largest distance from the CPU's image, and the operators not repeatable bit for bit, or not tried."""
     apart = [float(text.split("differs by ")[1].split(",")[0]) for text in remarks if "agrees with the CPU: d" in text]
+    left = [text for text in remarks if text.endswith(UNTRIED)]
     loose = [text for text in remarks if "cannot be deterministic" in text]
     words = f", at most {max(apart):.0e} from the CPU" if apart else ""
     if loose:
         operations = loose[0].split(": ")[-1].replace(" cannot be deterministic there", "")
         words += f", not bit for bit on {len(loose)} operators ({operations})"
-    return words
+    return ", ".join([words, *left])

@@ -10,7 +10,8 @@ import torch
 from deepinv.physics import Denoising
 
 from bench.cli import main
-from bench.contract.checks import LEARNED_CHECKS, TOY_CHECKS, attempt, check
+from bench.contract.checks import LEARNED_CHECKS, NOT_TRIED, TOY_CHECKS, attempt, check
+from bench.contract.construct import unsupported
 from bench.contract.method import Estimate, LearnedMethod, Method
 from bench.contract.space import Float
 from bench.contract.toy_operators import toys
@@ -304,3 +305,13 @@ def test_methods_of_images_and_tracks_of_findings_do_not_meet():
     reasons = {one.check: one.message for one in check(Detached) if one.check.endswith("unsupported")}
     assert set(reasons) == {f"{toy.track.name}: unsupported" for toy in toys() if toy.track.classes}
     assert set(reasons.values()) == {"it returns no finding, by which the track ranks"}
+
+
+def test_when_its_time_is_over_a_method_has_been_tried_on_one_operator_and_the_others_are_told():
+    supported = [toy.track.name for toy in toys() if not unsupported(Level, toy.track)]
+    found = check(Level, seconds=0.0)
+    left = [outcome for outcome in found if outcome.check.endswith(NOT_TRIED)]
+    assert [outcome.check.partition(":")[0] for outcome in left] == supported[1:]
+    assert all(outcome.passed for outcome in left)
+    assert any(outcome.check == f"{supported[0]}: deterministic" for outcome in found)
+    assert not any(outcome.check.endswith(NOT_TRIED) for outcome in check(Level))
