@@ -24,7 +24,7 @@ from tests.gpu_check.plan import OutOfTime, Plan, stop_clock
 from tests.gpu_check.report import FAILED, NOTE, OK, Row
 from tests.gpu_check.scores import DECIBELS, GOAL, Pair
 
-TOGETHER = 3  # tracks of a method in one process
+TOGETHER = 5  # tracks of a method in one process
 SECONDS = 150.0  # for them
 
 

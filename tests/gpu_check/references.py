@@ -1,4 +1,4 @@
-"""The scores that the device must reproduce: every method on every mini track, on the CPU, on one thread."""
+"""The scores that the device must reproduce: every method on a mini track of every task, on the CPU, on one thread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Specs of all methods on the mini tracks with fixed hyperparameters or weights, and the comparison of two results."""
+"""Specs of all methods on a mini track of every task, and the comparison of two results.
+
+Their hyperparameters or weights are fixed. Of the mini tracks of a task a method has the first that it supports.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +52,7 @@ def specs(
 
     ``keys`` are those of runs. A pair that is not supported is left out, and so is a learned one that ``keys`` lacks.
     """
-    chosen, names, found = tracks(plan), methods(plan), {}
+    chosen, names, found, has = tracks(plan), methods(plan), {}, set()
     described = dict(zip(names, describe_all([(name, {}) for name in names], chosen, engine), strict=True))
     for name, answer in described.items():
         if isinstance(answer, str):
@@ -59,8 +62,9 @@ def specs(
             if isinstance(answer, str):
                 continue
             description = answer[track.id]
-            if description.unsupported:
+            if description.unsupported or (track.task, name) in has:
                 continue
+            has.add((track.task, name))
             pair = track.id, name
             wish = Wish(
                 seeds=[0],

@@ -7,6 +7,7 @@ import pytest
 from bench.sealed import MetricInfo
 from tests.gpu_check import agreement, scores
 from tests.gpu_check.contract import rows_of
+from tests.gpu_check.plan import Plan
 from tests.gpu_check.report import FAILED, OK
 from tests.gpu_check.scores import DECIBELS, RELATIVE
 
@@ -43,8 +44,27 @@ def test_a_method_that_does_not_agree_is_named_with_its_track():
     assert rows[1].found == "broke"
 
 
+def test_a_method_has_one_mini_track_of_every_task(monkeypatch):
+    plan = Plan("cpu", (), False, 1, 1.0, "", "")
+    tracks = scores.tracks(plan)
+
+    def but(*left_out):
+        return {track.id: SimpleNamespace(unsupported=track.id in left_out, learned=False) for track in tracks}
+
+    monkeypatch.setattr(scores, "methods", lambda plan: ["tv", "sense"])
+    monkeypatch.setattr(scores, "describe_all", lambda *arguments: [but(), but("mri:mini")])
+    monkeypatch.setattr(scores, "specs_of", lambda track, *rest, **more: (track.id,))
+    found = scores.specs(plan, None, "cpu", 1, None, print)
+    tasks = list(dict.fromkeys(track.task for track in tracks))
+    for name in ("tv", "sense"):
+        assert [track.partition(":")[0] for track, method in found if method == name] == tasks
+    assert ("mri:mini", "tv") in found
+    assert ("mri:mini-multicoil", "sense") in found
+
+
 def test_every_method_has_a_part_in_the_first_round_and_the_slowest_goes_first():
-    seconds = {("a", "slow"): 9, ("b", "slow"): 8, ("c", "slow"): 7, ("d", "slow"): 6, ("a", "quick"): 1}
+    slow = {(track, "slow"): 9 - i for i, track in enumerate("abcdef"[: agreement.TOGETHER + 1])}
+    seconds = slow | {("a", "quick"): 1}
     references = {pair: SimpleNamespace(key=str(value), seconds=value) for pair, value in seconds.items()}
     tasks = [task.arguments[0] for task in agreement.work(references, "cpu")]
     assert [next(iter(task))[1] for task in tasks] == ["slow", "quick", "slow"]

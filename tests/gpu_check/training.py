@@ -26,10 +26,10 @@ from tests.gpu_check.report import FAILED, NOTE, OK, SHORT, Row
 HOME = ("mri:mini", "ct:mini", "denoising:mini", "qsm:mini")  # in this order of preference
 ON_REAL = ("unet", "varnet", "learned_primal_dual")  # the first that a real track supports: the fastest, for the data
 ONLY = ("unet",)  # in short
-WARM_UP, WARM_STEPS = 1.5, 5  # seconds, or steps, before the count begins
-COUNTED, COUNTED_SHORT = 3.0, 2.0  # seconds
+WARM_UP, WARM_STEPS = 1.0, 5  # seconds, or steps, before the count begins
+COUNTED, COUNTED_MINI = 3.0, 1.0  # seconds, on real and on mini tracks
 LIMIT = 150.0  # seconds of one training, its data, its imports and its wait for the card
-STARTING = 3  # trainings at a time beside a card, of which one has it
+STARTING = 4  # trainings at a time beside a card, of which one has it
 BUSY = 90.0  # percent of the time, on real tracks
 ENDLESS = 10**6  # steps
 
@@ -46,9 +46,8 @@ def rows(plan: Plan) -> Iterator[Row]:
         yield Row(FAILED, "methods and tracks", answer.error)
         return
     chosen, missing = answer.value
-    counted = COUNTED_SHORT if plan.short else COUNTED
     tasks = [
-        Task(f"{method} on {track}", train_for, (method, track, plan.device, counted, turn), LIMIT)
+        Task(f"{method} on {track}", train_for, (method, track, plan.device, counted(track), turn), LIMIT)
         for method, track in chosen
     ]
     waiting = {task.name: task for task in tasks}
@@ -62,6 +61,15 @@ def rows(plan: Plan) -> Iterator[Row]:
             yield Row(FAILED, name, f"not trained within the {plan.seconds:.0f} s of this part")
     if missing:
         yield Row(NOTE, "real data that are not here", ", ".join(missing))
+
+
+def counted(track: str) -> float:
+    """The seconds in which the steps of a training on a track are counted."""
+    return COUNTED_MINI if is_mini(track) else COUNTED
+
+
+def is_mini(name: str) -> bool:
+    return ":mini" in name
 
 
 def pairs(short: bool, report: Callable[[str], None]) -> tuple[list[tuple[str, str]], list[str]]:
@@ -137,7 +145,7 @@ def train_for(
 
 
 def row_of(what: str, value: Any, error: str, device: str) -> Row:
-    real = ":mini" not in what
+    real = not is_mini(what)
     if error:
         slow = real and "went over its time" in error
         return Row(SHORT if slow else FAILED, what, error)
