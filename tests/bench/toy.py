@@ -197,6 +197,13 @@ def method_file(folder: Path, name: str, body: str, base: str = "Method") -> str
     return str(path)
 
 
+def edit(path: str | Path, old: str, new: str) -> None:
+    """Replace a text that a method file has."""
+    text = Path(path).read_text()
+    assert old in text
+    Path(path).write_text(text.replace(old, new))
+
+
 def chore(code: str, report: Callable[[str], None]) -> Any:
     """A piece of work for an engine: run ``code`` and return its ``value``."""
     scope: dict[str, Any] = {"report": report}

@@ -1,7 +1,6 @@
 """Keys: what moves a score changes them, what does not leaves them alone."""
 
 import sys
-from pathlib import Path
 
 import pytest
 import toy
@@ -15,12 +14,6 @@ pytestmark = pytest.mark.usefixtures("toys")
 def keys_of(path, **options):
     spec = toy.spec(path, **options)
     return spec.key, spec.group
-
-
-def edit(path, old: str, new: str) -> None:
-    text = Path(path).read_text()
-    assert old in text
-    Path(path).write_text(text.replace(old, new))
 
 
 def test_the_same_spec_has_the_same_key(shrink):
@@ -97,17 +90,17 @@ def test_the_recipe_of_a_learned_method_is_part_of_its_key(tmp_path, monkeypatch
 
 def test_code_changes_the_key_and_words_do_not(shrink):
     before = keys_of(shrink)
-    edit(shrink, "return self.factor * y", "return self.factor * y  # shrinks\n")
-    edit(shrink, "def forward(self, y, physics):", 'def forward(self, y, physics):\n        """Shrink."""\n')
-    edit(shrink, '"""shrink, a toy"""', '"""x = f y\n\nOther words."""\n# and a comment')
+    toy.edit(shrink, "return self.factor * y", "return self.factor * y  # shrinks\n")
+    toy.edit(shrink, "def forward(self, y, physics):", 'def forward(self, y, physics):\n        """Shrink."""\n')
+    toy.edit(shrink, '"""shrink, a toy"""', '"""x = f y\n\nOther words."""\n# and a comment')
     assert keys_of(shrink) == before
-    edit(shrink, "self.factor * y", "y * self.factor")
+    toy.edit(shrink, "self.factor * y", "y * self.factor")
     assert not set(before) & set(keys_of(shrink))
 
 
 def test_a_range_changes_the_key(shrink):
     before = keys_of(shrink)
-    edit(shrink, "Float(0.1, 1.0)", "Float(0.1, 2.0)")
+    toy.edit(shrink, "Float(0.1, 1.0)", "Float(0.1, 2.0)")
     assert not set(before) & set(keys_of(shrink))
 
 
@@ -131,8 +124,8 @@ def test_a_changed_neighbour_changes_the_key(tmp_path, case, inside):
     path = toy.method_file(tmp_path, "mine", body)
     if not inside:
         line = body.partition("\n")[0]
-        edit(path, f"        {line}\n", "")
-        edit(path, "import torch\n", f"import torch\n{line}\n")
+        toy.edit(path, f"        {line}\n", "")
+        toy.edit(path, "import torch\n", f"import torch\n{line}\n")
     before = keys_of(path)
     helper.write_text("GAIN = 1  # one\n")
     assert keys_of(path) == before
@@ -144,7 +137,9 @@ def test_a_neighbour_that_is_loaded_by_its_text_changes_the_key_too(tmp_path):
     """No import statement names it."""
     (tmp_path / "toy_hidden.py").write_text("GAIN = 1\n")
     path = toy.method_file(tmp_path, "mine", "return y")
-    edit(path, "import torch\n", "import torch\nimport importlib\nGAIN = importlib.import_module('toy_hidden').GAIN\n")
+    toy.edit(
+        path, "import torch\n", "import torch\nimport importlib\nGAIN = importlib.import_module('toy_hidden').GAIN\n"
+    )
     before = toy.spec(path)
     assert "toy_hidden.py" in before.method.files
     del sys.modules["toy_hidden"]  # as in a new process
