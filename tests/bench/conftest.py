@@ -62,6 +62,12 @@ def signals() -> Iterator[None]:
 
 
 @pytest.fixture
+def ready(toys: None, store: Path, untracked: None, signals: None) -> Path:
+    """The store of a test that types `bench run`."""
+    return store
+
+
+@pytest.fixture
 def shrink(tmp_path: Path) -> str:
     return toy.method_file(tmp_path, "shrink", toy.SHRINK)
 
