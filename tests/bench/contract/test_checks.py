@@ -1,10 +1,7 @@
-"""The contract of learning, and of random numbers: those of seeded generators are allowed, others are not."""
+"""The contract of learning, the ranges of a search, and the operators on which a method is tried."""
 
-import os
-import random
 from functools import partial
 
-import numpy as np
 import pytest
 import torch
 from deepinv.physics import Denoising
@@ -12,7 +9,7 @@ from deepinv.physics import Denoising
 from bench.cli import main
 from bench.contract.checks import LEARNED_CHECKS, NOT_TRIED, TOY_CHECKS, attempt, check
 from bench.contract.construct import unsupported
-from bench.contract.method import Estimate, LearnedMethod, Method
+from bench.contract.method import LearnedMethod, Method
 from bench.contract.space import Float
 from bench.contract.toy_operators import toys
 from bench.contract.toy_trial import Tried
@@ -147,58 +144,6 @@ def test_a_single_image_of_nan_is_no_batch_of_one():
     assert "differs from its images" in message
 
 
-class Sampler(Method):
-    """y and a little noise, drawn by a function of the shape."""
-
-    draw = staticmethod(lambda shape: torch.randn(shape))
-
-    def forward(self, y, physics):
-        return physics.A_adjoint(y) + 0.01 * self.draw(physics.A_adjoint(y).shape)
-
-
-class NumPySampler(Sampler):
-    draw = staticmethod(lambda shape: torch.from_numpy(np.random.standard_normal(shape)).float())  # noqa: NPY002
-
-
-class PythonSampler(Sampler):
-    draw = staticmethod(lambda shape: torch.full(shape, random.random()))
-
-
-class Unseeded(Sampler):
-    draw = staticmethod(lambda shape: torch.full(shape, int.from_bytes(os.urandom(4), "big") / 2**32))
-
-
-class OwnGenerator(Sampler):
-    """Seeded by the system and not by the referee."""
-
-    draw = staticmethod(lambda shape: torch.from_numpy(np.random.default_rng().standard_normal(shape)).float())
-
-
-def toy_breaches(method):
-    """The messages of all checks on toy operators that failed."""
-    return [outcome.message for outcome in check(method) if ": " in outcome.check and not outcome.passed]
-
-
-@pytest.mark.parametrize("method", [Sampler, NumPySampler, PythonSampler])
-def test_a_method_may_draw_from_generators_that_are_seeded(method):
-    assert toy_breaches(method) == []
-
-
-@pytest.mark.parametrize("method", [Unseeded, OwnGenerator])
-def test_other_randomness_is_a_breach(method):
-    found = toy_breaches(method)
-    assert len(found) == len([toy for toy in toys() if not toy.track.classes])
-    assert all("a second call with the same seed differs by" in message for message in found)
-
-
-def test_checks_leave_the_generators_as_they_were():
-    states = torch.get_rng_state(), np.random.get_state()[1], random.getstate()  # noqa: NPY002
-    toy_breaches(NumPySampler)
-    assert torch.equal(torch.get_rng_state(), states[0])
-    assert np.array_equal(np.random.get_state()[1], states[1])  # noqa: NPY002
-    assert random.getstate() == states[2]
-
-
 class Astray(Method):
     """Its defaults leave the range."""
 
@@ -232,73 +177,6 @@ def test_a_device_that_is_not_there_is_one_line(monkeypatch, capsys):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert main(["check", "direct", "--device", "cuda"]) == 2
     assert capsys.readouterr().err.startswith("bench: --device cuda: PyTorch finds no GPU on this machine.")
-
-
-class Reads(LearnedMethod):
-    """A finding of every class from the magnitude of the image."""
-
-    returns = ("finding",)
-    factor = 1.0
-
-    def __init__(self, classes: int = 1):
-        super().__init__()
-        self.scale, self.shift = (torch.nn.Parameter(torch.zeros(classes)) for _ in range(2))
-
-    def loss(self, x_hat, x, target):
-        return torch.nn.functional.binary_cross_entropy(x_hat.finding, target["map"])
-
-    def forward(self, y, physics):
-        image = physics.A_adjoint(y).square().sum(1, keepdim=True).sqrt()
-        scale, shift = (one.reshape(1, -1, 1, 1) for one in (self.scale, self.shift))
-        return Estimate(finding=self.factor * torch.sigmoid(scale * image + shift))
-
-
-class SeesTruth(Reads):
-    sees_truth = True
-
-    def forward(self, y, physics):
-        image = y.square().sum(1, keepdim=True).sqrt()  # y is x
-        scale, shift = (one.reshape(1, -1, 1, 1) for one in (self.scale, self.shift))
-        return Estimate(finding=torch.sigmoid(scale * image + shift))
-
-
-class Improbable(Reads):
-    factor = 3.0
-
-
-class OneClass(Reads):
-    def forward(self, y, physics):
-        return Estimate(finding=super().forward(y, physics).finding[:, :1])
-
-
-class NoFinding(Reads):
-    def forward(self, y, physics):
-        return physics.A_adjoint(y)
-
-
-def of_findings(method):
-    return {one.check: one for one in check(method) if ": " in one.check and not one.check.endswith("unsupported")}
-
-
-@pytest.mark.parametrize("method", [Reads, SeesTruth])
-def test_a_method_of_findings_is_put_to_the_tracks_that_ask_for_one(method):
-    found = of_findings(method)
-    assert {one.partition(":")[0] for one in found} == {toy.track.name for toy in toys() if toy.track.classes}
-    assert all(one.passed for one in found.values()), [one for one in found.values() if not one.passed]
-    assert any("finding: shape" in one for one in found)
-    assert any("learns from a step" in one for one in found)
-
-
-@pytest.mark.parametrize(
-    ("method", "reason"),
-    [
-        (Improbable, "a finding is a probability, in [0, 1]"),
-        (OneClass, "expected a finding (B, classes, ...), (2, 3, 16, 16), got (2, 1, 16, 16)"),
-        (NoFinding, "returned NoneType, expected a tensor as finding"),
-    ],
-)
-def test_a_finding_of_another_form_is_a_breach(method, reason):
-    assert reason in {one.message for one in of_findings(method).values() if not one.passed}
 
 
 def test_methods_of_images_and_tracks_of_findings_do_not_meet():
