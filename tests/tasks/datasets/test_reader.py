@@ -1,23 +1,19 @@
 """Files of every format, and files that cannot be read."""
 
 import gzip
+import io
 
 import h5py
 import nibabel
 import numpy as np
 import pytest
+from handmade_files import GREY, MX_DOUBLE, X, doubles, mat5, mat73, matrix, nifti, png, refused, variable
 from scipy.io import savemat
 from skimage.io import imsave
 
 from bench.errors import BenchError
 from tasks.datasets import reader
 from tasks.datasets.aapm import aapm12
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(reader, "file", lambda name, relative: tmp_path / relative)
-    return tmp_path
 
 
 def test_every_format_gives_the_array_that_was_stored(folder):
@@ -50,6 +46,33 @@ def test_a_matlab_file_of_two_variables_is_ambiguous(folder):
     savemat(folder / "a.mat", {"x": np.zeros(2), "y": np.ones(2)})
     with pytest.raises(BenchError, match="expected one variable, found x, y"):
         reader.read("toy", "a.mat")
+
+
+@pytest.mark.parametrize("name", ["a.tif", "a.bmp", "a.ima", "a.csv", "a.mgh", "a", "a.gz", "a.nrrd", "a.h5"])
+def test_another_format_is_refused_with_the_ones_that_are_read(folder, name):
+    (folder / name).write_bytes(b"anything")
+    refused(folder / name, r"Convert it to one of \.png, \.jpg, \.npy, \.npz, \.mat, \.nii, \.nii\.gz, \.dcm")
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.7])
+def test_truncated_files_of_every_format_are_one_line(folder, share):
+    buffer = io.BytesIO()
+    np.savez(buffer, x=X)
+    (folder / "a.npz").write_bytes(buffer.getvalue())
+    np.save(folder / "a.npy", X)
+    paths = [
+        folder / "a.npz",
+        folder / "a.npy",
+        png(folder / "a.png", X, 8, GREY),
+        mat5(folder / "a.mat", matrix(MX_DOUBLE, (3, 4), doubles(X))),
+        mat73(folder / "b.mat", variable(X.T, "double")),
+        nifti(folder / "a.nii"),
+        nifti(folder / "a.nii.gz"),
+    ]
+    for path in paths:
+        content = path.read_bytes()
+        path.write_bytes(content[: int(share * len(content))])
+        refused(path, "cannot be read")
 
 
 @pytest.mark.data("aapm12")
