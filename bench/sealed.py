@@ -132,11 +132,13 @@ def checksum(values: dict[str, Any]) -> str:
 def first_fault(error: ValidationError) -> str:
     """The first fault of a validation as one line: the field, the value and the rule."""
     fault = error.errors(include_url=False)[0]
+    message = fault["msg"].removeprefix("Value error, ")
+    if fault["type"] == "json_invalid":
+        return message[:1].lower() + message[1:]
     field = ".".join(str(part) for part in fault["loc"]) or "the text"
     value = repr(fault.get("input"))
-    shown = f" (it is {value[:60]})" if fault["type"] not in ("missing", "json_invalid") and len(value) < 200 else ""
+    shown = f" (it is {value[:60]})" if fault["type"] != "missing" and len(value) < 200 else ""
     others = error.error_count() - 1
-    message = fault["msg"].removeprefix("Value error, ")
     return f"{field}: {message}{shown}" + (f", and {others} more" if others else "")
 
 

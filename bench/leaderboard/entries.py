@@ -216,6 +216,7 @@ class Reading:
 
     entries: list[Entry] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    damaged: list[Path] = field(default_factory=list)
     older: int = 0  # entries of an older format
 
 
@@ -230,7 +231,8 @@ def read_all(boards: Path) -> Reading:
         except OlderFormat:
             found.older += 1
         except BenchError as error:
-            found.problems.append(str(error))
+            found.damaged.append(path.relative_to(boards))
+            found.problems.append(f"{error} Restore it, by `git restore {path}` for instance, or delete it.")
     if found.older:
         found.problems.append(f"{found.older} entries of an older format: run them again.")
     return found

@@ -123,7 +123,7 @@ def read_runs(runs: Path) -> Runs:
             if (shares := path.with_name(SENSITIVITY)).exists():
                 found.sensitivities[result.key] = Sensitivity.read(shares)
         except BenchError as error:
-            found.problems.append(str(error))
+            found.problems.append(f"{error} Delete that file, and type the command again that made it.")
     return found
 
 
@@ -154,11 +154,15 @@ def write(
 ) -> kept.Reading:
     """Write entries, and return all that are in the folder now.
 
-    An entry on disk stays where `selection.preferred` prefers it to the new one; one that can't be read is
-    replaced. The published figure beside an entry is always the one of `published.json`.
+    An entry on disk stays where `selection.preferred` prefers it to the new one. One that is damaged stays too: it
+    may know more of its runs than the store does. The published figure beside an entry is always the one of
+    `published.json`.
     """
-    before = {entry.file: entry for entry in kept.read_all(folder).entries}
+    reading = kept.read_all(folder)
+    before = {entry.file: entry for entry in reading.entries}
     for new in entries:
+        if new.file in reading.damaged:
+            continue
         old = before.get(new.file)
         if old is None or selection.preferred([new, old], now) is new:
             before[new.file] = selection.merged(new, old) if old else new

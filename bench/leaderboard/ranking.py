@@ -36,7 +36,7 @@ With fewer than 4 groups nothing can be told: the board shows the order and no r
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -145,6 +145,25 @@ def told_apart(p: Array) -> Flags:  # (..., methods, methods) both
     found = np.zeros(p.shape, dtype=bool)
     np.put_along_axis(found, order, passed, axis=-1)
     return found | np.swapaxes(found, -1, -2)
+
+
+def pairwise_order(
+    scores: Mapping[str, PerSeed],  # {method: {seed: {image id: score}}}
+    names: Sequence[str],
+    groups: Mapping[str, str],  # {image id: group}
+    higher_is_better: bool,
+) -> Array:  # (methods, methods)
+    """For each pair of methods 1 where the first is told apart and better, -1 where it is worse, else 0."""
+    import numpy as np
+
+    images = shared_images(scores.values())
+    tables = [group_means(scores[name], groups, images) for name in names]
+    sizes = tables[0][1]
+    if len(sizes) < FEWEST_GROUPS:
+        return np.zeros((len(names), len(names)))
+    worth = np.array([table.mean(axis=0) @ sizes for table, _ in tables]) * (1 if higher_is_better else -1)
+    apart = told_apart(pairwise_p([table for table, _ in tables], sizes))
+    return np.sign(worth[:, None] - worth) * apart
 
 
 def rank_intervals(

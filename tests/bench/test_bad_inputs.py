@@ -107,7 +107,7 @@ BAD = [
     (("import", "other"), 2, "other holds no run. Give an archive of `bench export`"),
     (("verify", "absent.json"), 2, "absent.json is not there. Give files of entries"),
     (("verify", "entry.json"), 1, "entry.json is no valid entry: task: Field required"),
-    (("verify", "text.txt"), 1, "text.txt is no valid entry: the text: Invalid JSON"),
+    (("verify", "text.txt"), 1, "text.txt is no valid entry: invalid JSON"),
     (("verify", "folder"), 2, "folder is a folder. Give files of entries, such as leaderboards/ct/mini/tv.json."),
     (("verify", "binary.json"), 1, "cannot read binary.json: it is no text."),
     (("import", "binary.json"), 2, "binary.json is no archive, or a damaged one: "),

@@ -6,10 +6,12 @@ A poor method can be perfectly stable, so every line opens with the score on the
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.leaderboard.entries import Entry
+from bench.leaderboard.entries import Entry, of_metric
+from bench.leaderboard.ranking import pairwise_order
+from bench.leaderboard.statistics import PerSeed
 from bench.runs.records import Stress, StressPoint
 
 KEPT = "structure"  # the shift that is scored by kept contrast
@@ -75,14 +77,15 @@ def panels(entries: Sequence[Entry]) -> list[Panel]:
     found = []
     for shift, points in first.shifts.items():
         names = [point.at for point in points]
-        lines = [
-            _line(entry, stress.shifts[shift])
+        under = [
+            (entry, stress.shifts[shift])
             for entry, stress in stressed
             if [point.at for point in stress.shifts.get(shift, [])] == names
         ]
+        lines = [_line(entry, points) for entry, points in under]
         kept = shift == KEPT
         better = lead.metrics[lead.primary].higher_is_better
-        fallen = [] if kept else _fallen(lines, names, better)
+        fallen = [] if kept else _fallen(under, better)
         unit = "%" if kept else lead.metrics[lead.primary].unit
         found.append(Panel(shift, first.titles.get(shift, shift), unit, names, lines, fallen))
     return found
@@ -96,20 +99,35 @@ def _line(entry: Entry, points: Sequence[StressPoint]) -> Line:
     return Line(entry.name, entry.scores[entry.primary], entry.learned, means, reasons)
 
 
-def _fallen(lines: Sequence[Line], points: Sequence[str], higher_is_better: bool) -> list[str]:
-    """Trained methods below untrained ones that they beat on the track, at the first point where there are such."""
-    sign = 1 if higher_is_better else -1
+def _fallen(stressed: Sequence[tuple[Entry, Sequence[StressPoint]]], higher_is_better: bool) -> list[str]:
+    """Trained methods below untrained ones that they beat on the track, at the first point where there are such.
+
+    Both are claimed only where the rules of `bench.leaderboard.ranking` tell the two methods apart.
+    """
+    groups = {image: image for _, points in stressed for point in points for image in point.per_image}
+    groups |= {image: group for entry, _ in stressed for image, group in entry.groups.items()}
+    names = [entry.name for entry, _ in stressed]
+    on_track = {entry.name: of_metric(entry, entry.primary) for entry, _ in stressed}
+    beaten = better_pairs(on_track, names, groups, higher_is_better)
     found = []
-    for line in (line for line in lines if line.trained):
-        beaten = [other for other in lines if not other.trained and sign * (line.own - other.own) > 0]
-        for index, point in enumerate(points):
-            ours = line.scores[index]
+    for entry, points in stressed:
+        for index, point in enumerate(points if entry.learned else ()):
+            here = {one.name: {0: other[index].per_image} for one, other in stressed if other[index].per_image}
+            below = {(b, a) for a, b in better_pairs(here, list(here), groups, higher_is_better)}
             above = [
-                other.name
-                for other in beaten
-                if ours is not None and (theirs := other.scores[index]) is not None and sign * (ours - theirs) < 0
+                other.name for other, _ in stressed if not other.learned and (entry.name, other.name) in beaten & below
             ]
             if above:
-                found.append(f"{line.name} at {point} (below {', '.join(above)})")
+                found.append(f"{entry.name} at {point.at} (below {', '.join(above)})")
                 break
     return found
+
+
+def better_pairs(
+    scores: Mapping[str, PerSeed], names: Sequence[str], groups: Mapping[str, str], higher_is_better: bool
+) -> set[tuple[str, str]]:
+    """The pairs of methods of which the first is told apart from the second, and better."""
+    if len(names) < 2:
+        return set()
+    order = pairwise_order(scores, names, groups, higher_is_better)
+    return {(a, b) for i, a in enumerate(names) for j, b in enumerate(names) if order[i, j] > 0}

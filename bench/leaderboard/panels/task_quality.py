@@ -9,18 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 from bench.leaderboard.entries import Entry
-from bench.leaderboard.ranking import Place, pairwise_p, ranking, told_apart
-from bench.leaderboard.statistics import FEWEST_GROUPS, PerSeed, group_means, shared_images
+from bench.leaderboard.ranking import Place, pairwise_order, ranking
+from bench.leaderboard.statistics import PerSeed
 from bench.runs.records import Observed
 from bench.sealed import MetricInfo
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    Array = np.ndarray[Any, np.dtype[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -108,24 +102,13 @@ def trades(
 ) -> list[Trade]:
     """The methods that are better than others by the first scores, and worse by the second, in their order."""
     names = list(first)
-    ways = [order(one, names, groups, higher) for one, higher in zip((first, second), higher_is_better, strict=True)]
+    ways = [
+        pairwise_order(one, names, groups, higher)
+        for one, higher in zip((first, second), higher_is_better, strict=True)
+    ]
     found = []
     for i, name in enumerate(names):
         others = [other for j, other in enumerate(names) if ways[0][i, j] > 0 and ways[1][i, j] < 0]
         if others:
             found.append(Trade(name, others))
     return found
-
-
-def order(scores: dict[str, PerSeed], names: Sequence[str], groups: dict[str, str], higher_is_better: bool) -> Array:
-    """For each pair of methods 1 where the first is told apart and better, -1 where it is worse, else 0."""
-    import numpy as np
-
-    images = shared_images(scores.values())
-    tables = [group_means(scores[name], groups, images) for name in names]
-    sizes = tables[0][1]
-    if len(sizes) < FEWEST_GROUPS:
-        return np.zeros((len(names), len(names)))
-    worth = np.array([table.mean(axis=0) @ sizes for table, _ in tables]) * (1 if higher_is_better else -1)
-    apart = told_apart(pairwise_p([table for table, _ in tables], sizes))
-    return np.sign(worth[:, None] - worth) * apart

@@ -99,7 +99,10 @@ def test_an_entry_at_a_place_that_is_not_its_own_is_refused(folder, place):
     (folder / place).parent.mkdir(exist_ok=True)
     shutil.copy(folder / "denoising/mini/tv.json", folder / place)
     found = kept.read_all(folder)
-    assert found.problems == [f"{folder / place} is no valid entry: by its content it is denoising/mini/tv.json."]
+    assert found.problems == [
+        f"{folder / place} is no valid entry: by its content it is denoising/mini/tv.json. "
+        f"Restore it, by `git restore {folder / place}` for instance, or delete it."
+    ]
     assert len(found.entries) == 3
     with pytest.raises(BenchError, match="by its content"):
         kept.read(folder / place)

@@ -4,6 +4,7 @@ import pytest
 
 from bench.leaderboard import board_rows, page, publish, staleness
 from bench.leaderboard import entries as kept
+from bench.leaderboard.terminal import table
 
 BOARDS = publish.ROOT / publish.DEFAULT
 
@@ -25,6 +26,14 @@ def test_pages_show_what_the_code_here_stands_behind(reading):
     row again, or renew its hash by `bench verify --renew`."""
     for path, text in page.pages(board_rows.boards(reading.entries, staleness.here())).items():
         assert tables((BOARDS / path).read_text(encoding="utf-8")) == tables(text), f"{path}: run `bench board`"
+
+
+def test_the_readme_shows_lines_of_a_board_as_they_are(reading):
+    """`bench board` prints them: copy the lines again where one has moved."""
+    shown = (publish.ROOT / "README.md").read_text(encoding="utf-8").split("```")[1].strip("\n").splitlines()
+    printed = table(board_rows.boards(reading.entries, staleness.here())).splitlines()
+    assert len(shown) > 5
+    assert [line for line in shown if line not in printed] == []
 
 
 def tables(text):

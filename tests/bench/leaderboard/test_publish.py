@@ -84,7 +84,25 @@ def test_a_bad_entry_is_told_and_the_others_are_rendered(runs, tmp_path, now):
     assert names(outcome) == ["direct", "net"]
     assert "mini/tv.json" in outcome.problems[0]
     assert "direct" in (boards / "denoising/README.md").read_text()
+    (boards / "denoising/mini/tv.json").unlink()
     assert publish.publish(runs, boards, now).problems == []
+
+
+@pytest.mark.parametrize("damage", ["cut", "edited"])
+def test_a_damaged_entry_is_told_and_stays_until_it_is_restored(runs, tmp_path, now, damage):
+    publish.publish(runs, tmp_path / "boards", now)
+    path = tmp_path / "boards/denoising/mini/tv.json"
+    whole = path.read_text()
+    found = whole[:200] if damage == "cut" else whole.replace("28.25", "38.25")
+    path.write_text(found)
+    outcome = publish.publish(runs, tmp_path / "boards", now)
+    (problem,) = outcome.problems
+    assert f"{path} is no valid entry" in problem
+    assert problem.endswith(f"Restore it, by `git restore {path}` for instance, or delete it.")
+    assert path.read_text() == found
+    assert names(outcome) == ["direct", "net"]
+    path.unlink()
+    assert names(publish.publish(runs, tmp_path / "boards", now)) == ["direct", "net", "tv"]
 
 
 def test_mlflow_adds_the_runs_that_only_it_has(runs, tmp_path, now):

@@ -12,10 +12,17 @@ from bench.runs.records import Stress, StressPoint
 POINTS = ("10", "25", "50")
 
 
-def stress(*levels, reason="", structure=80.0):
-    """Scores at `POINTS`; None where the method failed."""
+def stress(*levels, reason="", structure=80.0, spread=0.0):
+    """Scores of the images of a fabricated result at `POINTS`; None where the method failed.
+
+    ``spread`` is by how much they differ from the level, up and down.
+    """
     points = [
-        StressPoint(at=at, per_image={} if level is None else {"a": level - 1, "b": level + 1}, reason=reason)
+        StressPoint(
+            at=at,
+            per_image={} if level is None else {f"image-{i}": level + (-1) ** i * spread for i in range(6)},
+            reason=reason,
+        )
         for at, level in zip(POINTS, levels, strict=True)
     ]
     kept = [StressPoint(at="5 %", per_image={"a": structure})]
@@ -57,6 +64,21 @@ def test_a_trained_method_that_falls_below_what_it_beats_is_named_with_the_first
     assert stability.panels(found)[0].fallen == []  # tv falls below nlm, but nothing is trained
 
 
+def test_a_fall_is_named_only_where_both_scores_tell_the_methods_apart(now):
+    def fallen(level_of_unet, spread):
+        rows = [
+            result("tv", level=28.0),
+            *(result("unet", seed, level=level_of_unet, learned=True, seeds=[0, 1, 2]) for seed in (0, 1, 2)),
+        ]
+        scores = {"tv": stress(30.0, 28.0, 20.0), "unet": stress(29.0, 29.0, 19.0, spread=spread)}
+        made, _ = selection.entries(rows, now, stresses={row.key: scores[row.method] for row in rows})
+        return stability.panels(made)[0].fallen
+
+    assert fallen(29.0, 0.1) == ["unet at 10 (below tv)"]
+    assert fallen(29.0, 5.0) == []  # the images scatter under the shift
+    assert fallen(28.01, 0.1) == []  # the track tells no lead of unet
+
+
 def test_a_point_without_scores_is_blank_and_says_why(now):
     (level, _) = stability.panels(entries(now, tv=stress(30.0, None, 20.0, reason="too | noisy")))
     assert level.lines[0].scores == [30.0, None, 20.0]
@@ -70,7 +92,7 @@ def test_nothing_was_scored_under_a_shift(now):
 
 def test_seeds_are_one_by_their_mean():
     both = stability.merged([stress(30.0, 28.0, 20.0), stress(32.0, None, 22.0, structure=60.0)])
-    assert [point.per_image.get("a") for point in both.shifts["level"]] == [30.0, 27.0, 20.0]
+    assert [point.per_image.get("image-0") for point in both.shifts["level"]] == [31.0, 28.0, 21.0]
     assert both.shifts["structure"][0].per_image == {"a": 70.0}
     assert stability.merged([]) is None
 
@@ -111,6 +133,6 @@ def test_an_entry_keeps_its_scores_under_shifts_when_the_same_run_comes_again(no
 
 def test_a_record_of_scores_under_shifts_that_was_edited_is_refused(tmp_path):
     path = tmp_path / "stress.json"
-    path.write_text(stress(30.0, 28.0, 20.0).to_json().replace("29.0", "39.0"))
+    path.write_text(stress(30.0, 28.0, 20.0).to_json().replace("28.0", "38.0"))
     with pytest.raises(BenchError, match=r"stress\.json is no valid stress: checksum"):
         Stress.read(path)
