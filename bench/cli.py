@@ -8,10 +8,12 @@ import io
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
 from bench import commands
+from bench.engines import processes
 from bench.errors import BenchError
 
 EPILOG = """examples:
@@ -28,11 +30,27 @@ EPILOG = """examples:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; the exit status is 0 if all went well, 1 if a run failed, 2 if the command was wrong."""
+    """Run one command; the exit status is 0 if all went well, 1 if a run failed, 2 if the command was wrong.
+
+    It is 130 after Ctrl-C and 143 after SIGTERM, whatever further signals come while the command stops.
+    """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal may lack the letters of an equation
     options = parser().parse_args(arguments)
+    try:
+        processes.stop_on_signals()
+        return obey(options)
+    except (KeyboardInterrupt, SystemExit) as stop:
+        processes.end_all()
+        start = "\n" if sys.stderr is not None and sys.stderr.isatty() else ""  # after the ^C that a terminal shows
+        with suppress(OSError):
+            print(f"{start}bench: stopped; finished runs are kept, the same command does the others.", file=sys.stderr)
+        return stop.code if isinstance(stop, SystemExit) and isinstance(stop.code, int) else 130
+
+
+def obey(options: argparse.Namespace) -> int:
+    """Do what the options ask; what is wrong is one line, without a traceback."""
     try:
         status = options.command(options)
         if sys.stdout is not None:
@@ -50,9 +68,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"bench: {error.strerror}: the output cannot be written. Free some space.", file=sys.stderr)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 2
-    except (KeyboardInterrupt, SystemExit) as stop:  # Ctrl-C, or SIGTERM while runs are at work
-        print("\nbench: stopped; finished runs are kept, the same command does the others.", file=sys.stderr)
-        return stop.code if isinstance(stop, SystemExit) and isinstance(stop.code, int) else 130
 
 
 def parser() -> argparse.ArgumentParser:

@@ -27,7 +27,7 @@ def run(options: argparse.Namespace) -> int:
     from bench.engines.console import lost, say
     from bench.engines.freeze import freeze
     from bench.engines.local import LocalEngine
-    from bench.engines.processes import stop_on_signals, threads
+    from bench.engines.processes import threads
     from bench.places import open_runs
     from bench.runs import checkpoints
     from bench.runs.spec import Wish, parse_method
@@ -41,7 +41,6 @@ def run(options: argparse.Namespace) -> int:
             options.checkpoint = weights.find(options.weights, file).sha256
     select(options.tracks)
     open_runs()
-    stop_on_signals()
     machine = pending_runs.look_around(cpu=options.cpu)
     pending_runs.check_devices(options.devices, machine)
     wish = Wish(

@@ -112,8 +112,8 @@ class LocalEngine:
         process = multiprocessing.Process(target=work, args=arguments)
         with signals_held():
             process.start()
+            self.working[receiver] = Working(task, process, slot)
         sender.close()
-        self.working[receiver] = Working(task, process, slot)
 
     def _listen(self, connection: Connection, late: bool) -> bool:
         """Take what a process has sent; whether it is done with its task."""

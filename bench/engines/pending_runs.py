@@ -19,7 +19,7 @@ from bench.engines.describe import devices as find_devices
 from bench.engines.engine import Engine
 from bench.engines.execute import conclude, execute
 from bench.engines.local import LocalEngine, Task
-from bench.engines.processes import clean, context, end, processors, threads, work
+from bench.engines.processes import clean, context, end, hurried, processors, signals_held, threads, work
 from bench.errors import BenchError
 from bench.places import open_runs, runs, store
 from bench.runs.checkpoints import clear_interrupted
@@ -33,6 +33,7 @@ GPU_NODES = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")  # of NVIDIA, of Windows'
 PATIENCE = 15.0  # seconds that a command waits at its end while nothing is handed in to MLflow
 WAITS = "waiting until `bench time` has ended, which measures alone on this store"
 POLL = 1.0  # seconds between looks at the runs of another command
+LOOK = 0.1  # seconds between looks at whether a second signal has come
 
 
 @dataclass(frozen=True)
@@ -193,7 +194,8 @@ def track(specs: Sequence[Spec], *, force: bool = False, report: Report = print)
     receiver, stop = multiprocessing.Pipe(duplex=False)
     arguments = (tracker.serve, (receiver,), clean(os.environ), sender, 0)
     process = multiprocessing.Process(target=work, args=arguments)
-    process.start()
+    with signals_held():
+        process.start()
     sender.close()
     receiver.close()
     try:
@@ -209,14 +211,24 @@ def track(specs: Sequence[Spec], *, force: bool = False, report: Report = print)
 
 
 def wait_for(answers: Connection, stop: Connection, report: Report) -> None:
-    """Ask a tracker to end and wait while it makes progress."""
+    """Ask a tracker to end and wait while it makes progress; a second signal to stop ends the wait."""
     with suppress(OSError, EOFError):
         stop.send(None)
-        while answers.poll(PATIENCE):
+        while answered(answers):
             kind, content = answers.recv()
             if kind == "value":
                 return
             if kind == "error":
                 report(f"not tracked: {content}. The runs are kept and sent later.")
                 return
-        report("not tracked: MLflow does not answer. The runs are kept and sent later.")
+        if not hurried():
+            report("not tracked: MLflow does not answer. The runs are kept and sent later.")
+
+
+def answered(answers: Connection) -> bool:
+    """Whether an answer is there or comes in time, unless a second signal asks to stop."""
+    end = time.monotonic() + PATIENCE
+    while not hurried() and time.monotonic() < end:
+        if answers.poll(LOOK):
+            return True
+    return False

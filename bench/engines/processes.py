@@ -15,6 +15,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
@@ -38,22 +39,48 @@ Report = Callable[[str], None]
 
 
 def context() -> Any:
-    """The multiprocessing context; its server runs from now on."""
+    """The multiprocessing context; its server has its imports from now on."""
     found = multiprocessing.get_context(START_METHOD)
     if START_METHOD == "forkserver":
-        from multiprocessing import forkserver
+        from multiprocessing import forkserver, resource_tracker
 
         found.set_forkserver_preload(PRELOADED)
+        resource_tracker.ensure_running()  # now: its start lets signals go that are held
         before = dict(os.environ)
         path = os.pathsep.join(filter(None, [str(ROOT), before.get("PYTHONPATH", "")]))
         try:
             os.environ.update(clean(before) | BLIND | {"PYTHONPATH": path, "PYTHONSAFEPATH": "1"})
-            forkserver.ensure_running()
+            with signals_held():  # the server inherits this: Ctrl-C in a terminal is no error of its imports
+                forkserver.ensure_running()
         finally:
             for name in set(os.environ) - set(before):
                 del os.environ[name]
             os.environ.update(before)
+        wait_for_server(found)
     return found
+
+
+def wait_for_server(multiprocessing: Any) -> None:
+    """Wait for the first answer of a server, which imports for seconds: here a signal stops the command at once.
+
+    Where processes are started, signals are held.
+    """
+    pid = server()._forkserver_pid
+    if pid not in _answered:
+        first = multiprocessing.Process(target=os.getpid)
+        first.start()
+        first.join()
+        _answered.append(pid)
+
+
+_answered: list[int] = []  # servers, by their process numbers
+
+
+def server() -> Any:
+    """The server of this process, as the standard library keeps it."""
+    from multiprocessing import forkserver
+
+    return forkserver._forkserver  # type: ignore[attr-defined]
 
 
 def clean(environment: Mapping[str, str]) -> dict[str, str]:
@@ -148,13 +175,9 @@ def end_with_command() -> None:
     The server ends when nobody holds its pipe any more: this process, which was handed the pipe, lets go of it. A
     thread beside that waits for the end of the command, and takes the children of this process with it.
     """
-    if START_METHOD == "forkserver":
-        from multiprocessing import forkserver
-
-        server: Any = forkserver._forkserver  # type: ignore[attr-defined]
-        if server._forkserver_alive_fd is not None:
-            os.close(server._forkserver_alive_fd)
-            server._forkserver_alive_fd = None
+    if START_METHOD == "forkserver" and server()._forkserver_alive_fd is not None:
+        os.close(server()._forkserver_alive_fd)
+        server()._forkserver_alive_fd = None
     command = multiprocessing.parent_process()
     if command is not None:
 
@@ -166,12 +189,22 @@ def end_with_command() -> None:
 
 
 def stop_on_signals() -> None:
-    """Ctrl-C and SIGTERM stop this command, where a process receives signals: in the main thread."""
+    """Ctrl-C and SIGTERM stop this command, where a process receives signals: in the main thread.
+
+    The first one raises an exception. Further ones raise none, so that the command tidies up in peace.
+    """
     if threading.current_thread() is threading.main_thread():
-        _asked_to_stop.clear()
+        _stop.signals.clear()
+        _stop.raised = False
         for number in STOPPING:
-            signal.signal(number, _stop)
+            signal.signal(number, _on_signal)
         sys.unraisablehook = _unraisable
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)  # whoever started this command may have held them
+
+
+def hurried() -> bool:
+    """Whether a second signal has come, so that what takes long while the command stops is left out."""
+    return len(_stop.signals) > 1
 
 
 @contextmanager
@@ -186,22 +219,54 @@ def signals_held() -> Iterator[None]:
 
 def stop_if_asked() -> None:
     """Stop after a signal whose exception was lost: Python drops one that is raised in a callback (at a fork, say)."""
-    if _asked_to_stop:
-        raise KeyboardInterrupt if _asked_to_stop[0] == signal.SIGINT else SystemExit(128 + _asked_to_stop[0])
+    if _stop.signals:
+        _stop.raised = True
+        raise KeyboardInterrupt if _stop.signals[0] == signal.SIGINT else SystemExit(128 + _stop.signals[0])
 
 
-_asked_to_stop: list[int] = []
+@dataclass
+class Stop:
+    """The signals that have asked this command to stop, and whether the exception of the first is on its way."""
+
+    signals: list[int] = field(default_factory=list)
+    raised: bool = False
 
 
-def _stop(number: int, frame: object) -> None:
-    _asked_to_stop.append(number)
-    stop_if_asked()
+_stop = Stop()
+
+
+def _on_signal(number: int, frame: object) -> None:
+    _stop.signals.append(number)
+    if not _stop.raised:
+        stop_if_asked()
 
 
 def _unraisable(lost: Any) -> None:
-    """Passes over the exception of a signal that was raised where Python drops it: `stop_if_asked` raises it again."""
-    if not (_asked_to_stop and isinstance(lost.exc_value, KeyboardInterrupt | SystemExit)):
+    """Passes over the exception of a signal that was raised where Python drops it.
+
+    `stop_if_asked` raises it again, or the next signal.
+    """
+    if _stop.signals and isinstance(lost.exc_value, KeyboardInterrupt | SystemExit):
+        _stop.raised = False
+    else:
         sys.__unraisablehook__(lost)
+
+
+def end_all() -> None:
+    """Kill every process of this command and the server, which may still import; no signal interrupts this process now.
+
+    A process may have escaped its owner where a signal came just after its start.
+    """
+    if threading.current_thread() is threading.main_thread():
+        with signals_held():  # Python complains of a signal whose handler goes while it is on its way
+            for number in STOPPING:
+                signal.signal(number, signal.SIG_IGN)
+    for process in multiprocessing.active_children():
+        end(process)
+    if START_METHOD == "forkserver" and server()._forkserver_pid is not None:
+        with suppress(ProcessLookupError):
+            os.kill(server()._forkserver_pid, signal.SIGKILL)
+        server()._stop()
 
 
 def end(process: Any) -> None:

@@ -49,14 +49,15 @@ def untracked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BENCH_TRACKING", "off")
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def signals() -> Iterator[None]:
-    """`bench run` listens to signals; the test process goes on as before."""
+    """`bench` listens to signals; the test process goes on as before."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     hook = sys.unraisablehook
     yield
     sys.unraisablehook = hook
-    processes._asked_to_stop.clear()
+    processes._stop.signals.clear()
+    processes._stop.raised = False
     for number, handler in before.items():
         signal.signal(number, handler)
 
