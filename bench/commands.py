@@ -24,7 +24,7 @@ def list_all(options: argparse.Namespace) -> int:
 def run(options: argparse.Namespace) -> int:
     from bench.data import weights
     from bench.engines import pending_runs
-    from bench.engines.console import lost, say
+    from bench.engines.console import lost, preparing, say
     from bench.engines.freeze import freeze
     from bench.engines.local import LocalEngine
     from bench.engines.processes import threads
@@ -39,8 +39,9 @@ def run(options: argparse.Namespace) -> int:
             checkpoints.find(options.checkpoint, file)
         if options.weights is not None:
             options.checkpoint = weights.find(options.weights, file).sha256
-    select(options.tracks)
+    tracks = select(options.tracks)
     open_runs()
+    preparing(len(options.method), len(tracks))
     machine = pending_runs.look_around(cpu=options.cpu)
     pending_runs.check_devices(options.devices, machine)
     wish = Wish(

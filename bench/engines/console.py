@@ -7,6 +7,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from bench.places import runs
@@ -31,6 +32,13 @@ def say(text: str) -> None:
         if not isinstance(error, BrokenPipeError):
             lost.append(text)
             print(f"bench: the output cannot be written: {error.strerror}. The runs go on.", file=sys.stderr)
+
+
+def preparing(methods: int, tracks: int) -> None:
+    """Tell beside the output that the command works: methods are described in processes, which may take a while."""
+    counts = [f"{number} {name}{'s' * (number != 1)}" for number, name in ((methods, "method"), (tracks, "track"))]
+    with suppress(OSError):
+        print(f"bench: preparing {' on '.join(counts)}", file=sys.stderr, flush=True)
 
 
 class Console:

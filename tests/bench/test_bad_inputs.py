@@ -141,7 +141,8 @@ def told(words, capsys) -> tuple[int, list[str]]:
     except SystemExit as error:
         status = error.code
     shown = capsys.readouterr()
-    return status, (shown.out + shown.err).strip().splitlines()
+    lines = (shown.out + shown.err).strip().splitlines()
+    return status, [line for line in lines if not line.startswith("bench: preparing ")]
 
 
 def test_there_are_enough_of_them():

@@ -7,6 +7,7 @@ import toy
 
 from bench.cli import main
 from bench.engines import pending_runs
+from bench.errors import BenchError
 
 
 def test_a_data_set_that_is_missing_is_told_and_no_run_of_a_method(
@@ -78,6 +79,31 @@ def test_a_control_is_asked_for_by_an_option_and_is_no_protocol_run(ready, tmp_p
     assert (result["control"], result["label"], result["protocol"]) == (control, control, False)
     assert f"--{control}" in result["command"]
     assert f"shrink@{control}  seed 0" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [[], ["--plan"]])
+@pytest.mark.parametrize(
+    ("tracks", "methods", "told"),
+    [
+        (["toy"], ["shrink"], "bench: preparing 1 method on 1 track\n"),
+        (["toy", "toy:exact", "toy"], ["shrink", "other"], "bench: preparing 2 methods on 2 tracks\n"),
+    ],
+)
+def test_a_command_tells_that_it_prepares_before_the_first_slow_step(
+    ready, tmp_path, capsys, monkeypatch, words, tracks, methods, told
+):
+    seen = []
+
+    def slow(**options):
+        seen.append(capsys.readouterr())
+        raise BenchError("no machine.")
+
+    monkeypatch.setattr(pending_runs, "look_around", slow)
+    for name in methods:
+        words = [*words, "-m", toy.method_file(tmp_path, name, "return y")]
+    assert main(["run", *tracks, *words]) == 2
+    assert [(shown.out, shown.err) for shown in seen] == [("", told)]
+    assert capsys.readouterr().err == "bench: no machine.\n"
 
 
 def test_an_interrupt_says_that_nothing_is_lost(ready, tmp_path, capsys, monkeypatch):

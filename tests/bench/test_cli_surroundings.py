@@ -9,6 +9,8 @@ import pytest
 
 from bench.runs import provenance
 
+PREPARING = "bench: preparing 1 method on 1 track\n"
+
 
 def test_a_reader_that_left_is_no_error():
     words = [sys.executable, "-c", "from bench.cli import main; raise SystemExit(main(['list']))"]
@@ -31,14 +33,15 @@ def test_a_full_output_is_a_line_and_runs_go_on(ready, shrink):
     done = bench_in_a_shell("list >/dev/full")
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
     done = bench_in_a_shell(f"run toy -m {shrink} --cpu --limit 1 >/dev/full")
-    assert done.stderr == "bench: the output cannot be written: No space left on device. The runs go on.\n"
+    full = "bench: the output cannot be written: No space left on device. The runs go on.\n"
+    assert done.stderr == PREPARING + full
     assert done.returncode == 1
     assert len(list((ready / "runs").glob("[0-9a-f]*"))) == 1
 
 
 def test_runs_go_on_when_their_reader_has_left(ready, shrink):
     done = bench_in_a_shell(f"run toy -m {shrink} --cpu --limit 1 --seed 0 1 2 --jobs 1 | head -1")
-    assert (done.stderr, len(done.stdout.splitlines())) == ("", 1)
+    assert (done.stderr, len(done.stdout.splitlines())) == (PREPARING, 1)
     assert len(list((ready / "runs").glob("[0-9a-f]*"))) == 3
 
 
