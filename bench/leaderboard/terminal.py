@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable
 
 from bench.leaderboard import cells
@@ -9,6 +10,7 @@ from bench.leaderboard.board_rows import Board, Row
 
 WIDTH = 100  # characters of a line
 SHOWN_METRICS = 3
+MARK = "*"  # of a name, to which a footnote refers
 
 
 def table(boards: Iterable[Board]) -> str:
@@ -27,19 +29,32 @@ def _board(board: Board) -> str:
         widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
         widths[1] = max(6, min(widths[1], WIDTH - sum(widths) + widths[1] - 2 * (len(table[0]) - 1)))
         for line in table:
-            line[1] = cells.cut(line[1], widths[1]).ljust(widths[1])
+            line[1] = _cut(line[1], widths[1]).ljust(widths[1])
             lines.append("  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
     for row in board.rows:
         remarks = "; ".join(filter(None, [row.role, row.reason, *row.notes]))
         if remarks:
-            mark = "*" if row.entry.status == "ok" else "–"
-            lines.append(f"   {mark}  " + cells.cut(f"{row.entry.name}: {remarks}", WIDTH - 6))
+            lines += _footnote(MARK if row.entry.status == "ok" else "–", f"{row.entry.name}: {remarks}")
     return "\n".join(lines) + "\n"
+
+
+def _cut(name: str, width: int) -> str:
+    """A name of at most ``width`` characters, which keeps its mark."""
+    mark = MARK if name.endswith(MARK) else ""
+    return cells.cut(name.removesuffix(mark), width - len(mark)) + mark
+
+
+def _footnote(mark: str, text: str) -> list[str]:
+    """A remark on as many lines as it takes, indented below its mark."""
+    start = f"   {mark}  "
+    indent = " " * len(start)
+    wrap = textwrap.TextWrapper(WIDTH, initial_indent=start, subsequent_indent=indent, break_on_hyphens=False)
+    return wrap.wrap(cells.one_line(text))
 
 
 def _cells(row: Row, metrics: list[str]) -> list[str]:
     entry = row.entry
     scores = [cells.score(entry, metric) for metric in metrics]
-    mark = "*" if row.role or row.reason or row.notes else ""
+    mark = MARK if row.role or row.reason or row.notes else ""
     first = [cells.rank(row.place), entry.name + mark, scores[0], cells.interval(entry, entry.primary)]
     return [*first, *scores[1:], cells.count(entry.parameters), cells.duration(entry), cells.seeds(entry)]
