@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Sequence
 
@@ -183,19 +184,19 @@ def check(options: argparse.Namespace) -> int:
 
 
 def ui(options: argparse.Namespace) -> int:
-    from bench.tracking import dashboard, tracker
+    from bench.tracking import announce, dashboard, tracker
 
     words = dashboard.command(options.host, options.port)
+    print("bench: starting the MLflow dashboard; its address comes when it answers", file=sys.stderr, flush=True)
     tracker.settle(print)
     links = dashboard.links(options.host, options.port)
     address = dashboard.address_of(options.host, options.port)
-    print(
-        f"MLflow dashboard at {address} (Ctrl-C ends it)" + ("" if links else ": no runs yet, `bench run` makes some")
-    )
+    lines = [f"MLflow dashboard at {address} (Ctrl-C ends it)"]
+    lines[0] += "" if links else ": no runs yet, `bench run` makes some"
     width = max(map(len, links), default=0)
-    for track, link in links.items():
-        print(f"  {track:{width}}  {link}")
+    lines += [f"  {track:{width}}  {link}" for track, link in links.items()]
     sys.stdout.flush()
+    subprocess.Popen(announce.words(address, "\n".join(lines)))  # a child of the server, which this process becomes
     os.execvp(words[0], words)
 
 

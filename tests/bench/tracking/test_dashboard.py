@@ -1,7 +1,9 @@
 """`bench ui`: its command, its links, and one line where a port is used."""
 
 import json
+import os
 import re
+import select
 import socket
 import subprocess
 import sys
@@ -13,7 +15,7 @@ from fabricate import result, run_directory
 
 from bench.cli import main
 from bench.errors import BenchError
-from bench.tracking import dashboard, views
+from bench.tracking import announce, dashboard, views
 from bench.tracking import mlflow as tracking
 
 
@@ -65,6 +67,80 @@ def test_the_dashboard_has_a_link_for_every_track(store):
 def test_links_can_be_opened(store, host, shown):
     tracking.log(run_directory(store / "runs", result("tv"), steps=2))
     assert dashboard.links(host, 5001)["denoising:mini"].startswith(f"http://{shown}:5001/#/")
+
+
+# `bench ui` whose server is `words`, without the imports of MLflow
+UI = """
+import sys
+from bench.cli import main
+from bench.tracking import dashboard, tracker
+dashboard.command = lambda host, port: {words!r}
+dashboard.links = lambda host, port: {{"toy:mini": "its page"}}
+tracker.settle = lambda report: None
+sys.exit(main(["ui", "--port", "{port}"]))
+"""
+SERVER = """
+import http.server, os, time
+while not os.path.exists({gate!r}): time.sleep(0.05)
+http.server.HTTPServer(("127.0.0.1", {port}), http.server.SimpleHTTPRequestHandler).serve_forever()
+"""
+
+
+@pytest.fixture
+def ui(store, port):
+    """Starts `bench ui` with a server of this code."""
+    started = []
+
+    def start(server: str) -> subprocess.Popen[str]:
+        code = UI.format(words=[sys.executable, "-c", server], port=port)
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        started.append(subprocess.Popen([sys.executable, "-c", code], **pipes))
+        return started[-1]
+
+    yield start
+    for command in started:
+        command.kill()
+        command.communicate()
+
+
+def speaks(pipe, seconds: float) -> bool:
+    """Whether something comes from a process in time."""
+    return bool(select.select([pipe], [], [], seconds)[0])
+
+
+@pytest.fixture
+def port() -> int:
+    """A free one."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def test_the_address_is_printed_when_the_server_answers(ui, tmp_path, port):
+    command = ui(SERVER.format(gate=str(tmp_path / "gate"), port=port))
+    assert speaks(command.stderr, 20.0)
+    assert command.stderr.readline().startswith("bench: starting the MLflow dashboard")
+    assert not speaks(command.stdout, 1.5)
+    (tmp_path / "gate").touch()
+    assert command.stdout.readline() == f"MLflow dashboard at http://127.0.0.1:{port} (Ctrl-C ends it)\n"
+    with socket.create_connection(("127.0.0.1", port)):
+        pass
+    assert command.stdout.readline() == "  toy:mini  its page\n"
+    command.terminate()
+    assert command.communicate()[0] == ""
+
+
+def test_a_server_that_ends_before_it_answers_ends_the_command_as_it_did_itself(ui):
+    command = ui("import sys, time; time.sleep(1); print('no database', file=sys.stderr); sys.exit(3)")
+    out, err = command.communicate(timeout=30)
+    assert (command.returncode, out) == (3, "")
+    assert err.splitlines()[1:] == ["no database"]
+
+
+def test_the_address_of_a_server_that_never_answers_has_a_remark(monkeypatch, capsys, port):
+    monkeypatch.setattr(announce, "PATIENCE", 1.0)
+    announce.announce(os.getppid(), f"http://127.0.0.1:{port}", "the address")
+    assert capsys.readouterr().out == "the address\nIt has not answered for 1 s.\n"
 
 
 FRONT = """
