@@ -17,21 +17,26 @@ def reading():
     return found
 
 
+@pytest.fixture(scope="module")
+def boards(reading):
+    return board_rows.boards(reading.entries, staleness.here())
+
+
 def test_every_entry_is_valid(reading):
     assert reading.problems == []
 
 
-def test_pages_show_what_the_code_here_stands_behind(reading):
+def test_pages_show_what_the_code_here_stands_behind(boards):
     """A method whose code has changed since is no longer ranked: render the pages again by `bench board`, or make the
     row again, or renew its hash by `bench verify --renew`."""
-    for path, text in page.pages(board_rows.boards(reading.entries, staleness.here())).items():
+    for path, text in page.pages(boards).items():
         assert tables((BOARDS / path).read_text(encoding="utf-8")) == tables(text), f"{path}: run `bench board`"
 
 
-def test_the_readme_shows_lines_of_a_board_as_they_are(reading):
+def test_the_readme_shows_lines_of_a_board_as_they_are(boards):
     """`bench board` prints them: copy the lines again where one has moved."""
     shown = (publish.ROOT / "README.md").read_text(encoding="utf-8").split("```")[1].strip("\n").splitlines()
-    printed = table(board_rows.boards(reading.entries, staleness.here())).splitlines()
+    printed = table(boards).splitlines()
     assert len(shown) > 5
     assert [line for line in shown if line not in printed] == []
 
