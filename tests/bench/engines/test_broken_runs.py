@@ -65,11 +65,8 @@ def test_a_forced_run_that_fails_is_told_and_leaves_the_result_before(go, tmp_pa
 
 
 @pytest.fixture
-def hasty(tmp_path, monkeypatch, toys):
-    """Tracks of another distribution, whose runs have a second, and no more than half a second to write."""
-    site = tmp_path / "site"
-    toy.install_hasty(site)
-    monkeypatch.syspath_prepend(str(site))
+def hasty(hasty_tracks, monkeypatch):
+    """A run has a second, and no more than half a second to write."""
     monkeypatch.setattr(pending_runs, "GRACE", 0.5)
 
 

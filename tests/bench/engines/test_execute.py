@@ -9,11 +9,8 @@ from bench.runs.run_directory import whole
 
 
 @pytest.fixture
-def hasty(tmp_path, monkeypatch, toys):
-    """A track of another distribution whose runs have a second, and some more to write."""
-    site = tmp_path / "site"
-    toy.install_hasty(site)
-    monkeypatch.syspath_prepend(str(site))
+def hasty(hasty_tracks, monkeypatch):
+    """A run has a second, and some more to write."""
     monkeypatch.setattr(pending_runs, "GRACE", 9.0)
 
 
