@@ -29,7 +29,7 @@ from torch import Tensor
 from torch.nn.functional import hardshrink
 
 from baselines.chunks import Chunk
-from baselines.patches.block_matching import accumulate, aggregate, candidates, match
+from baselines.patches.block_matching import IMAGES, accumulate, aggregate, candidates, match
 from baselines.patches.patches import patches
 from baselines.solvers.plug_and_play import PlugAndPlay
 from bench.contract.task import Track
@@ -63,12 +63,15 @@ def bm3d(
     sigma: Tensor,  # (B,), the noise's standard deviation in the unit of x
 ) -> Tensor:
     """The images without their white Gaussian noise, (B, 1, H, W)."""
-    return torch.cat([bm3d_one(image[None], s) for image, s in zip(x, sigma, strict=True)])
+    count = IMAGES.count(x)
+    parts = zip(x.split(count), sigma.view(-1, 1, 1, 1).split(count), strict=True)
+    return torch.cat([bm3d_together(images, s) for images, s in parts])
 
 
-def bm3d_one(x: Tensor, sigma: Tensor) -> Tensor:
-    """`bm3d` of one image (1, 1, H, W), so that it does not depend on its batch."""
-    sigma = torch.maximum(sigma, TINY * x.abs().max()).clamp(min=torch.finfo(x.dtype).tiny)
+def bm3d_together(x: Tensor, sigma: Tensor) -> Tensor:
+    """`bm3d` of all images at once, with ``sigma`` (B, 1, 1, 1)."""
+    largest = x.abs().amax((1, 2, 3), keepdim=True)
+    sigma = torch.maximum(sigma, TINY * largest).clamp(min=torch.finfo(x.dtype).tiny)
     noisy = x / sigma
     basic = collaborate(noisy, (noisy,), wavelet(SIDE, BIOR15), THRESHOLDED, threshold)
     cosine = dct(np.eye(SIDE), axis=0, norm="ortho")
@@ -76,27 +79,29 @@ def bm3d_one(x: Tensor, sigma: Tensor) -> Tensor:
 
 
 def collaborate(
-    guide: Tensor,  # (1, 1, H, W), the image in which blocks are matched
+    guide: Tensor,  # (B, 1, H, W), the image in which blocks are matched
     images: tuple[Tensor, ...],  # whose spectra (N, groups, side²) go to ``shrink``
     transform: np.ndarray,  # (side, side), of rows and columns
     count: int,  # N, a power of two
     shrink: Shrinkage,  # gives estimates of the spectra, and the weight of each group
 ) -> Tensor:
-    """The image (1, 1, H, W) after grouping, shrinking and averaging.
+    """The images (B, 1, H, W) after grouping, shrinking and averaging.
 
     Every step but ``shrink`` is linear, so blocks are transformed before they are grouped, and back after the sum.
     """
-    height, width = guide.shape[2:]
+    batch, height, width = len(guide), *guide.shape[2:]
     count = min(count, 1 << candidates(guide, SIDE, STEP, WINDOW).bit_length() - 1)
-    index = match(guide, SIDE, STEP, WINDOW, count)[0][0].T
     kaiser = np.kaiser(SIDE, KAISER)
     backward = kaiser[:, None] * np.linalg.inv(transform)
     forward, inverse, along, window = (
         torch.from_numpy(matrix).to(guide)
         for matrix in (np.kron(transform, transform).T, np.kron(backward, backward), wavelet(count, HAAR), kaiser)
     )
-    tables = [patches(image[0, 0], SIDE) @ forward for image in images]
+    tables = [torch.cat([patches(image, SIDE) for image in guided[:, 0]]) @ forward for guided in images]
     total, weights = torch.zeros_like(tables[0]), tables[0].new_zeros(len(tables[0]))
+    index = match(guide, SIDE, STEP, WINDOW, count)[0]  # (B, groups, N)
+    first = torch.arange(batch, device=index.device) * (len(total) // batch)  # row of each image in the tables
+    index = (index + first[:, None, None]).flatten(0, 1).T
     for part in index.split(CHUNK.count(guide, count * SIDE**2), dim=1):
         members = part.flatten()
         groups = (table.index_select(0, members).view(count, -1) for table in tables)
@@ -104,7 +109,8 @@ def collaborate(
         estimate = along.T @ (estimate * weight[:, None]).view(count, -1)
         accumulate(total, members, estimate.view(-1, SIDE**2))
         accumulate(weights, members, weight.repeat(count))
-    return aggregate((inverse @ total.T)[None], weights[None], (height, width), window)
+    total, weights = total.view(batch, -1, SIDE**2), weights.view(batch, -1)
+    return aggregate(inverse @ total.mT, weights, (height, width), window)
 
 
 def threshold(noisy: Tensor) -> tuple[Tensor, Tensor]:

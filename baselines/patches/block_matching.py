@@ -17,7 +17,8 @@ from torch.nn.functional import avg_pool2d, fold, pad
 from baselines.chunks import Chunk
 
 TILE = 8  # references a side that share a matrix product; on a CPU 4, 6 and 10 are no faster
-CHUNK = Chunk(cpu=4, elsewhere=2**16)  # tiles that are compared at once
+CHUNK = Chunk(cpu=4, elsewhere=2**8)  # tiles that are compared at once
+IMAGES = Chunk(cpu=1, elsewhere=8)  # images that are searched at once
 
 
 def match(
@@ -34,23 +35,25 @@ def match(
     """
     if min(image.shape[2:]) < side:
         raise ValueError(f"no block of {side} x {side} pixels fits in images of {tuple(image.shape[2:])}: pad them")
-    found = [match_in(single, side, step, window, count) for single in image[:, 0]]
-    return torch.stack([index for index, _ in found]), torch.stack([distance for _, distance in found])
+    parts = image[:, 0].split(IMAGES.count(image))
+    found = [match_together(part, side, step, window, count) for part in parts]
+    return torch.cat([index for index, _ in found]), torch.cat([distance for _, distance in found])
 
 
-def match_in(image: Tensor, side: int, step: int, window: int, count: int) -> tuple[Tensor, Tensor]:
-    """`match` in one image (H, W), so that an image's matches do not depend on its batch."""
-    image = image - image.mean()  # distances do not depend on the mean, and are more precise without it
-    down, across = (Axis(n - side + 1, step, window, image.device) for n in image.shape)
-    norms = side**2 * avg_pool2d(image.square()[None], side, 1)[0]
-    product, place = search(image, norms, side, step, window, count, down, across)
+def match_together(images: Tensor, side: int, step: int, window: int, count: int) -> tuple[Tensor, Tensor]:
+    """`match` in images (B, H, W)."""
+    # Distances do not depend on the mean, and are more precise without it.
+    images = images - images.mean((1, 2), keepdim=True)
+    down, across = (Axis(n - side + 1, step, window, images.device) for n in images.shape[1:])
+    norms = side**2 * avg_pool2d(images.square(), side, 1)
+    product, place = search(images, norms, side, step, window, count, down, across)
 
-    distance = (product + norms[down.place][:, across.place, None]).clamp(min=0)
+    distance = (product + norms[:, down.place][:, :, across.place, None]).clamp(min=0)
     row = down.nominal[:, None, None] - window // 2 + place // window
     column = across.nominal[:, None] - window // 2 + place % window
     own = down.place[:, None, None] * across.length + across.place[:, None]
     index = torch.where(distance.isinf(), own, row * across.length + column)
-    index, distance = (t[: down.count, : across.count].flatten(0, 1) for t in (index, distance))
+    index, distance = (t[:, : down.count, : across.count].flatten(1, 2) for t in (index, distance))
     return index, distance
 
 
@@ -72,32 +75,34 @@ class Axis:
 
 
 def search(
-    image: Tensor, norms: Tensor, side: int, step: int, window: int, count: int, down: Axis, across: Axis
+    images: Tensor, norms: Tensor, side: int, step: int, window: int, count: int, down: Axis, across: Axis
 ) -> tuple[Tensor, Tensor]:
-    """The N least ‖Z_Q‖² − 2⟨Z_P, Z_Q⟩ of each reference, and the places of Q in its window: (rows, columns, N)."""
-    grid = (down.tiles, TILE, across.tiles, TILE)
-    references = image.unfold(0, side, 1).unfold(1, side, 1)[down.place][:, across.place]
-    references = references.reshape(*grid, side**2).transpose(1, 2).flatten(2, 3)
-    own = (down.own[:, None] * window + across.own).view(*grid, 1).transpose(1, 2)
+    """The N least ‖Z_Q‖² − 2⟨Z_P, Z_Q⟩ of each reference, and the places of Q in its window: (B, rows, columns, N)."""
+    grid = (len(images), down.tiles, TILE, across.tiles, TILE)
+    references = images.unfold(1, side, 1).unfold(2, side, 1)[:, down.place][:, :, across.place]
+    references = references.reshape(*grid, side**2).transpose(2, 3).flatten(3, 4).flatten(0, 2)
+    own = (down.own[:, None] * window + across.own).view(1, *grid[1:], 1).transpose(2, 3)
+    own = own.expand(len(images), *own.shape[1:]).flatten(0, 2)
     border, stride, span = (*across.border, *down.border), TILE * step, (TILE - 1) * step + window
-    image, norms = pad(image, border), pad(norms, border, value=torch.inf)
 
+    def areas(maps: Tensor, size: int) -> Tensor:
+        """What all references of a tile may be compared with, (tiles, size, size)."""
+        return maps.unfold(1, size, stride).unfold(2, size, stride).flatten(0, 2)
+
+    around = areas(pad(images, border), span + side - 1)
+    blocks = around.unfold(1, span, 1).unfold(2, span, 1)
+    squares = areas(pad(norms, border, value=torch.inf), span)
+    # From the products of a whole tile, those of the window of each reference.
+    strides = (TILE**2 * span**2, TILE * span**2 + step * span, span**2 + step, span, 1)
     best = []
-    for i in range(down.tiles):
-        strip = image[i * stride : i * stride + span + side - 1]
-        strip = strip.unfold(1, span + side - 1, stride).unfold(0, span, 1).unfold(2, span, 1).transpose(0, 1)
-        norm = norms[i * stride : i * stride + span].unfold(1, span, stride).transpose(0, 1)
-        parts = zip(*(t.split(CHUNK.count(image)) for t in (references[i], own[i], strip, norm)), strict=True)
-        for Z_P, itself, Z_Q, Z_Q_norm in parts:
-            product = torch.baddbmm(Z_Q_norm.reshape(-1, 1, span**2), Z_P, Z_Q.reshape(-1, side**2, span**2), alpha=-2)
-            # From the area of a whole tile, the window of each reference.
-            shape = (len(Z_P), TILE, TILE, window, window)
-            strides = (TILE**2 * span**2, TILE * span**2 + step * span, span**2 + step, span, 1)
-            product = product.as_strided(shape, strides).flatten(3).scatter_(3, itself, -torch.inf)
-            best.append(product.topk(count, largest=False))
-    tiles = (down.tiles, across.tiles, TILE, TILE, count)
+    parts = zip(*(t.split(CHUNK.count(images)) for t in (references, own, blocks, squares)), strict=True)
+    for Z_P, itself, Z_Q, Z_Q_norm in parts:
+        product = torch.baddbmm(Z_Q_norm.reshape(-1, 1, span**2), Z_P, Z_Q.reshape(-1, side**2, span**2), alpha=-2)
+        product = product.as_strided((len(Z_P), TILE, TILE, window, window), strides)
+        best.append(product.flatten(3).scatter_(3, itself, -torch.inf).topk(count, largest=False))
+    tiles = (len(images), down.tiles, across.tiles, TILE, TILE, count)
     product, place = (
-        torch.cat(t).view(tiles).transpose(1, 2).flatten(2, 3).flatten(0, 1) for t in zip(*best, strict=True)
+        torch.cat(t).view(tiles).transpose(2, 3).flatten(3, 4).flatten(1, 2) for t in zip(*best, strict=True)
     )
     return product, place
 

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from baselines.functionals.data_fit import DataFit
 from baselines.functionals.regulariser import Regulariser
+from baselines.solvers.repeat import repeat, unwatched
 
 RELAXATION = 1.9  # ρ; Condat 2013, theorem 3.3, converges below 2
 
@@ -47,16 +48,21 @@ def by_prox(
     v: Tensor, f: DataFit, g: Regulariser, iterations: int, ratio: float, watch: Callable[[Tensor], None]
 ) -> Tensor:
     """The minimiser, with one prox of f an iteration."""
-    assert f.prox is not None
+    prox = f.prox
+    assert prox is not None
     tau, sigma = ratio**0.5 / g.K_norm, ratio**-0.5 / g.K_norm
     v_new, v = v, v.clone()
     p = g.K(v).zero_()
-    for _ in range(iterations):
-        v_new = f.prox(v.sub(g.K_adjoint(p), alpha=tau), tau)
+
+    def step() -> None:
+        nonlocal v_new
+        v_new = prox(v.sub(g.K_adjoint(p), alpha=tau), tau)
         p_new = g.prox_dual(p.add(g.K(v.lerp(v_new, 2.0)), alpha=sigma), sigma)
         v.lerp_(v_new, RELAXATION)
         p.lerp_(p_new, RELAXATION)
         watch(v_new)
+
+    repeat(step, iterations, v.device, recordable=watch is unwatched)
     return v_new
 
 

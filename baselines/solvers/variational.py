@@ -21,6 +21,7 @@ from baselines.functionals.regulariser import Regulariser
 from baselines.solvers.admm import admm
 from baselines.solvers.primal_dual import pdhg
 from baselines.solvers.proximal_gradient import fista, ista
+from baselines.solvers.repeat import unwatched
 from bench.contract.method import Method
 from bench.contract.space import Float, Range
 from bench.contract.task import Track
@@ -70,7 +71,7 @@ class Variational(Method):
 
     @torch.no_grad()
     def forward(self, y: Tensor, physics: LinearPhysics) -> Tensor:
-        return self.solve(self.model(y, physics), lambda v: None)
+        return self.solve(self.model(y, physics), unwatched)
 
     @torch.no_grad()
     def convergence(self, y: Tensor, physics: LinearPhysics) -> list[float]:

@@ -8,7 +8,8 @@ these is made on first use and kept.
 from __future__ import annotations
 
 import warnings
-from functools import cached_property
+from functools import cache, cached_property
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -82,10 +83,21 @@ class SparseMatrix:
         return _Product.apply(y, self, True)
 
 
+@cache
+def has_triton() -> bool:
+    """Whether PyTorch came with the compiler of `tasks.physics.sparse_product`."""
+    return find_spec("triton") is not None
+
+
 class _Product(torch.autograd.Function):
     @staticmethod
     def forward(x: Tensor, matrix: SparseMatrix, transposed: bool) -> Tensor:
         form = matrix.form(x.device, x.dtype, transposed)
+        if x.is_cuda and has_triton():
+            from tasks.physics.sparse_product import product
+
+            with torch.cuda.device_of(x):
+                return product(form, x)
         if len(x) == 1:
             return (form @ x[0])[None]
         return (form @ x.T.contiguous()).T
