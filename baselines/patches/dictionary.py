@@ -51,17 +51,25 @@ def cosines(side: int, dims: int, atoms: int) -> Tensor:
 
 def residual(D: Tensor, codes: Tensor, X: Tensor) -> Tensor:
     """X − ΓᵀD, (N, n)."""
-    return torch.sparse.addmm(X, codes.T, D, alpha=-1)
+    if codes.device.type == "cpu":
+        return torch.sparse.addmm(X, codes.T, D, alpha=-1)
+    return torch.addmm(X, factor(codes).T, D, alpha=-1)
+
+
+def factor(codes: Tensor) -> Tensor:
+    """Γ as a factor of products: sparse on a CPU, dense elsewhere, where sparse products add in any order."""
+    return codes if codes.device.type == "cpu" else codes.to_dense()
 
 
 def mod(D: Tensor, codes: Tensor, R: Tensor) -> Found:
     """The best dictionary for the codes, with atoms of norm one; the codes take the scale."""
-    gram = codes @ codes.T.to_dense()
+    gamma = factor(codes)
+    gram = gamma @ codes.T.to_dense()
     ridge = RIDGE * torch.finfo(D.dtype).eps * gram.trace()
     if ridge == 0:
         return D, codes, R
-    factor = torch.linalg.cholesky(gram + ridge * torch.eye(len(D)).to(D))
-    step = torch.cholesky_solve(codes @ R, factor)
+    triangle = torch.linalg.cholesky(gram + ridge * torch.eye(len(D)).to(D))
+    step = torch.cholesky_solve(gamma @ R, triangle)
     R, D = residual(step, codes, R), D + step
     norm = D.norm(dim=1, keepdim=True).clamp(min=torch.finfo(D.dtype).tiny)
     return D / norm, codes * norm, R

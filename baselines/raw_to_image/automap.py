@@ -116,7 +116,7 @@ class Dense(nn.Module):
 
     def make(self, inputs: int, outputs: int) -> None:
         """Random weights, in place: optimisers already hold these parameters."""
-        made = nn.Linear(inputs, outputs, device=self.weight.device, dtype=self.weight.dtype)
+        made = nn.Linear(inputs, outputs).to(self.weight)  # drawn on the CPU: the same numbers for every device
         self.weight.data, self.bias.data = made.weight.data, made.bias.data
 
     def forward(self, u: Tensor) -> Tensor:

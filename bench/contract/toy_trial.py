@@ -125,5 +125,5 @@ def step_by_itself(method: Method, toy: Toy) -> list[Tensor]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*does not have many workers")
         trainer.fit(method, batch)
-    method.eval()
+    method.eval().to(toy.x.device)  # the trainer leaves it on the CPU
     return [one for optimiser in trainer.optimizers for group in optimiser.param_groups for one in group["params"]]

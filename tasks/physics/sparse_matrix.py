@@ -77,10 +77,26 @@ class SparseMatrix:
         return self._forms[key]
 
     def __call__(self, x: Tensor) -> Tensor:  # (B, n) -> (B, m)
-        return _Product.apply(x, self, False)
+        return self.product(x, transposed=False)
 
     def adjoint(self, y: Tensor) -> Tensor:  # (B, m) -> (B, n)
-        return _Product.apply(y, self, True)
+        return self.product(y, transposed=True)
+
+    def product(self, x: Tensor, transposed: bool) -> Tensor:
+        if x.requires_grad and torch.is_grad_enabled():
+            return _Product.apply(x, self, transposed)
+        return self._product(x, transposed)
+
+    def _product(self, x: Tensor, transposed: bool) -> Tensor:
+        form = self.form(x.device, x.dtype, transposed)
+        if x.is_cuda and has_triton():
+            from tasks.physics.sparse_product import product
+
+            with torch.cuda.device_of(x):
+                return product(form, x)
+        if len(x) == 1:
+            return (form @ x[0])[None]
+        return (form @ x.T.contiguous()).T
 
 
 @cache
@@ -92,15 +108,7 @@ def has_triton() -> bool:
 class _Product(torch.autograd.Function):
     @staticmethod
     def forward(x: Tensor, matrix: SparseMatrix, transposed: bool) -> Tensor:
-        form = matrix.form(x.device, x.dtype, transposed)
-        if x.is_cuda and has_triton():
-            from tasks.physics.sparse_product import product
-
-            with torch.cuda.device_of(x):
-                return product(form, x)
-        if len(x) == 1:
-            return (form @ x[0])[None]
-        return (form @ x.T.contiguous()).T
+        return matrix._product(x, transposed)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, SparseMatrix, bool], output: Tensor) -> None:
@@ -108,4 +116,4 @@ class _Product(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
-        return _Product.apply(gradient, ctx.matrix, not ctx.transposed), None, None
+        return ctx.matrix.product(gradient, not ctx.transposed), None, None
