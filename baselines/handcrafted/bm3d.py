@@ -41,7 +41,7 @@ MU_SQUARED = 0.8  # μ²; set on the images named above
 KAISER = 2.0  # β of the window that weighs the pixels of a block; table I
 HAAR = (1, 1)  # low-pass filter, up to scale; the high-pass filter of both wavelets is (1, -1)
 BIOR15 = (3, -3, -22, 22, 128, 128, 22, -22, -3, 3)  # A. Cohen, I. Daubechies, J.-C. Feauveau, CPAM 1992
-CHUNK = Chunk(cpu=2**17, elsewhere=2**24)  # coefficients that are shrunk at once
+CHUNK = Chunk(cpu=2**17, elsewhere=2**25)  # coefficients that are shrunk at once
 TINY = 1e-6  # the least σ, over the largest grey value
 
 Shrinkage = Callable[..., tuple[Tensor, Tensor]]

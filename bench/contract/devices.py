@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from bench.contract.method import Method
+from bench.contract.toy_operators import Toy
 from bench.contract.toy_trial import Breach, Tried, run
 
 # Between devices, as the root of the mean square over an image's largest value. Sums in another order change the last
@@ -23,7 +25,7 @@ def agrees_with_the_processor(tried: Tried) -> str | None:
     found = distance(tried.image.cpu(), on_cpu.image)
     if found <= DEVICE_TOLERANCE:
         return f"differs by {found:.1e}"
-    moved = sensitivity(on_cpu)
+    moved = sensitivity(on_cpu.instance, on_cpu.toy, on_cpu.image)
     if not found <= SENSITIVE * moved:  # nor NaN
         raise Breach(
             f"the image differs from the CPU's by {found:.1e}, more than {DEVICE_TOLERANCE} and more than "
@@ -32,13 +34,13 @@ def agrees_with_the_processor(tried: Tried) -> str | None:
     return f"differs by {found:.1e}, where the last digit of y moves it by {moved:.1e}"
 
 
-def sensitivity(tried: Tried) -> float:
-    """The distance by which an image moves when the last digit of y changes: the most of three random changes."""
+def sensitivity(method: Method, toy: Toy, image: Tensor) -> float:
+    """The distance by which the image moves when the last digit of y changes: the most of three random changes."""
     moved = []
     for seed in range(3):
-        change = LAST_DIGIT * torch.randn(tried.y.shape, generator=torch.Generator().manual_seed(seed))
-        moved.append(run(tried.instance, tried.y * (1 + change), tried.toy.physics(tried.toy.params)))
-    return max(distance(image, tried.image) for image in moved)
+        change = LAST_DIGIT * torch.randn(toy.y.shape, generator=torch.Generator().manual_seed(seed))
+        moved.append(run(method, toy.y * (1 + change), toy.physics(toy.params)))
+    return max(distance(one, image) for one in moved)
 
 
 def distance(image: Tensor, reference: Tensor) -> float:

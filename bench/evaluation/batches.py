@@ -1,7 +1,7 @@
 """Training batches, drawn ahead by worker processes where a GPU would wait for them.
 
 Workers inherit nothing of CUDA and see no GPU: `import deepinv` would take memory on it. On Linux they are forked from
-a server that has imported this module once for all of them, elsewhere they are spawned.
+a server that has imported what they need once for all of them, elsewhere they are spawned.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch.utils.data import DataLoader, Subset
 
+from bench.contract.task import Problem
 from bench.data.measurements import Unmeasured, collate_training
 from bench.errors import BenchError
 
@@ -46,8 +48,10 @@ class Batches:
         return self.count
 
     def __iter__(self) -> Iterator[Any]:
+        """Workers start with the first batch that is asked for: Lightning also makes an iterator that it never uses."""
         with blind():
-            return iter(self.loader)
+            batches = iter(self.loader)
+        yield from batches
 
     def state_dict(self) -> dict[str, Any]:
         return {}
@@ -86,12 +90,19 @@ def room(samples: Subset, batch: int) -> int:
 
 
 def context() -> Any:
-    """The multiprocessing context of workers. Its server starts with the first of them."""
+    """The multiprocessing context of workers. Its server starts with the first of them, if `start_server` has not."""
+    return multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
+
+
+def start_server(problem: Problem) -> None:
+    """Start the server of the workers of a training: it imports what draws samples while the training is made ready."""
     if sys.platform != "linux":
-        return multiprocessing.get_context("spawn")
-    found = multiprocessing.get_context("forkserver")
-    found.set_forkserver_preload([__name__])
-    return found
+        return
+    package = getattr(problem.measure, "__module__", __name__).partition(".")[0]  # of the task, which is open
+    opened = [name for name in sys.modules if name.partition(".")[0] == package]
+    context().set_forkserver_preload([__name__, *opened])
+    with blind():
+        forkserver.ensure_running()
 
 
 @contextmanager

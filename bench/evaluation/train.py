@@ -25,7 +25,7 @@ from bench.contract.operators import direct
 from bench.contract.task import Problem, Track
 from bench.data.measurements import Measured, TrainingStream, collate, on_device
 from bench.errors import BenchError
-from bench.evaluation.batches import Batches, spare_workers
+from bench.evaluation.batches import Batches, spare_workers, start_server
 from bench.evaluation.curves import LOOKS_FOLDER, CurvePoint, Look
 from bench.evaluation.evaluate import mean_score, physics_for, seeded
 from bench.evaluation.partial import Keeper, WholeFile
@@ -218,6 +218,9 @@ def train(
         raise BenchError(f"{type(method).__name__} learns without gradients, which devices cannot share: use one.")
     if computing.accumulate > 1 and not method.automatic_optimization:
         raise BenchError(f"{type(method).__name__} takes its own steps, each on a whole batch: leave out --accumulate.")
+    workers = spare_workers(accelerator, devices)
+    if workers:
+        start_server(problem)
     validation = Measured(track, problem, "val", budget.validation_images, keep=True)
     chooser = BestOnValidation(track, validation, report, point, partial and partial / LOOKS_FOLDER)
     keeper = None if partial is None else Keeper(partial, chooser.due, report)
@@ -233,7 +236,6 @@ def train(
         precision=computing.precision,
         accumulate_grad_batches=computing.accumulate,
     )
-    workers = spare_workers(accelerator, devices)
     data = TrainingData(track, problem, seed, devices, done, workers, computing.accumulate)
     with compiled(method) if computing.compile else nullcontext():
         run.fit(method, datamodule=data, ckpt_path=keeper.path if keeper and done else None)

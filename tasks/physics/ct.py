@@ -46,14 +46,14 @@ class CT(LinearPhysics):
         size = self.geometry.size
         if x.ndim != 4 or x.shape[-2:] != (size, size):
             raise ValueError(f"expected an image (B, C, {size}, {size}), got {tuple(x.shape)}")
-        y = self.matrix(x.flatten(0, 1).flatten(1))
+        y = self.matrix(x.reshape(-1, size * size))
         return y.reshape(*x.shape[:2], len(self.geometry.angles), self.geometry.bins)
 
     def A_adjoint(self, y: Tensor) -> Tensor:
         views, bins = len(self.geometry.angles), self.geometry.bins
         if y.ndim != 4 or y.shape[-2:] != (views, bins):
             raise ValueError(f"expected line integrals (B, C, {views}, {bins}), got {tuple(y.shape)}")
-        x = self.matrix.adjoint(y.flatten(0, 1).flatten(1))
+        x = self.matrix.adjoint(y.reshape(-1, views * bins))
         return x.reshape(*y.shape[:2], self.geometry.size, self.geometry.size)
 
     def rays(self, views: slice, bins: slice) -> Rays:

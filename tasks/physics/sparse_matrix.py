@@ -8,7 +8,8 @@ these is made on first use and kept.
 from __future__ import annotations
 
 import warnings
-from functools import cache, cached_property
+from collections.abc import Callable
+from functools import cached_property, partial
 from importlib.util import find_spec
 from typing import Any
 
@@ -16,6 +17,8 @@ import numpy as np
 import scipy.sparse
 import torch
 from torch import Tensor
+
+Map = Callable[[Tensor], Tensor]
 
 NORM_TOLERANCE = 1e-7  # relative change of the norm at which the power iteration stops
 NORM_ITERATIONS = 200
@@ -27,7 +30,7 @@ class SparseMatrix:
     def __init__(self, matrix: scipy.sparse.csr_array, norm: float | None = None):
         self.matrix = matrix  # float64, int32 indices
         self._norm = norm
-        self._forms: dict[tuple[torch.device, torch.dtype, bool], Tensor] = {}
+        self._forms: dict[tuple[torch.device, torch.dtype, bool], Map] = {}
         self._parts: dict[bytes, SparseMatrix] = {}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> SparseMatrix:
@@ -60,20 +63,19 @@ class SparseMatrix:
             self._parts[key] = SparseMatrix(self.matrix[index])
         return self._parts[key]
 
-    def form(self, device: torch.device, dtype: torch.dtype, transposed: bool) -> Tensor:
-        """The matrix or its transpose as a torch CSR tensor."""
+    def form(self, device: torch.device, dtype: torch.dtype, transposed: bool) -> Map:
+        """The product with the matrix or its transpose, of columns that are given as rows, (B, n) to (B, m)."""
         key = (device, dtype, transposed)
         if key not in self._forms:
             csr = self.transpose if transposed else self.matrix
-            with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", message="Sparse", category=UserWarning)  # "... is in beta state"
-                self._forms[key] = torch.sparse_csr_tensor(
-                    torch.from_numpy(csr.indptr),
-                    torch.from_numpy(csr.indices),
-                    torch.from_numpy(csr.data).to(dtype),
-                    csr.shape,
-                    check_invariants=False,
-                ).to(device)
+            arrays = (torch.from_numpy(csr.indptr), torch.from_numpy(csr.indices), torch.from_numpy(csr.data).to(dtype))
+            starts, places, weights = (array.to(device) for array in arrays)
+            if device.type == "cuda" and find_spec("triton") is not None:
+                from tasks.physics.sparse_product import product
+
+                self._forms[key] = partial(product, starts, places, weights)
+            else:
+                self._forms[key] = partial(library_product, csr_tensor(starts, places, weights, csr.shape))
         return self._forms[key]
 
     def __call__(self, x: Tensor) -> Tensor:  # (B, n) -> (B, m)
@@ -85,34 +87,25 @@ class SparseMatrix:
     def product(self, x: Tensor, transposed: bool) -> Tensor:
         if x.requires_grad and torch.is_grad_enabled():
             return _Product.apply(x, self, transposed)
-        return self._product(x, transposed)
-
-    def _product(self, x: Tensor, transposed: bool) -> Tensor:
-        form = self.form(x.device, x.dtype, transposed)
-        if x.is_cuda and has_triton():
-            from tasks.physics.sparse_product import product
-
-            with torch.cuda.device_of(x):
-                return product(form, x)
-        if len(x) == 1:
-            return (form @ x[0])[None]
-        return (form @ x.T.contiguous()).T
+        return self.form(x.device, x.dtype, transposed)(x)
 
 
-@cache
-def has_triton() -> bool:
-    """Whether PyTorch came with the compiler of `tasks.physics.sparse_product`."""
-    return find_spec("triton") is not None
+def csr_tensor(starts: Tensor, places: Tensor, weights: Tensor, shape: tuple[int, ...]) -> Tensor:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Sparse", category=UserWarning)  # "... is in beta state"
+        return torch.sparse_csr_tensor(starts, places, weights, shape, check_invariants=False)
+
+
+def library_product(matrix: Tensor, x: Tensor) -> Tensor:
+    """PyTorch's product with a CSR tensor (m, n), of rows (B, n): (B, m)."""
+    return (matrix @ x[0])[None] if x.shape[0] == 1 else (matrix @ x.T.contiguous()).T
 
 
 class _Product(torch.autograd.Function):
     @staticmethod
-    def forward(x: Tensor, matrix: SparseMatrix, transposed: bool) -> Tensor:
-        return matrix._product(x, transposed)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, SparseMatrix, bool], output: Tensor) -> None:
-        _, ctx.matrix, ctx.transposed = inputs
+    def forward(ctx: Any, x: Tensor, matrix: SparseMatrix, transposed: bool) -> Tensor:
+        ctx.matrix, ctx.transposed = matrix, transposed
+        return matrix.form(x.device, x.dtype, transposed)(x)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:

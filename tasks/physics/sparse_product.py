@@ -9,40 +9,43 @@ Triton comes with PyTorch for CUDA on Linux. This module needs it; `tasks.physic
 
 from __future__ import annotations
 
+import torch
 import triton
 import triton.language as tl
 from torch import Tensor
+from torch.nn.functional import pad
 
 COLUMNS = 8  # of X, that one pass serves
-ROWS, ENTRIES, WARPS = 4, 32, 4  # rows of a program, entries of each that are read at once, warps: by trials on an H100
+ROWS, ENTRIES, WARPS = 2, 32, 1  # rows of a program, entries of each that are read at once, warps: by trials on an H100
 
 
-def product(matrix: Tensor, x: Tensor, rows: int = ROWS, entries: int = ENTRIES, warps: int = WARPS) -> Tensor:
-    """M times the columns ``x``, which are given as rows (B, n): (B, m). ``matrix`` is a CSR tensor (m, n)."""
-    starts, places, weights = matrix.crow_indices(), matrix.col_indices(), matrix.values()
-    length = len(starts) - 1
-    out = x.new_empty(len(x), length)
-    for first in range(0, len(x), COLUMNS):
-        columns = x[first : first + COLUMNS]
-        count = triton.next_power_of_2(len(columns))
-        if count == len(columns):
-            together = columns.T.contiguous()
-        else:
-            together = x.new_zeros(x.shape[1], count)
-            together[:, : len(columns)] = columns.T
-        csr_times_columns[(triton.cdiv(length, rows),)](
-            starts,
-            places,
-            weights,
-            together,
-            out[first:],
-            length,
-            len(columns),
-            COLUMNS=count,
-            ROWS=rows,
-            ENTRIES=entries,
-            num_warps=warps,
-        )
+def product(starts: Tensor, places: Tensor, weights: Tensor, x: Tensor) -> Tensor:
+    """M times the columns ``x``, which are given as rows (B, n): (B, m).
+
+    Of M in CSR form: where its rows start (m + 1,), the columns of its entries, and their weights.
+    """
+    rows, batch = starts.shape[0] - 1, x.shape[0]
+    out = x.new_empty(batch, rows)
+    for first in range(0, batch, COLUMNS):
+        columns = min(COLUMNS, batch - first)
+        count = 1 << (columns - 1).bit_length()
+        together = x[first : first + COLUMNS].T
+        if count > columns:
+            together = pad(together, (0, count - columns))
+        with torch.cuda.device_of(x):
+            csr_times_columns[(-(-rows // ROWS),)](
+                starts,
+                places,
+                weights,
+                together.contiguous(),
+                out[first:],
+                rows,
+                columns,
+                COLUMNS=count,
+                ROWS=ROWS,
+                ENTRIES=ENTRIES,
+                num_warps=WARPS,
+            )
     return out
 
 

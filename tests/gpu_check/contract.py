@@ -13,6 +13,7 @@ from tests.gpu_check.report import FAILED, OK, Row
 SHORT = ("direct", "unet")
 SECONDS = 150.0  # for one method
 LEAST = 10.0  # seconds in which a method begins further operators
+SHARED = 0.7  # of the time; the rest is for starts, and for operators that are begun late
 UNTRIED = "not tried for lack of time"
 
 
@@ -20,7 +21,9 @@ def rows(plan: Plan) -> Iterator[Row]:
     names = [name for name in reversed(registry.methods()) if not plan.short or name in SHORT]  # the slow ones first
     engine = LocalEngine(plan.jobs, plan.visible)
     waiting = dict.fromkeys(names)
-    share = max(LEAST, plan.seconds * plan.jobs / len(names))  # so that every method is tried on some operators
+    share = max(
+        LEAST, SHARED * plan.seconds * plan.jobs / len(names)
+    )  # so that every method is tried on some operators
     tasks = [Task(name, breaches, (name, plan.device, share), SECONDS) for name in names]
     try:
         for ended in engine.work(tasks):

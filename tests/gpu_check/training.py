@@ -29,7 +29,7 @@ ONLY = ("unet",)  # in short
 WARM_UP, WARM_STEPS = 1.0, 5  # seconds, or steps, before the count begins
 COUNTED, COUNTED_MINI = 3.0, 1.0  # seconds, on real and on mini tracks
 LIMIT = 150.0  # seconds of one training, its data, its imports and its wait for the card
-STARTING = 4  # trainings at a time beside a card, of which one has it
+STARTING = 6  # trainings at a time beside a card, of which one has it
 BUSY = 90.0  # percent of the time, on real tracks
 ENDLESS = 10**6  # steps
 

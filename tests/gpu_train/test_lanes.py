@@ -53,10 +53,11 @@ def test_steps_fill_the_time():
 
 @pytest.mark.parametrize(
     ("pace", "expected"),
-    [(10.0, 1000), (14.0, 1000), (2.0, 200), (30.0, 3000)],
+    [(10.0, 1000), (14.0, 1000), (4.0, 390), (30.0, 3000), (2.0, 1000)],
 )
-def test_only_a_pace_that_is_far_off_starts_a_training_anew(pace, expected):
+def test_only_a_pace_that_is_far_off_starts_a_training_anew_if_that_is_worth_it(pace, expected):
     seconds = TAIL + 1000 / (SAFETY * 10) + 5
     found = corrected(1000, 10, pace, seconds, start=5, most=50_000)
     assert found == pytest.approx(expected, rel=0.06)
     assert corrected(1000, 10, 100.0, seconds, start=5, most=1000) == 1000
+    assert corrected(640, 150, 19.0, seconds=32, start=35, most=50_000) == 640  # no time for another start

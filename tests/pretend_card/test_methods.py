@@ -7,7 +7,7 @@ import pytest
 from bench.contract import registry
 from bench.contract.construct import build, parameters, unsupported
 from bench.contract.determinism import seeded
-from bench.contract.devices import DEVICE_TOLERANCE, distance
+from bench.contract.devices import DEVICE_TOLERANCE, SENSITIVE, distance, sensitivity
 from bench.contract.toy_operators import toys
 from bench.contract.toy_trial import run, step
 from tests.pretend_card.card import pretend_card
@@ -42,8 +42,9 @@ def test_a_method_works_on_a_card(name):
             network = made(card)
             found = run(network, there.y, there.physics(there.params))
             assert found.device == card
-            assert distance(found.cpu(), expected) <= DEVICE_TOLERANCE
+            apart = distance(found.cpu(), expected)
             if method.learned and name not in BY_ITSELF:
                 step(network, there)
+        assert apart <= DEVICE_TOLERANCE or apart <= SENSITIVE * sensitivity(made("cpu"), toy, expected)
         tried += 1
     assert tried
