@@ -1,0 +1,35 @@
+"""The product of a GPU, in the interpreter of its compiler: the matrix times the columns, for any number of them."""
+
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+
+import pytest
+
+PROGRAM = """
+import numpy as np, scipy.sparse, torch
+from tasks.physics.sparse_product import product
+
+rng = np.random.default_rng(0)
+matrix = scipy.sparse.random(37, 53, density=0.3, random_state=0, format="csr")
+matrix[5] = 0  # a row without entries
+matrix = matrix.tocsr()
+matrix.eliminate_zeros()
+for dtype, tolerance in ((torch.float32, 1e-5), (torch.float64, 1e-12)):
+    starts, places, weights = map(torch.from_numpy, (matrix.indptr, matrix.indices, matrix.data))
+    for columns in (1, 3, 8, 11):
+        x = rng.standard_normal((columns, 53))
+        found = product(starts, places, weights.to(dtype), torch.from_numpy(x).to(dtype))
+        assert found.dtype == dtype
+        apart = np.abs(found.numpy() - (matrix @ x.T).T).max()
+        assert apart < tolerance, (dtype, columns, apart)
+print("done")
+"""
+
+
+@pytest.mark.skipif(find_spec("triton") is None, reason="Triton comes with PyTorch for CUDA on Linux")
+def test_the_product_is_that_of_scipy():
+    environment = os.environ | {"TRITON_INTERPRET": "1"}
+    found = subprocess.run([sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True)
+    assert found.stdout == "done\n", found.stderr
