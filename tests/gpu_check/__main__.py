@@ -85,10 +85,10 @@ def check(folder: Path, options: argparse.Namespace, begun: float, total: float)
 
 def phases(cores: int) -> list[tuple[float, list[Lane]]]:
     """The share of the time that is left, and the lanes. What is timed on the card works alone there."""
-    most = max(1, cores - 4)
+    most = max(1, cores - 6)
     return [
         (0.2, [Lane({"speed": 1.0}, 1)]),
-        (0.42, [Lane({"training": 1.0}, 1), Lane({"references": 1.0}, most)]),
+        (0.45, [Lane({"training": 1.0}, 1), Lane({"references": 1.0}, most)]),
         (
             0.92,
             [

@@ -67,7 +67,7 @@ def rows(plan: Plan) -> Iterator[Row]:
     cpu = ["--cpu"] if plan.device == "cpu" else []
     yield from grid(Path(plan.folder) / "resume-grid", cpu)
     if not plan.short:
-        yield from training(Path(plan.folder) / "resume-training", cpu, 600 if plan.device == "cuda" else 100)
+        yield from training(Path(plan.folder) / "resume-training", cpu, 300 if plan.device == "cuda" else 100)
 
 
 def grid(store: Path, cpu: Sequence[str]) -> Iterator[Row]:

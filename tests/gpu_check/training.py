@@ -2,12 +2,14 @@
 
 Each learned method trains on a mini track that it supports, and one of them on a real track of every task and data set
 at hand. Steps are counted from near the start of a training: data that are made on first use are part of it. One
-training has the card; the next ones import and start their workers meanwhile, and wait for it at their first step.
+training has the card; the next ones start meanwhile, and wait for it at their first step. On a mini track, where steps
+are counted for a moment, a training draws its samples by itself: workers would take longer to start.
 """
 
 from __future__ import annotations
 
 import fcntl
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -102,6 +104,8 @@ def train_for(
 
     Whoever locks the file ``turn`` has the card; the lock ends with the process.
     """
+    if is_mini(track_name):
+        os.environ["BENCH_WORKERS"] = "0"
     import torch
     from pytorch_lightning import seed_everything
 
