@@ -132,9 +132,7 @@ class LearnedMethod(Method):
 
     def training_step(self, batch: tuple[Any, ...], index: int) -> Tensor:
         x, y, physics, *target = batch
-        loss = self.loss(self(x if self.sees_truth else y, physics), x, *target)
-        self.log("train_loss", loss, on_step=True, on_epoch=False)
-        return loss
+        return self.loss(self(x if self.sees_truth else y, physics), x, *target)
 
     def parameter_groups(self) -> Any:
         """What Adam learns: all parameters, or groups of them, of which one may have a rate ``lr`` of its own."""

@@ -1,17 +1,23 @@
-"""Do training data hold a training up? The processor time of a sample, and the loop with our data against one without.
+"""What holds a training up? The processor time of a sample, our data against none, Lightning against a bare loop.
 
 A sample of a real track is compared with a sixteenth of a step, so that one processor of sixteen feeds a batch of
 sixteen. A step is a U-Net's on an H100: 1/34 s on the photographs and 1/25 s on the brain, as measured there, and no
 less on the other tracks, whose images are as large or larger. The time of making a phantom counts among the samples
 after which the next one joins. Tracks whose data are not here are left out.
+
+Lightning's loop is compared with one over PyTorch alone that does the same with the same samples, by the processor time
+of their median steps. Looks at validation images, which come between some of them, are no part of either.
 """
 
 from __future__ import annotations
 
 import os
+import statistics
 import tempfile
 import time
 from collections.abc import Iterable
+from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -19,17 +25,18 @@ from pytorch_lightning import seed_everything
 
 from bench.contract import registry
 from bench.contract.construct import build
-from bench.contract.task import Track
+from bench.contract.task import Problem, Track
 from bench.data.manifest import need
 from bench.data.measurements import TrainingStream
 from bench.errors import BenchError
-from bench.evaluation.train import TrainingData
+from bench.evaluation.train import TrainingData, train
 from tests.benchmarks.timing import Row, paired_ratio
 
 SAMPLES = 16
 STEP = {"photograph": 1 / 34}  # seconds, by the modality
 SLOWEST_STEP = 1 / 25  # of the other modalities
 METHOD, LOOPS, STEPS = "unet", ("denoising:mini", "ct:mini"), 20
+ROUNDS = 3
 
 
 def main() -> list[Row]:
@@ -38,7 +45,8 @@ def main() -> list[Row]:
     with tempfile.TemporaryDirectory() as fresh:
         os.environ["BENCH_STORE"] = fresh  # where no phantom is made yet
         try:
-            return [*map(sample, filter(present, registry.all_tracks())), *map(loop, map(registry.track, LOOPS))]
+            tracks = [registry.track(name) for name in LOOPS]
+            return [*map(sample, filter(present, registry.all_tracks())), *map(loop, tracks), *map(lightning, tracks)]
         finally:
             torch.set_num_threads(threads)
             os.environ.pop("BENCH_STORE")
@@ -96,3 +104,38 @@ def loop(track: Track) -> Row:
     memory = list(drawn)
     ratio = paired_ratio(lambda: train(memory), lambda: train(drawn))
     return f"training of {METHOD} on {track.id}: steps per second with our data / in memory", ratio, "at least 0.95"
+
+
+def lightning(track: Track) -> Row:
+    """The referee's training, and a loop over PyTorch alone with the same samples, optimiser, clipping and schedule."""
+    track = replace(track, budget=replace(track.budget, steps=STEPS, validation=1))
+    problem = registry.load_task(track.task).open(track)
+    steps: dict[str, list[float]] = {"ours": [], "bare": []}
+    for round_ in range(ROUNDS + 1):  # in the first one phantoms are made
+        for name, work in (("ours", train), ("bare", bare)):
+            seed_everything(0, verbose=False)
+            method: Any = build(registry.load_method(METHOD), track, {})
+            begun: list[float] = []
+            method.on_train_batch_start = lambda batch, index, begun=begun: begun.append(time.process_time())
+            work(method, track, problem, seed=0)
+            steps[name] += [] if not round_ else [after - before for before, after in pairwise(begun)]
+    ratio = statistics.median(steps["bare"]) / statistics.median(steps["ours"])
+    return (
+        f"training of {METHOD} on {track.id}: steps per second of Lightning's loop / a bare one",
+        ratio,
+        "at least 0.97",
+    )
+
+
+def bare(method: Any, track: Track, problem: Problem, seed: int) -> None:
+    data = TrainingData(track, problem, seed, 1)
+    optimizer = torch.optim.Adam(method.parameters(), lr=method.learning_rate)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step / track.budget.steps)
+    for index, batch in enumerate(data.share(0)):
+        x, y, physics = data.transfer_batch_to_device(batch, torch.device("cpu"), 0)
+        method.on_train_batch_start(batch, index)
+        optimizer.zero_grad()
+        method.loss(method(y, physics), x).backward()
+        torch.nn.utils.clip_grad_norm_(method.parameters(), method.gradient_clip)
+        optimizer.step()
+        schedule.step()

@@ -1,5 +1,6 @@
 """Workers draw the same batches as the process that trains, see no GPU, and fit into shared memory."""
 
+import multiprocessing
 import os
 from collections import namedtuple
 from dataclasses import replace
@@ -9,12 +10,13 @@ import torch
 import toy
 from torch.utils.data import Dataset, Subset
 
+from bench.contract import registry
 from bench.contract.task import Budget
 from bench.data.measurements import Sample, TrainingStream, on_device
 from bench.engines import processes
 from bench.errors import BenchError
 from bench.evaluation import batches
-from bench.evaluation.batches import Batches, blind, room, spare_workers
+from bench.evaluation.batches import Batches, blind, room, spare_workers, start_server
 from bench.evaluation.train import TrainingData
 
 
@@ -57,6 +59,31 @@ def test_shared_memory_has_room_for_images_that_are_not_measured_yet(monkeypatch
     monkeypatch.setattr(batches.shutil, "disk_usage", lambda path: Usage(2 * 3 * 4 * 16 * 16 * 4 * 2))
     problem = toy.open_track(toy.SIMULATED)
     assert room(Subset(TrainingStream(toy.SIMULATED, problem, 0, 4), range(4)), 4) == 2
+
+
+def test_an_iterator_that_is_never_used_starts_no_worker():
+    """Lightning makes one to see that there is one; its workers would be started twice."""
+    unused = iter(Batches(Subset(Sight(), range(4)), 4, 1, workers=1))
+    assert multiprocessing.active_children() == []
+    del unused
+
+
+def test_the_server_of_workers_imports_the_task_that_is_open(monkeypatch):
+    seen: dict[str, object] = {}
+    preload = multiprocessing.context.ForkServerContext.set_forkserver_preload
+    monkeypatch.setattr(
+        multiprocessing.context.ForkServerContext,
+        "set_forkserver_preload",
+        lambda self, names: seen.update(names=names) or preload(self, names),
+    )
+    monkeypatch.setattr(
+        batches.forkserver, "ensure_running", lambda: seen.update(gpu=os.environ["CUDA_VISIBLE_DEVICES"])
+    )
+    problem = registry.load_task("mri").open(registry.track("mri:mini"))
+    start_server(problem)
+    assert {"bench.evaluation.batches", "tasks.mri", "tasks.physics.mri"} <= set(seen["names"])
+    assert not any(name.startswith("baselines") for name in seen["names"])
+    assert seen["gpu"] == ""
 
 
 def test_workers_see_no_gpu_and_this_process_sees_the_same_as_before(monkeypatch):
