@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from bench.contract import registry
 from bench.data.weights import is_hash
+from bench.errors import BenchError
 from bench.leaderboard.entries import Entry, of_metric
 from bench.leaderboard.ranking import Place, Ranking, ranking
 from bench.leaderboard.staleness import EXTERNAL, Now, is_external, staleness
 from bench.leaderboard.statistics import FEWEST_SEEDS
 
-TRAINED = ("post_processing", "raw_to_image", "raw_to_task")  # families whose methods are all trained
+OF_FINDINGS = "raw_to_task"  # the family whose methods return one
+TRAINED = ("post_processing", "raw_to_image", OF_FINDINGS)  # families whose methods are all trained
 LOWER_CONTROL = "direct"  # the reconstruction that is done first anyway
 CONTROLS = {"oracle": "tuned on the test set", "defaults": "not tuned", "truth": "given the true images"}
 
@@ -48,7 +50,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Board:
-    """The rows of one track: the marked ceiling, the ranked rows with their untuned twins, then the rest."""
+    """The rows of one track: the ceilings, the ranked rows with their twins, then the rest."""
 
     name: str  # task:track
     rows: list[Row]
@@ -177,9 +179,19 @@ def _board(name: str, entries: list[Entry], trained: frozenset[str], now: Now) -
         for entry in entries
     ]
     known = {entry.method.partition(registry.JOINED)[0] for entry in entries}
-    unseen = [method for method in now.methods() if method not in known]
+    applies = _by_finding(name)
+    unseen = [method for method, family in now.methods().items() if method not in known and applies(family)]
     lead = ranked[0] if ranked else max(entries, key=lambda entry: (entry.task_version, entry.status == "ok"))
     return Board(name, _in_order(rows), lead, unseen, trained, result)
+
+
+def _by_finding(board: str) -> Callable[[str], bool]:
+    """Whether methods of a family may apply to the track: those of findings where it asks for one, others elsewhere."""
+    try:
+        classes = registry.track(board).classes
+    except BenchError:
+        return lambda family: True
+    return lambda family: (family == OF_FINDINGS) == bool(classes)
 
 
 def _notes(entry: Entry, data_hash: str) -> list[str]:
@@ -201,7 +213,10 @@ def _notes(entry: Entry, data_hash: str) -> list[str]:
 
 
 def _in_order(rows: list[Row]) -> list[Row]:
-    """Ceilings, ranked rows and their untuned twins, the unranked by score, unsupported, failed."""
+    """Ceilings, ranked rows between their twins, the unranked by score, unsupported, failed.
+
+    A twin that is tuned on the test set stands above its method, and an untuned one below it.
+    """
 
     def score(row: Row) -> float:
         entry = row.entry
@@ -215,12 +230,14 @@ def _in_order(rows: list[Row]) -> list[Row]:
     def order(row: Row) -> tuple[int, int, int, float, str]:
         entry = row.entry
         if row.place is not None:
-            return 1, row.place.order, 0, 0.0, entry.name
+            return 1, row.place.order, 1, 0.0, entry.name
         fresh = entry.status == "ok" and not row.stale
+        if entry.control == "oracle" and fresh and entry.method in place:
+            return 1, place[entry.method], 0, 0.0, entry.name
         if row.role == "ceiling" and fresh:
             return 0, 0, 0, score(row), entry.name
         if row.role == "default values" and fresh and entry.method in place:
-            return 1, place[entry.method], 1, 0.0, entry.name
+            return 1, place[entry.method], 2, 0.0, entry.name
         return 2 + ("ok", "unsupported", "failed").index(entry.status), row.stale, 0, score(row), entry.name
 
     return sorted(rows, key=order)

@@ -117,6 +117,8 @@ def test_a_board_goes_from_the_ceiling_to_what_failed(now):
         ("sense", None),
         ("net", None),
     ]
+    best = [noisy("nlm", 28), *rows[:1], rows[3]]
+    assert shown(best, now) == [("nlm", 1), ("tv@oracle", None), ("tv", 2)]
     roles = {row.entry.name: row.role for row in board(rows, now).rows if row.role}
     assert roles == {"tv@oracle": "ceiling", "tv@defaults": "default values", "direct": "lower control"}
 
@@ -190,6 +192,17 @@ def test_the_command_asks_for_every_seed_of_a_trained_method_without_a_row(now):
     assert found.command([], found.missing) == (
         "bench run denoising:mini -m nlm && bench run denoising:mini -m varnet -m epll --seed 0 1 2"
     )
+
+
+@pytest.mark.parametrize(
+    ("task", "track", "expected"),
+    [("ct", "mini", ["unet"]), ("nodules", "mini", ["oracle"]), ("x", "y", ["oracle", "unet"])],
+)
+def test_methods_that_cannot_apply_are_not_missing(now, task, track, expected):
+    families = {"tv": "handcrafted", "oracle": "raw_to_task", "unet": "post_processing"}
+    made, _ = selection.entries([noisy("tv", 26, task=task, track=track)], now)
+    (found,) = board_rows.boards(made, dataclasses.replace(now, methods=lambda: families))
+    assert found.missing == expected
 
 
 def test_a_row_with_fewer_test_images_than_the_others_is_not_ranked(now):
