@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from functools import cached_property, partial
-from importlib.util import find_spec
+from functools import cache, cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -70,9 +69,7 @@ class SparseMatrix:
             csr = self.transpose if transposed else self.matrix
             arrays = (torch.from_numpy(csr.indptr), torch.from_numpy(csr.indices), torch.from_numpy(csr.data).to(dtype))
             starts, places, weights = (array.to(device) for array in arrays)
-            if device.type == "cuda" and find_spec("triton") is not None:
-                from tasks.physics.sparse_product import product
-
+            if device.type == "cuda" and (product := kernel_product(device)) is not None:
                 self._forms[key] = partial(product, starts, places, weights)
             else:
                 self._forms[key] = partial(library_product, csr_tensor(starts, places, weights, csr.shape))
@@ -88,6 +85,25 @@ class SparseMatrix:
         if x.requires_grad and torch.is_grad_enabled():
             return _Product.apply(x, self, transposed)
         return self.form(x.device, x.dtype, transposed)(x)
+
+
+@cache
+def kernel_product(device: torch.device) -> Callable[..., Tensor] | None:
+    """The product of `tasks.physics.sparse_product`, once it was tried on a GPU; None where it does not work.
+
+    It needs Triton, and Triton a C compiler and the headers of Python.
+    """
+    try:
+        from tasks.physics.sparse_product import product
+
+        starts, places = (torch.tensor(values, dtype=torch.int32, device=device) for values in ([0, 1], [0]))
+        one = torch.ones(1, 1, device=device)
+        product(starts, places, one[0], one)
+        return product
+    except Exception as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+        warnings.warn(f"CT is slow on this GPU, as Triton does not work there: {reason}", stacklevel=2)
+        return None
 
 
 def csr_tensor(starts: Tensor, places: Tensor, weights: Tensor, shape: tuple[int, ...]) -> Tensor:

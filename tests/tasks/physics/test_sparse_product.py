@@ -6,6 +6,9 @@ import sys
 from importlib.util import find_spec
 
 import pytest
+import torch
+
+from tasks.physics.sparse_matrix import kernel_product
 
 PROGRAM = """
 import numpy as np, scipy.sparse, torch
@@ -33,3 +36,8 @@ def test_the_product_is_that_of_scipy():
     environment = os.environ | {"TRITON_INTERPRET": "1"}
     found = subprocess.run([sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True)
     assert found.stdout == "done\n", found.stderr
+
+
+def test_where_the_kernel_does_not_work_the_reason_is_told_and_the_library_serves():
+    with pytest.warns(UserWarning, match="CT is slow on this GPU, as Triton does not work there: "):
+        assert kernel_product.__wrapped__(torch.device("cpu")) is None
