@@ -12,7 +12,6 @@ import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +97,8 @@ def start_server(problem: Problem) -> None:
     """Start the server of the workers of a training: it imports what draws samples while the training is made ready."""
     if sys.platform != "linux":
         return
+    from multiprocessing import forkserver
+
     package = getattr(problem.measure, "__module__", __name__).partition(".")[0]  # of the task, which is open
     opened = [name for name in sys.modules if name.partition(".")[0] == package]
     context().set_forkserver_preload([__name__, *opened])

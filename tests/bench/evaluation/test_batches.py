@@ -4,6 +4,7 @@ import multiprocessing
 import os
 from collections import namedtuple
 from dataclasses import replace
+from multiprocessing import forkserver
 
 import pytest
 import torch
@@ -76,9 +77,7 @@ def test_the_server_of_workers_imports_the_task_that_is_open(monkeypatch):
         "set_forkserver_preload",
         lambda self, names: seen.update(names=names) or preload(self, names),
     )
-    monkeypatch.setattr(
-        batches.forkserver, "ensure_running", lambda: seen.update(gpu=os.environ["CUDA_VISIBLE_DEVICES"])
-    )
+    monkeypatch.setattr(forkserver, "ensure_running", lambda: seen.update(gpu=os.environ["CUDA_VISIBLE_DEVICES"]))
     problem = registry.load_task("mri").open(registry.track("mri:mini"))
     start_server(problem)
     assert {"bench.evaluation.batches", "tasks.mri", "tasks.physics.mri"} <= set(seen["names"])
