@@ -118,7 +118,7 @@ MINI = Track(
     title="3D head phantoms, white and smooth field error",
     version=2,
     metrics=QSM,
-    budget=Budget(steps=200, batch=1),
+    budget=Budget(steps=1_000, batch=1),
     options={"size": 48, "field_error": FIELD_ERROR, "phantoms": {"train": 12, "val": 2, "test": 6}},
     modality="qsm",
     dims=3,

@@ -17,8 +17,6 @@ segmentation, 3DV 2016.
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import torch
 from deepinv.physics import LinearPhysics
 from torch import Tensor, nn
@@ -37,8 +35,6 @@ CONVOLUTIONS = (1, 2, 3, 3, 3)  # of a stage, the finest first; of the way up to
 
 class VNet(LearnedMethod):
     """``width``: features of the finest stage, 16 in the paper; ``levels``: halvings, with the one by folding."""
-
-    learning_rate: ClassVar[float] = 4e-3
 
     def __init__(self, channels: int = 1, dims: int = 2, width: int = 8, levels: int = 4, folded: bool = True) -> None:
         super().__init__()
