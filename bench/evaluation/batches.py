@@ -40,6 +40,7 @@ class Batches:
             collate_fn=collate_training,
             num_workers=workers,
             pin_memory=workers > 0 and torch.cuda.is_available(),
+            generator=torch.Generator(),
             **(ahead if workers else {}),
         )
 
@@ -47,7 +48,15 @@ class Batches:
         return self.count
 
     def __iter__(self) -> Iterator[Any]:
-        """Workers start with the first batch that is asked for: Lightning also makes an iterator that it never uses."""
+        """Workers start with the first batch that is asked for: Lightning also makes an iterator that it never uses.
+
+        PyTorch draws a number from the global generator for each iterator that it makes. Here the iterator of batches
+        does: the random numbers of a training are those that its rows were made with.
+        """
+        torch.empty((), dtype=torch.int64).random_()
+        return self._batches()
+
+    def _batches(self) -> Iterator[Any]:
         with blind():
             batches = iter(self.loader)
         yield from batches

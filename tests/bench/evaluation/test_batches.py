@@ -69,6 +69,20 @@ def test_an_iterator_that_is_never_used_starts_no_worker():
     del unused
 
 
+@pytest.mark.parametrize("workers", [0, 1])
+def test_an_iterator_takes_one_number_from_the_global_generator(workers):
+    """As PyTorch's own would: rows of trainings that draw random numbers are made again to the bit."""
+    torch.manual_seed(0)
+    for _ in range(2):
+        torch.empty((), dtype=torch.int64).random_()
+    expected = torch.rand(1)
+    torch.manual_seed(0)
+    own = Batches(Subset(Sight(), range(4)), 4, 1, workers)
+    iter(own)
+    list(iter(own))
+    assert torch.equal(torch.rand(1), expected)
+
+
 def test_the_server_of_workers_imports_the_task_that_is_open(monkeypatch):
     seen: dict[str, object] = {}
     preload = multiprocessing.context.ForkServerContext.set_forkserver_preload
