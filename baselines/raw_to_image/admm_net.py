@@ -19,7 +19,7 @@ Y. Yang, J. Sun, H. Li, Z. Xu, Deep ADMM-Net for compressive sensing MRI, NIPS 2
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from deepinv.physics import LinearPhysics
@@ -39,8 +39,6 @@ PEAK = 4.0  # normalised images are divided by it, to lie in [−1, 1] for the m
 
 class AdmmNet(LearnedMethod):
     """``stages``: N. The loss is the relative error ‖x_hat − x‖/‖x‖, its mean over the batch."""
-
-    learning_rate: ClassVar[float] = 5e-3
 
     def __init__(self, dims: int = 2, stages: int = 7, normalise: bool = True) -> None:
         super().__init__()
