@@ -69,7 +69,10 @@ def bm3d(
 
 
 def bm3d_together(x: Tensor, sigma: Tensor) -> Tensor:
-    """`bm3d` of all images at once, with ``sigma`` (B, 1, 1, 1)."""
+    """`bm3d` of all images at once, with ``sigma`` (B, 1, 1, 1).
+
+    The last digits of an image may depend on its batch.
+    """
     largest = x.abs().amax((1, 2, 3), keepdim=True)
     sigma = torch.maximum(sigma, TINY * largest).clamp(min=torch.finfo(x.dtype).tiny)
     noisy = x / sigma

@@ -57,7 +57,7 @@ def residual(D: Tensor, codes: Tensor, X: Tensor) -> Tensor:
 
 
 def factor(codes: Tensor) -> Tensor:
-    """Γ as a factor of products: sparse on a CPU, dense elsewhere, where sparse products add in any order."""
+    """Γ (K, N) as products take it: sparse on a CPU, dense elsewhere, where sparse products add in any order."""
     return codes if codes.device.type == "cpu" else codes.to_dense()
 
 

@@ -47,7 +47,10 @@ def pdhg(start: Tensor, f: DataFit, g: Regulariser, iterations: int, watch: Call
 def by_prox(
     v: Tensor, f: DataFit, g: Regulariser, iterations: int, ratio: float, watch: Callable[[Tensor], None]
 ) -> Tensor:
-    """The minimiser, with one prox of f an iteration."""
+    """The minimiser, with one prox of f an iteration.
+
+    On a GPU the iterations are recorded where ``watch`` is `unwatched`.
+    """
     prox = f.prox
     assert prox is not None
     tau, sigma = ratio**0.5 / g.K_norm, ratio**-0.5 / g.K_norm

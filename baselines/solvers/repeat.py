@@ -23,8 +23,9 @@ def unwatched(v: Tensor) -> None:
 def repeat(step: Callable[[], None], times: int, device: torch.device, recordable: bool) -> None:
     """Calls ``step`` ``times`` times. It reads and writes the same tensors each time, and may make others for itself.
 
-    ``recordable`` says that it launches the same kernels each time. A step that waits for the device can't be recorded;
-    it is found out, and must not have changed its tensors before it waits.
+    ``recordable`` says that it launches the same kernels each time. A step that waits for the device can't be recorded.
+    PyTorch sees most ways to wait, copies to the CPU among them, and such a step is not recorded; it must not have
+    changed its tensors before it waits. A way that PyTorch does not see ends in an error.
     """
     if device.type == "cuda" and recordable and times >= SHORT:
         side = torch.cuda.Stream(device)

@@ -99,7 +99,11 @@ def room(samples: Subset, batch: int) -> int:
 
 def context() -> Any:
     """The multiprocessing context of workers. Its server starts with the first of them, if `start_server` has not."""
-    return multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
+    if sys.platform != "linux":
+        return multiprocessing.get_context("spawn")
+    found = multiprocessing.get_context("forkserver")
+    found.set_forkserver_preload([__name__])  # of a server that is still to come
+    return found
 
 
 def start_server(problem: Problem) -> None:

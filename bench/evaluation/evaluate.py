@@ -24,6 +24,7 @@ from bench.contract.task import Problem, Track
 from bench.data.measurements import Measured, collate, digest, generator, targets
 from bench.errors import BenchError, OverTime
 from bench.evaluation.pictures import Picture
+from bench.evaluation.resources import give_back_spare_memory
 from bench.evaluation.scores import Confidence, mean, recorder, scorer, shares
 from bench.evaluation.trainer import gather, trainer
 
@@ -74,6 +75,7 @@ def reconstruct(
     """
     with exact():
         answer = method(y, physics)
+    give_back_spare_memory(y.device)
     estimate = answer if isinstance(answer, Estimate) else Estimate(image=answer)
     image, finding, std = estimate.image, estimate.finding, estimate.std
     if image is not None or track.primary.of == "image":

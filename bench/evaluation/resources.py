@@ -15,6 +15,7 @@ from bench.evaluation.curves import CurvePoint
 
 FAST = 0.02  # seconds between looks at the resident size, for its peak
 SLOW = 1.0  # seconds between points of the curves
+SPARE = 0.25  # of a GPU's memory, which a process may reserve without using it
 
 
 class Monitor:
@@ -65,6 +66,15 @@ class Monitor:
                     self.curves.append(CurvePoint(f"system/{name}", int(elapsed), time.time(), float(value)))
                     self.point(self.curves[-1])
                 next_point = elapsed + SLOW
+
+
+def give_back_spare_memory(device: torch.device) -> None:
+    """Give memory of a GPU back that is reserved and not used, once it is much: recorded steps keep theirs."""
+    if device.type != "cuda":
+        return
+    spare = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    if spare > SPARE * torch.cuda.get_device_properties(device).total_memory:
+        torch.cuda.empty_cache()
 
 
 def gpu() -> dict[str, float]:

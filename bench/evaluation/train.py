@@ -140,7 +140,9 @@ class BestOnValidation(Callback):
     def look_at_losses(self, trainer: Trainer, outputs: Any, step: int, wanted: bool) -> None:
         """Keep the loss, and the values that the method logs by itself; a method of several losses may return none."""
         logged = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        losses = {"train_loss": float(outputs["loss"])} if outputs and "loss" in outputs else {}
+        losses = {}
+        if outputs and "loss" in outputs:  # of a batch in parts Lightning gives the last part's, over their number
+            losses = {"train_loss": float(outputs["loss"]) * trainer.accumulate_grad_batches}
         for name, value in {**logged, **losses}.items():
             if not math.isfinite(value) and (name in losses or "loss" in name):
                 shown = name.replace("train_loss", "training loss")

@@ -1,8 +1,8 @@
 """A stored sparse matrix ``M`` as a differentiable map: ``y = M x``, ``x = M^T y``, each from its own CSR form.
 
 Both forms are stored because a product with a transposed CSR matrix is several times slower than one with a CSR matrix.
-A batch is one sparse-dense product. Products run in the dtype and on the device of their argument; the form needed for
-these is made on first use and kept.
+A batch is one sparse-dense product on a CPU, and one pass for eight images on a GPU. Products run in the dtype and on
+the device of their argument; what they need there is made on first use and kept.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class SparseMatrix:
     def __init__(self, matrix: scipy.sparse.csr_array, norm: float | None = None):
         self.matrix = matrix  # float64, int32 indices
         self._norm = norm
-        self._forms: dict[tuple[torch.device, torch.dtype, bool], Map] = {}
+        self._products: dict[tuple[torch.device, torch.dtype, bool], Map] = {}
         self._parts: dict[bytes, SparseMatrix] = {}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> SparseMatrix:
@@ -62,18 +62,18 @@ class SparseMatrix:
             self._parts[key] = SparseMatrix(self.matrix[index])
         return self._parts[key]
 
-    def form(self, device: torch.device, dtype: torch.dtype, transposed: bool) -> Map:
+    def product_on(self, device: torch.device, dtype: torch.dtype, transposed: bool) -> Map:
         """The product with the matrix or its transpose, of columns that are given as rows, (B, n) to (B, m)."""
         key = (device, dtype, transposed)
-        if key not in self._forms:
+        if key not in self._products:
             csr = self.transpose if transposed else self.matrix
             arrays = (torch.from_numpy(csr.indptr), torch.from_numpy(csr.indices), torch.from_numpy(csr.data).to(dtype))
             starts, places, weights = (array.to(device) for array in arrays)
             if device.type == "cuda" and (product := kernel_product(device)) is not None:
-                self._forms[key] = partial(product, starts, places, weights)
+                self._products[key] = partial(product, starts, places, weights)
             else:
-                self._forms[key] = partial(library_product, csr_tensor(starts, places, weights, csr.shape))
-        return self._forms[key]
+                self._products[key] = partial(library_product, csr_tensor(starts, places, weights, csr.shape))
+        return self._products[key]
 
     def __call__(self, x: Tensor) -> Tensor:  # (B, n) -> (B, m)
         return self.product(x, transposed=False)
@@ -82,14 +82,15 @@ class SparseMatrix:
         return self.product(y, transposed=True)
 
     def product(self, x: Tensor, transposed: bool) -> Tensor:
-        if x.requires_grad and torch.is_grad_enabled():
+        """M x, (B, n) to (B, m), or Mᵀ x, (B, m) to (B, n). Where no gradient is wanted autograd is left out."""
+        if torch.is_grad_enabled():
             return _Product.apply(x, self, transposed)
-        return self.form(x.device, x.dtype, transposed)(x)
+        return self.product_on(x.device, x.dtype, transposed)(x)
 
 
 @cache
 def kernel_product(device: torch.device) -> Callable[..., Tensor] | None:
-    """The product of `tasks.physics.sparse_product`, once it was tried on a GPU; None where it does not work.
+    """The product of `tasks.physics.sparse_product`, tried once on a GPU; None, with a warning, where it fails.
 
     It needs Triton, and Triton a C compiler and the headers of Python.
     """
@@ -97,16 +98,18 @@ def kernel_product(device: torch.device) -> Callable[..., Tensor] | None:
         from tasks.physics.sparse_product import product
 
         starts, places = (torch.tensor(values, dtype=torch.int32, device=device) for values in ([0, 1], [0]))
-        one = torch.ones(1, 1, device=device)
-        product(starts, places, one[0], one)
+        product(starts, places, torch.ones(1, device=device), torch.ones(8, 1, device=device))
         return product
+    except torch.OutOfMemoryError:
+        raise
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
-        warnings.warn(f"CT is slow on this GPU, as Triton does not work there: {reason}", stacklevel=2)
+        warnings.warn(f"CT uses the slower product of PyTorch on this GPU, as its own failed: {reason}", stacklevel=2)
         return None
 
 
 def csr_tensor(starts: Tensor, places: Tensor, weights: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """PyTorch's tensor of a ``shape`` (m, n): where its rows start (m + 1,), the columns and weights of entries."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Sparse", category=UserWarning)  # "... is in beta state"
         return torch.sparse_csr_tensor(starts, places, weights, shape, check_invariants=False)
@@ -119,9 +122,12 @@ def library_product(matrix: Tensor, x: Tensor) -> Tensor:
 
 class _Product(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, matrix: SparseMatrix, transposed: bool) -> Tensor:
-        ctx.matrix, ctx.transposed = matrix, transposed
-        return matrix.form(x.device, x.dtype, transposed)(x)
+    def forward(x: Tensor, matrix: SparseMatrix, transposed: bool) -> Tensor:
+        return matrix.product_on(x.device, x.dtype, transposed)(x)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, SparseMatrix, bool], output: Tensor) -> None:
+        _, ctx.matrix, ctx.transposed = inputs
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:

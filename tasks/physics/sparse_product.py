@@ -1,4 +1,4 @@
-"""``M X`` on a GPU, for a sparse matrix M in CSR form and few columns of X: one pass over M for all of them.
+"""``M X`` on a GPU, for a sparse matrix M in CSR form: one pass over M for every eight columns of X.
 
 A program takes a few rows of M and runs along their entries. Each entry is read once; the values that all columns have
 at its place lie side by side. Rows are summed in a fixed order, so that the same product gives the same bits. cuSPARSE
@@ -72,7 +72,8 @@ def csr_times_columns(
         entry = start[:, None] + first + tl.arange(0, ENTRIES)[None, :]
         there = entry < end[:, None]
         place = tl.load(places + entry, mask=there, other=0)
-        weight = tl.load(weights + entry, mask=there, other=0.0)
-        total += weight[:, :, None] * tl.load(x + place[:, :, None] * COLUMNS + column[None, None, :])
+        weight = tl.load(weights + entry, mask=there, other=0.0).to(total.dtype)
+        found = tl.load(x + place[:, :, None] * COLUMNS + column[None, None, :], mask=there[:, :, None], other=0.0)
+        total += weight[:, :, None] * found.to(total.dtype)
     to = y + column[None, :] * rows + row[:, None]
     tl.store(to, tl.sum(total, axis=1), mask=(row < rows)[:, None] & (column < columns)[None, :])

@@ -27,9 +27,10 @@ RESERVE = 12.0  # seconds kept for the archives and the table
 LANES = 2  # trainings at a time: one starts or scores its images while the other has the card
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, begun: float | None = None) -> int:
+    """``begun``: the time of `time.monotonic` from which the minutes count."""
     options = parse(arguments)
-    begun = time.monotonic()
+    begun = time.monotonic() if begun is None else begun
     try:
         return work(options, begun)
     except BenchError as error:

@@ -8,7 +8,7 @@ START = 25.0  # seconds from a command to its first steps: imports, workers, fir
 TAIL = 20.0  # seconds after the last step: scores of the test images, and the record
 SAFETY = 0.85  # of the time: looks at validation images are not part of the pace
 TOO_FEW = 1.5  # times as many steps would fit: worth a new start
-WORTH = 0.3  # of the steps that were meant: a new start with fewer is none
+WORTH = 0.3  # of the steps that were meant: a new start that leaves fewer is not made
 FEWEST = 20
 
 

@@ -7,7 +7,10 @@ from PIL import Image
 from scipy.fft import dctn, idctn
 from scipy.linalg import block_diag
 
+from baselines.chunks import Chunk
+from baselines.handcrafted import bm3d as bm3d_module
 from baselines.handcrafted.bm3d import BIOR15, FILTERED, HAAR, MU_SQUARED, bm3d, collaborate, wavelet, wiener
+from baselines.patches import block_matching
 from baselines.patches.block_matching import match
 from bench.data.manifest import check, file
 
@@ -101,6 +104,14 @@ def test_each_image_of_a_batch_has_its_own_noise():
     alone = torch.cat([bm3d(x[i : i + 1], sigma[i : i + 1]) for i in range(2)])
     assert torch.equal(bm3d(x, sigma), alone)
     assert not torch.allclose(bm3d(x, sigma.flip(0)), alone, atol=1e-2)
+
+
+def test_images_that_are_denoised_at_once_as_on_a_gpu_are_those_of_single_calls(monkeypatch):
+    x, sigma = images(3, 1, 32, 24), torch.tensor([0.1, 0.3, 0.2], dtype=torch.float64)
+    alone = bm3d(x, sigma)
+    for module in (block_matching, bm3d_module):
+        monkeypatch.setattr(module, "IMAGES", Chunk(cpu=2, elsewhere=2))
+    assert torch.allclose(bm3d(x, sigma), alone, atol=1e-12)
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (8, 20), (11, 9)])

@@ -19,6 +19,8 @@ def test_a_batch_in_parts_has_the_gradient_of_the_whole(network):
     assert not torch.equal(parts, seeded_weights(network))
     steps = [(name, step) for name, step, _ in curves]
     assert [(name, step) for name, step, _ in curves_of_parts] == steps
+    losses, of_parts = ([value for name, _, value in one if name == "train_loss"] for one in (curves, curves_of_parts))
+    assert sum(of_parts) / sum(losses) == pytest.approx(1, abs=0.3)  # those are the last halves' own
 
 
 def seeded_weights(method):

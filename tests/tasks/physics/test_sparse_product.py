@@ -5,10 +5,12 @@ import subprocess
 import sys
 from importlib.util import find_spec
 
+import numpy as np
 import pytest
+import scipy.sparse
 import torch
 
-from tasks.physics.sparse_matrix import kernel_product
+from tasks.physics.sparse_matrix import SparseMatrix, kernel_product
 
 PROGRAM = """
 import numpy as np, scipy.sparse, torch
@@ -27,6 +29,12 @@ for dtype, tolerance in ((torch.float32, 1e-5), (torch.float64, 1e-12)):
         assert found.dtype == dtype
         apart = np.abs(found.numpy() - (matrix @ x.T).T).max()
         assert apart < tolerance, (dtype, columns, apart)
+x = torch.ones(1, 53)
+x[0, 0] = torch.inf
+finite = matrix[:, [0]].toarray()[:, 0] == 0
+found = product(starts, places, weights.float(), x)[0]
+assert np.array_equal(np.isfinite(found.numpy()), finite)  # a pixel of infinity reaches its own rays alone
+assert not finite.all()
 print("done")
 """
 
@@ -38,6 +46,14 @@ def test_the_product_is_that_of_scipy():
     assert found.stdout == "done\n", found.stderr
 
 
-def test_where_the_kernel_does_not_work_the_reason_is_told_and_the_library_serves():
-    with pytest.warns(UserWarning, match="CT is slow on this GPU, as Triton does not work there: "):
+def test_a_kernel_that_fails_is_told_with_its_reason():
+    with pytest.warns(UserWarning, match="CT uses the slower product of PyTorch on this GPU, as its own failed: "):
         assert kernel_product.__wrapped__(torch.device("cpu")) is None
+
+
+def test_derivatives_of_functions_go_through_the_product():
+    matrix = SparseMatrix(scipy.sparse.csr_array(np.array([[1.0, 2.0], [0.0, 3.0]])))
+    x = torch.tensor([[1.0, -1.0]])
+    gradient = torch.func.grad(lambda v: matrix(v).square().sum())(x)
+    dense = torch.tensor([[1.0, 2.0], [0.0, 3.0]])
+    assert torch.allclose(gradient, 2 * x @ dense.T @ dense)
