@@ -21,9 +21,8 @@ def rows(plan: Plan) -> Iterator[Row]:
     names = [name for name in reversed(registry.methods()) if not plan.short or name in SHORT]  # the slow ones first
     engine = LocalEngine(plan.jobs, plan.visible)
     waiting = dict.fromkeys(names)
-    share = max(
-        LEAST, SHARED * plan.seconds * plan.jobs / len(names)
-    )  # so that every method is tried on some operators
+    # So that every method is tried on some operators.
+    share = max(LEAST, SHARED * plan.seconds * plan.jobs / len(names))
     tasks = [Task(name, breaches, (name, plan.device, share), SECONDS) for name in names]
     try:
         for ended in engine.work(tasks):
