@@ -88,8 +88,8 @@ def pictures(run_dir: Path) -> list[tuple[str, int, Path]]:
 
 
 def looks(found: Iterable[Look]) -> list[tuple[str, int, Path]]:
-    """Pictures of a training, as far as they are still there, by their keys and steps."""
-    return [(key(views.VALIDATION, look.name), look.step, look.path) for look in found if look.path.exists()]
+    """Pictures of a training by their keys and steps."""
+    return [(key(views.VALIDATION, look.name), look.step, look.path) for look in found]
 
 
 def log_trials(

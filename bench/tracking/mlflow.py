@@ -246,16 +246,19 @@ class Server:
 
     def pictures(self, run_id: str, shown: Iterable[tuple[str, int, Path]], *, fresh: bool = False) -> None:
         """Pictures ``(key, step, path)`` in the form that the dashboard shows among the charts, side by side for
-        several runs. Those that are there already are passed over; a ``fresh`` run has none.
+        several runs. Those that are there already are passed over; a ``fresh`` run has none. So are those whose file
+        is gone: a training that ends moves its pictures.
         """
         from PIL import Image
 
         known = set() if fresh else {(key, step) for key, step, _ in self.images(run_id)}
         sheets = {}
         for key, step, path in shown:
-            if (key, step) not in known:
-                with Image.open(path) as picture:
-                    sheets[key, step] = views.folded(picture.copy())  # the file is closed below
+            if (key, step) in known:
+                continue
+            with suppress(FileNotFoundError), Image.open(path) as picture:
+                sheets[key, step] = views.folded(picture.copy())  # the file is closed below
+            if (key, step) in sheets:
                 self.client.log_image(run_id, sheets[key, step], key=key, step=step)
         with tempfile.TemporaryDirectory() as folder:
             for key, step, name in self.images(run_id) if sheets else ():

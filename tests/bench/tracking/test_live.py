@@ -119,6 +119,30 @@ def test_looks_at_a_validation_image_are_handed_in_once(store, client, runs_of, 
     assert {run.info.status for run in runs_of("tags.`bench.kind` = 'run'")} == {"FINISHED"}
 
 
+def test_pictures_that_go_while_others_are_handed_in_are_passed_over(
+    store, runs_of, follower, working, header, monkeypatch
+):
+    """A training that ends moves its pictures, at any moment."""
+    path, _ = working(header())
+    for step in (10, 20):
+        (store / f"{step}.png").write_bytes(png())
+    from mlflow import MlflowClient
+
+    log_image = MlflowClient.log_image
+
+    def slow(*arguments, **named):
+        (store / "20.png").unlink()
+        log_image(*arguments, **named)
+
+    monkeypatch.setattr(MlflowClient, "log_image", slow)
+    journal.append(path, {"points": POINTS, "trials": [], "looks": [str(store / "10.png"), str(store / "20.png")]})
+    follower.look()
+    assert follower.lines == []
+    (run,) = runs_of("tags.`bench.kind` = 'run'")
+    with tracking.session() as server:
+        assert {step for _, step, _ in server.images(run.info.run_id)} == {10}
+
+
 def test_a_run_whose_process_is_gone_is_killed(runs_of, follower, working, header):
     _, claim = working(header())
     follower.look()
