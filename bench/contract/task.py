@@ -6,7 +6,7 @@ returns its `Problem`: the images, the measurement and the physics.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -272,9 +272,10 @@ class Problem:
     shares its large buffers. ``augment(image, rng)`` prepares one training image (crop, flip), so that all x of a
     track's training samples have one shape.
 
-    ``simulate(arrays, generator)``, where a track has it, measures training images in the place of ``measure``, on the
-    device of the training: it takes the arrays of one augmented image by name ("image" where it is a bare array) as
-    single precision tensors on that device, draws from a torch generator there, and returns single precision.
+    ``simulate(arrays, generators)``, where a track has it, measures a training batch in the place of ``measure``, on
+    the device of the training: it takes the arrays of the augmented images by name ("image" where one is a bare array),
+    stacked, as single precision tensors on that device, and for each image a torch generator there, of which its noise
+    is drawn. It returns ``(x, y, params)`` with the batch axis, in single precision.
 
     Where training images are ``measured_once``, as scans of a data set are,
     an image has the same noise and the same crop whenever it comes.
@@ -284,7 +285,7 @@ class Problem:
     measure: Callable[[Any, np.random.Generator], tuple[Any, ...]]
     physics: Callable[[Mapping[str, Tensor], torch.device], LinearPhysics]
     augment: Callable[[Any, np.random.Generator], Any] = lambda image, rng: image
-    simulate: Callable[[Mapping[str, Tensor], torch.Generator], tuple[Tensor, Tensor, dict[str, Tensor]]] | None = None
+    simulate: Callable[[Mapping[str, Tensor], Sequence[torch.Generator]], tuple[Any, ...]] | None = None
     measured_once: bool = False
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -81,13 +81,13 @@ class Unmeasured(NamedTuple):
 class TrainingStream(Dataset):
     """``length`` training samples: item ``i`` is the same image, crop and noise for one seed, wherever it is drawn.
 
-    Another process opens the track anew: a problem is made of functions, which cannot be sent. A process keeps the
-    images that it has loaded, up to `KEPT` bytes.
+    Another process opens the track anew: a problem is made of functions, which cannot be sent. A process keeps up to
+    `KEPT` bytes of what it would make again: the images that it has loaded, or the samples of images measured once.
     """
 
     def __init__(self, track: Track, problem: Problem, seed: int, length: int) -> None:
         self.track, self.problem, self.seed, self.length = track, problem, seed, length
-        self.loaded: dict[str, Any] = {}
+        self.kept: dict[str, Any] = {}  # by the image
         self.room = KEPT
 
     def __reduce__(self) -> Any:
@@ -97,11 +97,16 @@ class TrainingStream(Dataset):
         return self.length
 
     def __getitem__(self, index: int) -> Sample | Unmeasured:
-        images = self.problem.images["train"]
         name = self.name(index)
-        rng = generator("train", self.track.id, self.seed, name if self.problem.measured_once else index)
-        image = self.problem.augment(self.load(name), rng)
-        group = images.group_of(name)
+        if self.problem.measured_once:
+            return self.once(name, lambda: self.draw(name, self.load(name), name))
+        return self.draw(name, self.once(name, lambda: self.load(name)), index)
+
+    def draw(self, name: str, image: Any, seed: object) -> Sample | Unmeasured:
+        """A sample of a training image, augmented and measured by random numbers of ``seed``."""
+        rng = generator("train", self.track.id, self.seed, seed)
+        image = self.problem.augment(image, rng)
+        group = self.problem.images["train"].group_of(name)
         if self.problem.simulate is not None:
             named = image if isinstance(image, Mapping) else {"image": image}
             arrays = {key: single(torch.from_numpy(value)) for key, value in named.items()}
@@ -120,15 +125,18 @@ class TrainingStream(Dataset):
         return images.ids[generator("order", self.seed, epoch).permutation(len(images))[position]]
 
     def load(self, name: str) -> Any:
-        if name in self.loaded:
-            return self.loaded[name]
-        image = self.problem.images["train"].load(name)
-        arrays = image.values() if isinstance(image, Mapping) else [image]
-        size = sum(getattr(array, "nbytes", 0) for array in arrays)
+        return self.problem.images["train"].load(name)
+
+    def once(self, name: str, make: Callable[[], Any]) -> Any:
+        """What ``make`` returns for an image, kept while there is room."""
+        if name in self.kept:
+            return self.kept[name]
+        made = make()
+        size = bytes_of(made)
         if size <= self.room:
-            self.loaded[name] = image
+            self.kept[name] = made
             self.room -= size
-        return image
+        return made
 
 
 def _opened_anew(track: Track, seed: int, length: int) -> TrainingStream:
@@ -153,26 +161,28 @@ def collate_training(samples: Sequence[Sample | Unmeasured]) -> Any:
 def on_device(problem: Problem, batch: Any, device: torch.device) -> tuple[Any, ...]:
     """The ``(x, y, params)`` of stacked training samples on ``device``, measured there where they are not yet.
 
-    On a track that asks for a finding the target is the fourth part.
-    Each is measured by itself, so that it does not depend on the others of its batch.
+    On a track that asks for a finding the target is the fourth part. The noise of a sample does not depend on the
+    others of its batch.
     """
     if problem.simulate is None:
         _, x, y, *others = batch
         x, y = x.to(device, non_blocking=True), y.to(device, non_blocking=True)
         return x, y, *(to_device(one, device) for one in others)
-    arrays, seeds = to_device(batch[0], device), batch[1]
-    measured = []
-    for i, seed in enumerate(seeds):
-        own = torch.Generator(device).manual_seed(seed)
-        measured.append(problem.simulate({name: value[i] for name, value in arrays.items()}, own))
-    x, y, *others = zip(*measured, strict=True)
-    return torch.stack(x), torch.stack(y), *map(stacked, others)
+    arrays, seeds = batch
+    return problem.simulate(to_device(arrays, device), [torch.Generator(device).manual_seed(seed) for seed in seeds])
 
 
 def targets(samples: Sequence[Sample]) -> dict[str, Tensor] | None:
     """Stack the targets of samples; None on a track without."""
     found = [sample.target for sample in samples if sample.target is not None]
     return stacked(found) if found else None
+
+
+def bytes_of(made: Any) -> int:
+    """The size of an array, of a tensor, and of all that mappings and tuples hold of them."""
+    if isinstance(made, Mapping | tuple):
+        return sum(map(bytes_of, made.values() if isinstance(made, Mapping) else made))
+    return getattr(made, "nbytes", 0)
 
 
 def stacked(tensors: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:

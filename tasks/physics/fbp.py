@@ -9,6 +9,7 @@ A. C. Kak and M. Slaney, Principles of Computerized Tomographic Imaging, IEEE Pr
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -26,6 +27,7 @@ WINDOWS = {
     "hamming": lambda f: 0.54 + 0.46 * np.cos(np.pi * f),
     "hann": lambda f: 0.5 + 0.5 * np.cos(np.pi * f),
 }
+TOGETHER = 16  # views at a time where it is launches that take the time, and not memory
 MISSING = 2.0  # a gap between views wider than this many usual gaps is a missing wedge
 
 
@@ -88,11 +90,26 @@ def backproject(q: Tensor, geometry: Geometry) -> Tensor:
     axis = torch.arange(geometry.size, dtype=torch.float64, device=q.device) - (geometry.size - 1) / 2
     axis = axis * (geometry.pixel / geometry.spacing)
     image = rows.new_zeros(geometry.size**2, rows.shape[-1])
-    for row, angle, weight in zip(rows, geometry.angles, angular_weights(geometry.angles), strict=True):
-        s = (axis * math.cos(angle))[None, :] - (axis * math.sin(angle))[:, None] + (geometry.bins + 1) / 2
-        s = s.flatten().clamp(0, geometry.bins + 1)
-        left = s.int().clamp(max=geometry.bins)
-        fraction = (s - left).to(q)[:, None]
-        values = torch.lerp(row.index_select(0, left), row.index_select(0, left + 1), fraction)
-        image = torch.add(image, values, alpha=float(weight))
+    across = torch.stack([axis * math.cos(angle) for angle in geometry.angles])[:, None, :]
+    down = torch.stack([axis * math.sin(angle) for angle in geometry.angles])[:, :, None]
+    together = 1 if q.is_cpu else TOGETHER
+    weights = angular_weights(geometry.angles)
+    for first in range(0, len(weights), together):
+        views = slice(first, first + together)
+        values = along(rows[views], (across[views] - down[views]).flatten(1))
+        for one, weight in zip(values, weights[views], strict=True):
+            image = torch.add(image, one, alpha=float(weight))
     return image.T.reshape(*q.shape[:2], geometry.size, geometry.size)
+
+
+def along(rows: Tensor, s: Tensor) -> Tensor:
+    """``q_θ(s_θ(p))`` of padded views (V, bins + 2, B * C), s (V, P) in bins from their middle: (V, P, B * C)."""
+    views, padded, images = rows.shape
+    s = (s + (padded - 1) / 2).clamp(0, padded - 1)
+    left = s.int().clamp(max=padded - 2)
+    fraction = (s - left).to(rows)[..., None]
+    if views > 1:  # where the rows lie one after another
+        left = left + padded * torch.arange(views, dtype=torch.int32, device=s.device)[:, None]
+    flat, left = rows.flatten(0, 1), left.flatten()
+    below, above = (flat.index_select(0, index).view(views, -1, images) for index in (left, left + 1))
+    return torch.lerp(below, above, fraction)

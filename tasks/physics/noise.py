@@ -18,7 +18,7 @@ turns a uniform number that is exactly 0, one in 2²⁴ in single precision, int
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import hypot, sqrt
 from typing import NamedTuple
 
@@ -63,7 +63,17 @@ class PhotonNoise(LogPoissonNoise):
         super().__init__(N0=photons, mu=1.0, rng=rng)
 
     def forward(self, x: Tensor, **_: object) -> Tensor:
-        counts = torch.poisson(self.N0 * torch.exp(-x), generator=self.rng)
+        return self.logarithm(torch.poisson(self.expected(x), generator=self.rng))
+
+    def each(self, x: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
+        """``forward`` of a batch, each image of it by its own generator."""
+        drawn = [torch.poisson(one, generator=own) for one, own in zip(self.expected(x), generators, strict=True)]
+        return self.logarithm(torch.stack(drawn))
+
+    def expected(self, x: Tensor) -> Tensor:
+        return self.N0 * torch.exp(-x)
+
+    def logarithm(self, counts: Tensor) -> Tensor:
         return -torch.log(counts.clamp(min=1) / self.N0)
 
 
@@ -111,25 +121,31 @@ def smooth(white: float, rms: float, widths: tuple[float, float]) -> Noise:
 
 
 def simulated_smooth(
-    z: Tensor,  # (..., D, H, W)
+    z: Tensor,  # (B, D, H, W)
     white: float,
     rms: float,
     widths: tuple[float, float],
-    generator: torch.Generator,
+    generators: Sequence[torch.Generator],
 ) -> Tensor:
-    """The law of `smooth` on the device of ``z`` and ``generator``, the Gaussian blur by its Fourier transform."""
+    """The law of `smooth` on the device of ``z``, a generator for each volume; the blur by its Fourier transform."""
     low, high = widths
-    width = low + (high - low) * torch.rand((), generator=generator, device=z.device)
-    grain, seen = torch.randn(2, *z.shape, generator=generator, device=z.device)
+    width = torch.stack([torch.rand(1, generator=own, device=z.device) for own in generators])
+    width = low + (high - low) * width
+    grain, seen = normal((2, *z.shape[1:]), generators, z.device).unbind(1)
     axes = tuple(range(-3, 0))
     spectrum = torch.fft.rfftn(seen, dim=axes)
     for axis in axes:
         n = z.shape[axis]
         frequency = (torch.fft.rfftfreq if axis == -1 else torch.fft.fftfreq)(n, device=z.device)
         response = torch.exp(-2 * (torch.pi * width * frequency) ** 2)
-        spectrum = spectrum * response.reshape(-1, *[1] * (-1 - axis))
+        spectrum = spectrum * response.reshape(len(z), *[1] * (3 + axis), -1, *[1] * (-1 - axis))
     error = torch.fft.irfftn(spectrum, s=z.shape[-3:], dim=axes)
-    return z + white * grain + rms * error / error.square().mean().sqrt()
+    return z + white * grain + rms * error / error.square().mean(axes, keepdim=True).sqrt()
+
+
+def normal(shape: Sequence[int], generators: Sequence[torch.Generator], device: torch.device) -> Tensor:
+    """Standard normal numbers (B, *shape), those of each image of a batch by its own generator on the device."""
+    return torch.stack([torch.randn(*shape, generator=own, device=device) for own in generators])
 
 
 def poisson(peak: float) -> Noise:

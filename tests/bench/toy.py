@@ -90,9 +90,10 @@ def open_track(track: Track) -> Problem:
     def augment(image, rng):
         return np.ascontiguousarray(np.rot90(image, int(rng.integers(4))))
 
-    def simulate(arrays, generator):
-        x = arrays["image"][None]
-        return x, x + sigma * torch.randn(x.shape, generator=generator, device=x.device), {}
+    def simulate(arrays, generators):
+        x = arrays["image"][:, None]
+        noise = [torch.randn(*x.shape[1:], generator=own, device=x.device) for own in generators]
+        return x, x + sigma * torch.stack(noise), {}
 
     counts = {"train": 5, "val": 3, "test": 5}
     splits = {split: Images(tuple(f"{split}-{i}" for i in range(n)), load) for split, n in counts.items()}

@@ -84,11 +84,12 @@ def check(folder: Path, options: argparse.Namespace, begun: float, total: float)
 
 
 def phases(cores: int) -> list[tuple[float, list[Lane]]]:
-    """The share of the time that is left, and the lanes. What is timed on the card works alone there."""
+    """The share of the time that is left, and the lanes. What is timed on the card for a goal works alone there."""
     most = max(1, cores - 6)
     return [
         (0.2, [Lane({"speed": 1.0}, 1)]),
-        (0.45, [Lane({"training": 1.0}, 1), Lane({"references": 1.0}, most)]),
+        (0.35, [Lane({"training": 1.0}, 1)]),
+        (0.5, [Lane({"mini_training": 1.0}, 1), Lane({"references": 1.0}, most)]),
         (
             0.92,
             [
@@ -103,7 +104,7 @@ def phases(cores: int) -> list[tuple[float, list[Lane]]]:
 
 def short_phases() -> list[tuple[float, list[Lane]]]:
     """Few processes: each start costs seconds of a processor."""
-    parts = ("speed", "contract", "references", "agreement", "runs", "training", "archive")
+    parts = ("speed", "contract", "references", "agreement", "runs", "mini_training", "archive")
     return [(1.0, [Lane(dict.fromkeys(parts, 0.5), 2), Lane({"resume": 1.0}, 2)])]
 
 

@@ -1,9 +1,11 @@
 """Training alone on the device: steps per second and the share of the time in which the card works.
 
-Each learned method trains on a mini track that it supports, and one of them on a real track of every task and data set
-at hand. Steps are counted from near the start of a training: data that are made on first use are part of it. One
-training has the card; the next ones start meanwhile, and wait for it at their first step. On a mini track, where steps
-are counted for a moment, a training draws its samples by itself: workers would take longer to start.
+One method trains on a real track of every task and data set at hand (`rows`), and each learned method on a mini track
+that it supports (`mini_training`). Steps are counted from near the start of a training: data that are made on first use
+are part of it. One training has the card; others start meanwhile, and wait for it at their first step. On real tracks
+nothing is counted until all have come so far, so that no start takes the processors from a training that is counted.
+On a mini track, where steps are counted for a moment, a training draws its samples by itself: workers would take longer
+to start.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,12 +28,13 @@ from tests.gpu_check.plan import OutOfTime, Plan, stop_clock
 from tests.gpu_check.report import FAILED, NOTE, OK, SHORT, Row
 
 HOME = ("mri:mini", "ct:mini", "denoising:mini", "qsm:mini")  # in this order of preference
-ON_REAL = ("unet", "varnet", "learned_primal_dual")  # the first that a real track supports: the fastest, for the data
+ON_REAL = ("unet", "two_stage")  # the first that a real track supports: the fastest, for the data
 ONLY = ("unet",)  # in short
 WARM_UP, WARM_STEPS = 1.0, 5  # seconds, or steps, before the count begins
 COUNTED, COUNTED_MINI = 3.0, 1.0  # seconds, on real and on mini tracks
-LIMIT = 150.0  # seconds of one training, its data, its imports and its wait for the card
-STARTING = 6  # trainings at a time beside a card, of which one has it
+LIMIT = 200.0  # seconds of one training, its data, its imports and its wait for the card
+STARTS = 90.0  # seconds after which a training is counted beside others that have not started yet
+STARTING = 6  # trainings on mini tracks at a time beside a card, of which one has it
 BUSY = 90.0  # percent of the time, on real tracks
 ENDLESS = 10**6  # steps
 
@@ -41,15 +44,23 @@ class Enough(Exception):
 
 
 def rows(plan: Plan) -> Iterator[Row]:
-    engine = LocalEngine(STARTING if plan.device == "cuda" else 1, plan.visible)
-    turn = str(Path(plan.folder) / "turn")
-    answer = engine.call(pairs, plan.short, seconds=LIMIT)
+    answer = LocalEngine(1).call(on_real, seconds=LIMIT)
     if answer.error:
         yield Row(FAILED, "methods and tracks", answer.error)
         return
     chosen, missing = answer.value
+    yield from trained(plan, chosen, len(chosen))
+    if missing:
+        yield Row(NOTE, "real data that are not here", ", ".join(missing))
+
+
+def trained(plan: Plan, chosen: list[tuple[str, str]], together: int) -> Iterator[Row]:
+    """A row of each method with its track, ``together`` at a time beside a card."""
+    engine = LocalEngine(max(1, together) if plan.device == "cuda" else 1, plan.visible)
+    folder = Path(plan.folder) / "trainings"
+    folder.mkdir(exist_ok=True)
     tasks = [
-        Task(f"{method} on {track}", train_for, (method, track, plan.device, counted(track), turn), LIMIT)
+        Task(f"{method} on {track}", train_for, (method, track, plan.device, counted(track), str(folder)), LIMIT)
         for method, track in chosen
     ]
     waiting = {task.name: task for task in tasks}
@@ -61,8 +72,6 @@ def rows(plan: Plan) -> Iterator[Row]:
         stop_clock()
         for name in waiting:
             yield Row(FAILED, name, f"not trained within the {plan.seconds:.0f} s of this part")
-    if missing:
-        yield Row(NOTE, "real data that are not here", ", ".join(missing))
 
 
 def counted(track: str) -> float:
@@ -74,19 +83,25 @@ def is_mini(name: str) -> bool:
     return ":mini" in name
 
 
-def pairs(short: bool, report: Callable[[str], None]) -> tuple[list[tuple[str, str]], list[str]]:
-    """Methods with their tracks, real tracks first, since their goals matter most; and the data that are missing."""
-    learned = {name: method for name in registry.methods() if (method := registry.load_method(name)).learned}
-    mini = sorted(registry.select_tracks(["*:mini*"]), key=lambda one: HOME.index(one.id) if one.id in HOME else 99)
-    real = {(one.task, one.data): one for one in reversed(registry.all_tracks()) if one.data}  # the first of each
+def on_real(report: Callable[[str], None]) -> tuple[list[tuple[str, str]], list[str]]:
+    """A method for the first track of each task and data sets, and the data that are missing."""
+    real = {(one.task, one.data): one for one in reversed(registry.all_tracks()) if one.data}
     missing = sorted({name for one in real.values() for name in one.data if not present(name)})
     chosen = []
     for track in reversed(real.values()):
-        if not short and not set(track.data) & set(missing):
-            chosen += [(name, track.id) for name in ON_REAL if not unsupported(learned[name], track)][:1]
-    for name in ONLY if short else learned:
+        if not set(track.data) & set(missing):
+            chosen += [(name, track.id) for name in ON_REAL if not unsupported(registry.load_method(name), track)][:1]
+    return chosen, missing
+
+
+def on_minis(only: Sequence[str], report: Callable[[str], None]) -> list[tuple[str, str]]:
+    """The learned methods, or ``only`` those, each with the first mini track that it supports."""
+    learned = {name: method for name in registry.methods() if (method := registry.load_method(name)).learned}
+    mini = sorted(registry.select_tracks(["*:mini*"]), key=lambda one: HOME.index(one.id) if one.id in HOME else 99)
+    chosen = []
+    for name in only or learned:
         chosen += [(name, track.id) for track in mini if not unsupported(learned[name], track)][:1]
-    return chosen, [] if short else missing
+    return chosen
 
 
 def present(name: str) -> bool:
@@ -98,14 +113,16 @@ def present(name: str) -> bool:
 
 
 def train_for(
-    method_name: str, track_name: str, device: str, seconds: float, turn: str, report: Callable[[str], None]
+    method_name: str, track_name: str, device: str, seconds: float, folder: str, report: Callable[[str], None]
 ) -> tuple[float, float, float | None]:
     """Train without end, and stop ``seconds`` after the warm-up: steps, seconds, and the busy share or None.
 
-    Whoever locks the file ``turn`` has the card; the lock ends with the process.
+    Whoever locks the file "turn" in ``folder`` has the card; the lock ends with the process.
     """
+    start = Start(Path(folder))
     if is_mini(track_name):
         os.environ["BENCH_WORKERS"] = "0"
+        start.over()
     import torch
     from pytorch_lightning import seed_everything
 
@@ -127,7 +144,9 @@ def train_for(
 
     def at_step(batch: Any, step: int) -> None:
         if "begun" not in count:
+            start.over()
             fcntl.flock(lock, fcntl.LOCK_EX)
+            start.wait_for_others()
             count["begun"] = time.monotonic()
         now = time.monotonic()
         if "from" not in count:
@@ -140,12 +159,44 @@ def train_for(
 
     method.on_train_batch_start = at_step
     try:
-        with Path(turn).open("w") as lock:
+        with (Path(folder) / "turn").open("w") as lock:
             train(method, track, problem, seed=0, accelerator=device, report=report)
     except Enough:
         busy.__exit__()
         return count["steps"], count["to"] - count["from"], busy.share
     raise BenchError(f"the training ended after {ENDLESS} steps")
+
+
+class Start:
+    """The start of a training, which others can see: a file that is locked as long as it lasts, and gone after it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.path = folder / f"{os.getpid()}.starting"
+        self.file = self.path.open("w")
+        fcntl.flock(self.file, fcntl.LOCK_EX)
+
+    def over(self) -> None:
+        self.path.unlink(missing_ok=True)
+        self.file.close()
+
+    def wait_for_others(self) -> None:
+        """Until no other start lasts, for `STARTS` seconds at most."""
+        end = time.monotonic() + STARTS
+        while any(map(lasts, self.folder.glob("*.starting"))) and time.monotonic() < end:
+            time.sleep(0.1)
+
+
+def lasts(path: Path) -> bool:
+    """Whether a file is there and locked; the lock of a process that died is gone."""
+    try:
+        with path.open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        return False
+    return False
 
 
 def row_of(what: str, value: Any, error: str, device: str) -> Row:

@@ -67,12 +67,12 @@ def test_total_variation_with_the_published_weight_has_the_published_score():
 def test_a_simulated_sample_is_the_exact_one_but_for_the_noise():
     arrays = PROBLEM.images["train"].load(PROBLEM.images["train"].ids[7])
     x, y, params = PROBLEM.measure(arrays, np.random.default_rng(0))
-    single = {"ellipses": torch.from_numpy(arrays["ellipses"]).float()}
-    x_drawn, y_drawn, params_drawn = PROBLEM.simulate(single, torch.Generator().manual_seed(0))
+    single = {"ellipses": torch.from_numpy(arrays["ellipses"]).float()[None]}
+    x_drawn, y_drawn, params_drawn = PROBLEM.simulate(single, [torch.Generator().manual_seed(0)])
     assert x_drawn.dtype == y_drawn.dtype == params_drawn["sigma"].dtype == torch.float32
-    assert float(((x_drawn - x).abs() > 1e-6).double().mean()) < 1e-3  # pixels at an edge may fall in or out
+    assert float(((x_drawn[0] - x).abs() > 1e-6).double().mean()) < 1e-3  # pixels at an edge may fall in or out
     assert float(params_drawn["sigma"]) == pytest.approx(float(params["sigma"]), rel=1e-3)
-    assert float((y_drawn - y).std()) == pytest.approx(2**0.5 * float(params["sigma"]), rel=0.05)
+    assert float((y_drawn[0] - y).std()) == pytest.approx(2**0.5 * float(params["sigma"]), rel=0.05)
 
 
 def test_training_shows_as_many_phantoms_as_the_paper():

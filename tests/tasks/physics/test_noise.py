@@ -125,7 +125,7 @@ def modelled_error(seed: int) -> np.ndarray:
 
 def simulated_error(seed: int) -> np.ndarray:
     generator = torch.Generator().manual_seed(seed)
-    return simulated_smooth(torch.zeros(1, SIDE, SIDE, SIDE), WHITE, SMOOTH, (WIDTH, WIDTH), generator)[0].numpy()
+    return simulated_smooth(torch.zeros(1, SIDE, SIDE, SIDE), WHITE, SMOOTH, (WIDTH, WIDTH), [generator])[0].numpy()
 
 
 @pytest.mark.parametrize("draw", [smooth_error, modelled_error, simulated_error])
