@@ -69,7 +69,7 @@ def open_scan(track: Track) -> Problem:
     def simulate(arrays, generators):
         images = arrays["image"][:, None]
         operator, model = exact(images.device), noise.model().to(images.device)
-        # One by one: where a product is rounded otherwise, in a batch of another size, other photons are counted.
+        # One by one: in a batch of another size the product may be rounded otherwise, and other photons be counted.
         line_integrals = torch.cat([operator.A(one[None]) for one in images])
         return avg_pool2d(images, 2), model.each(line_integrals, generators), {}
 
@@ -201,7 +201,7 @@ def aapm(name: str, title: str, views: int, arc: float) -> Track:
         title=f"AAPM abdomen, {title}; learns from phantoms",
         version=1,
         metrics=psnr_ssim(AAPM_MAXIMUM),
-        # 8 minutes of a U-Net on an H100, where a batch of 4 took its kernels 8 ms
+        # 8 minutes of a U-Net on an H100 at least: the kernels of 4 images took 8 ms
         budget=Budget(trials=12, images=4, steps=30_000, batch=8, seconds=6 * 3600, validation=16),
         training_version=2,
         training={"phantoms": 800},  # 0.8 GB in the cache

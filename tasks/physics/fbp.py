@@ -9,7 +9,6 @@ A. C. Kak and M. Slaney, Principles of Computerized Tomographic Imaging, IEEE Pr
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -27,7 +26,7 @@ WINDOWS = {
     "hamming": lambda f: 0.54 + 0.46 * np.cos(np.pi * f),
     "hann": lambda f: 0.5 + 0.5 * np.cos(np.pi * f),
 }
-TOGETHER = 16  # views at a time where it is launches that take the time, and not memory
+TOGETHER = 16  # views at a time on a GPU, which would wait for launches; one on a CPU, where they fit in the cache
 MISSING = 2.0  # a gap between views wider than this many usual gaps is a missing wedge
 
 
@@ -90,13 +89,14 @@ def backproject(q: Tensor, geometry: Geometry) -> Tensor:
     axis = torch.arange(geometry.size, dtype=torch.float64, device=q.device) - (geometry.size - 1) / 2
     axis = axis * (geometry.pixel / geometry.spacing)
     image = rows.new_zeros(geometry.size**2, rows.shape[-1])
-    across = torch.stack([axis * math.cos(angle) for angle in geometry.angles])[:, None, :]
-    down = torch.stack([axis * math.sin(angle) for angle in geometry.angles])[:, :, None]
+    across, down = (
+        axis.new_tensor([f(angle) for angle in geometry.angles])[:, None] * axis for f in (math.cos, math.sin)
+    )
     together = 1 if q.is_cpu else TOGETHER
     weights = angular_weights(geometry.angles)
     for first in range(0, len(weights), together):
         views = slice(first, first + together)
-        values = along(rows[views], (across[views] - down[views]).flatten(1))
+        values = along(rows[views], (across[views, None, :] - down[views, :, None]).flatten(1))
         for one, weight in zip(values, weights[views], strict=True):
             image = torch.add(image, one, alpha=float(weight))
     return image.T.reshape(*q.shape[:2], geometry.size, geometry.size)
@@ -108,7 +108,7 @@ def along(rows: Tensor, s: Tensor) -> Tensor:
     s = (s + (padded - 1) / 2).clamp(0, padded - 1)
     left = s.int().clamp(max=padded - 2)
     fraction = (s - left).to(rows)[..., None]
-    if views > 1:  # where the rows lie one after another
+    if views > 1:  # the place among the rows of all views
         left = left + padded * torch.arange(views, dtype=torch.int32, device=s.device)[:, None]
     flat, left = rows.flatten(0, 1), left.flatten()
     below, above = (flat.index_select(0, index).view(views, -1, images) for index in (left, left + 1))

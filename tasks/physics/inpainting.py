@@ -14,7 +14,7 @@ from torch.nn.functional import avg_pool2d, interpolate
 
 TOLERANCE = 1e-4  # relative residual of the harmonic interpolation
 ITERATIONS = 500
-LOOK_EVERY = 8  # iterations, on a device that would be waited for
+LOOK_EVERY = 8  # iterations between looks at the residual on a GPU, each of which waits for it
 
 
 class Inpainting(deepinv.physics.Inpainting):

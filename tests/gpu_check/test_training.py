@@ -9,9 +9,8 @@ import time
 import pytest
 
 from bench.contract import registry
-from tests.gpu_check import training
 from tests.gpu_check.surroundings import ROOT
-from tests.gpu_check.training import Start, on_minis, on_real
+from tests.gpu_check.training import Start, on_minis, on_real, wait_for_starts
 
 
 def test_each_task_with_real_data_trains_one_method():
@@ -31,8 +30,8 @@ def test_each_learned_method_trains_on_a_mini_track():
 @pytest.fixture
 def another(tmp_path):
     """The start of a training in another process."""
-    words = "import sys, time; from tests.gpu_check.training import Path, Start; start = Start(Path(sys.argv[1]));"
-    words += "print(flush=True); time.sleep(60)"
+    words = "import sys, time; from pathlib import Path; from tests.gpu_check.training import Start;"
+    words += "start = Start(Path(sys.argv[1])); print(flush=True); time.sleep(60)"
     with subprocess.Popen([sys.executable, "-c", words, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
@@ -40,17 +39,14 @@ def another(tmp_path):
         process.kill()
 
 
-def test_a_count_begins_when_no_start_lasts(tmp_path, another, monkeypatch):
-    start = Start(tmp_path)
-    start.over()
-    monkeypatch.setattr(training, "STARTS", 0.3)
-    begun = time.monotonic()
-    start.wait_for_others()
-    assert time.monotonic() - begun >= 0.3
+def test_a_count_begins_when_no_start_lasts(tmp_path, another):
+    Start(tmp_path).over()
+    end = time.monotonic() + 0.3
+    wait_for_starts(tmp_path, end)
+    assert time.monotonic() >= end
     os.kill(another.pid, signal.SIGKILL)  # it can say no word
     another.wait()
-    monkeypatch.setattr(training, "STARTS", 60.0)
-    begun = time.monotonic()
-    start.wait_for_others()
-    assert time.monotonic() - begun < 30
+    end = time.monotonic() + 60
+    wait_for_starts(tmp_path, end)
+    assert time.monotonic() < end
     assert [path.name for path in tmp_path.iterdir()] == [f"{another.pid}.starting"]

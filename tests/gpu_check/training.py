@@ -3,7 +3,8 @@
 One method trains on a real track of every task and data set at hand (`rows`), and each learned method on a mini track
 that it supports (`mini_training`). Steps are counted from near the start of a training: data that are made on first use
 are part of it. One training has the card; others start meanwhile, and wait for it at their first step. On real tracks
-nothing is counted until all have come so far, so that no start takes the processors from a training that is counted.
+nothing is counted until all have come so far, so that no start takes the processors from a training that is counted;
+their workers may still draw ahead.
 On a mini track, where steps are counted for a moment, a training draws its samples by itself: workers would take longer
 to start.
 """
@@ -33,7 +34,7 @@ ONLY = ("unet",)  # in short
 WARM_UP, WARM_STEPS = 1.0, 5  # seconds, or steps, before the count begins
 COUNTED, COUNTED_MINI = 3.0, 1.0  # seconds, on real and on mini tracks
 LIMIT = 200.0  # seconds of one training, its data, its imports and its wait for the card
-STARTS = 90.0  # seconds after which a training is counted beside others that have not started yet
+STARTS = 0.5  # of the time of all, after which a training is counted beside others that have not started yet
 STARTING = 6  # trainings on mini tracks at a time beside a card, of which one has it
 BUSY = 90.0  # percent of the time, on real tracks
 ENDLESS = 10**6  # steps
@@ -59,8 +60,9 @@ def trained(plan: Plan, chosen: list[tuple[str, str]], together: int) -> Iterato
     engine = LocalEngine(max(1, together) if plan.device == "cuda" else 1, plan.visible)
     folder = Path(plan.folder) / "trainings"
     folder.mkdir(exist_ok=True)
+    end = time.monotonic() + STARTS * plan.seconds
     tasks = [
-        Task(f"{method} on {track}", train_for, (method, track, plan.device, counted(track), str(folder)), LIMIT)
+        Task(f"{method} on {track}", train_for, (method, track, plan.device, counted(track), str(folder), end), LIMIT)
         for method, track in chosen
     ]
     waiting = {task.name: task for task in tasks}
@@ -113,16 +115,24 @@ def present(name: str) -> bool:
 
 
 def train_for(
-    method_name: str, track_name: str, device: str, seconds: float, folder: str, report: Callable[[str], None]
+    method_name: str,
+    track_name: str,
+    device: str,
+    seconds: float,
+    folder: str,
+    end: float,
+    report: Callable[[str], None],
 ) -> tuple[float, float, float | None]:
     """Train without end, and stop ``seconds`` after the warm-up: steps, seconds, and the busy share or None.
 
-    Whoever locks the file "turn" in ``folder`` has the card; the lock ends with the process.
+    Whoever locks the file "turn" in ``folder`` has the card; the lock ends with the process. The starts of others are
+    waited for until ``end``, by the clock of the machine.
     """
-    start = Start(Path(folder))
+    start = None
     if is_mini(track_name):
         os.environ["BENCH_WORKERS"] = "0"
-        start.over()
+    else:
+        start = Start(Path(folder))
     import torch
     from pytorch_lightning import seed_everything
 
@@ -144,9 +154,10 @@ def train_for(
 
     def at_step(batch: Any, step: int) -> None:
         if "begun" not in count:
-            start.over()
+            if start:
+                start.over()
             fcntl.flock(lock, fcntl.LOCK_EX)
-            start.wait_for_others()
+            wait_for_starts(Path(folder), end)
             count["begun"] = time.monotonic()
         now = time.monotonic()
         if "from" not in count:
@@ -171,7 +182,6 @@ class Start:
     """The start of a training, which others can see: a file that is locked as long as it lasts, and gone after it."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
         self.path = folder / f"{os.getpid()}.starting"
         self.file = self.path.open("w")
         fcntl.flock(self.file, fcntl.LOCK_EX)
@@ -180,11 +190,11 @@ class Start:
         self.path.unlink(missing_ok=True)
         self.file.close()
 
-    def wait_for_others(self) -> None:
-        """Until no other start lasts, for `STARTS` seconds at most."""
-        end = time.monotonic() + STARTS
-        while any(map(lasts, self.folder.glob("*.starting"))) and time.monotonic() < end:
-            time.sleep(0.1)
+
+def wait_for_starts(folder: Path, end: float) -> None:
+    """Until no `Start` in a folder lasts, or the clock shows ``end``."""
+    while any(map(lasts, folder.glob("*.starting"))) and time.monotonic() < end:
+        time.sleep(0.1)
 
 
 def lasts(path: Path) -> bool:

@@ -1,5 +1,7 @@
 """Training images of every track are measured on a card, and its operators work there."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -8,13 +10,15 @@ from bench.contract.operators import direct, operator_norm
 from bench.data.measurements import TrainingStream, collate_training, on_device
 from tests.pretend_card.card import PROCESSOR, pretend_card
 
-EMBEDDED = [track.id for track in registry.all_tracks() if track.name.startswith(("mini", "ellipses"))]
+EMBEDDED = [(track.id, {}) for track in registry.all_tracks() if track.name.startswith(("mini", "ellipses"))]
+LEARN_FROM_PHANTOMS = [("ct:aapm12-60", {"size": 64}), ("qsm:qsm2016", {"size": 16})]
 
 
-@pytest.mark.parametrize("name", EMBEDDED)
-def test_a_training_image_and_its_operator_are_of_the_card(name, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("name", "smaller"), EMBEDDED + LEARN_FROM_PHANTOMS, ids=str)
+def test_a_training_image_and_its_operator_are_of_the_card(name, smaller, tmp_path, monkeypatch):
     monkeypatch.setenv("BENCH_STORE", str(tmp_path))
     track = registry.track(name)
+    track = replace(track, options={**track.options, **smaller})
     problem = registry.load_task(track.task).open(track)
     stream = TrainingStream(track, problem, 0, 2)
     batch = collate_training([stream[0], stream[1]])
