@@ -289,16 +289,7 @@ ELLIPSES = Track(
     citation="Adler, Öktem, Learned Primal-Dual Reconstruction, IEEE TMI 37(6), 2018",
 )
 
+AAPM = (aapm("60", "60 views", 60, 180), aapm("limited", "120 views over 120 degrees", 120, 120))
 TASK = Task(
-    "ct",
-    "Sparse-view and limited-angle computed tomography",
-    (
-        MINI,
-        METAL,
-        EMISSION,
-        aapm("60", "60 views", 60, 180),
-        aapm("limited", "120 views over 120 degrees", 120, 120),
-        ELLIPSES,
-    ),
-    open_track,
+    "ct", "Sparse-view and limited-angle computed tomography", (MINI, METAL, EMISSION, *AAPM, ELLIPSES), open_track
 )
