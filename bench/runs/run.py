@@ -19,6 +19,7 @@ from pytorch_lightning import seed_everything
 
 from bench.contract import registry
 from bench.contract.construct import build, check_space, constructor_defaults
+from bench.contract.determinism import deterministic
 from bench.contract.method import LearnedMethod, Method
 from bench.contract.space import at_edge
 from bench.contract.task import Problem, Track
@@ -113,7 +114,7 @@ def tune_train_evaluate(
     """
     track = track_of(spec)
     seed_everything(spec.seed, workers=True, verbose=False)
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    deterministic()
     with warnings.catch_warnings(record=True) as raised:
         warnings.simplefilter("once")
         outcome.warnings = raised

@@ -11,7 +11,7 @@ from deepinv.physics import Tomography
 
 from tasks.physics.ct import CT
 from tasks.physics.projector import Geometry
-from tests.benchmarks.timing import Row, alternate
+from tests.benchmarks.timing import Row, alternate, threads
 
 SIZE, VIEWS = 256, 60
 
@@ -50,10 +50,5 @@ def compare(batch: int) -> list[Row]:
 
 
 def main() -> list[Row]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with torch.no_grad():
-            return [row for batch in (1, 8) for row in compare(batch)]
-    finally:
-        torch.set_num_threads(threads)
+    with threads(1), torch.no_grad():
+        return [row for batch in (1, 8) for row in compare(batch)]

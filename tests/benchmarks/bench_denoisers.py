@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -16,7 +14,7 @@ from skimage.data import camera
 from torch import Tensor
 
 from baselines.handcrafted.bm3d import bm3d
-from tests.benchmarks.timing import Row, paired_ratio
+from tests.benchmarks.timing import Row, paired_ratio, threads
 
 SIGMA = 25 / 255
 ROUNDS = 3
@@ -30,16 +28,6 @@ def main() -> list[Row]:
         rows = compare(x, y, tensor)
     with threads(2):
         return [*rows, batches(tensor)]
-
-
-@contextmanager
-def threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def compare(x: np.ndarray, y: np.ndarray, tensor: Tensor) -> list[Row]:

@@ -33,7 +33,7 @@ from baselines.patches.dictionary_denoiser import (
 )
 from baselines.patches.patches import less_mean, some_patches
 from baselines.patches.sparse_coding import coefficients
-from tests.benchmarks.timing import Row, alternate, paired_ratio
+from tests.benchmarks.timing import Row, alternate, paired_ratio, threads
 
 SIGMA = 25 / 255
 PATCHES, BATCH, PENALTY = 14_000, 1024, 5.0  # of scikit-learn: once over the patches; the penalty is over σ
@@ -80,7 +80,7 @@ def main() -> list[Row]:
     def psnr(D: torch.Tensor) -> float:
         return -10 * math.log10((denoise(y[None, None], sigma[None], [D], LAMBDA)[0, 0] - x).square().mean())
 
-    with threadpool_limits(1):
+    with threadpool_limits(1), threads(1):
         coding = alternate(
             {"ours": lambda: coefficients(start, X, side**2 // 2, error).to_dense(), "theirs": their_codes}, 2
         )

@@ -31,7 +31,7 @@ from bench.data.measurements import TrainingStream
 from bench.errors import BenchError
 from bench.evaluation.batches import MOST_WORKERS
 from bench.evaluation.train import TrainingData, train
-from tests.benchmarks.timing import Row, paired_ratio
+from tests.benchmarks.timing import Row, paired_ratio, threads
 
 SAMPLES = 16
 # Seconds of a sample by the task: the busy share of the card over its steps a second in tests/gpu_check/TABLE.md, over
@@ -51,9 +51,8 @@ ROUNDS = 3
 
 
 def main() -> list[Row]:
-    threads, store = torch.get_num_threads(), os.environ.get("BENCH_STORE")
-    torch.set_num_threads(1)
-    with tempfile.TemporaryDirectory() as fresh:
+    store = os.environ.get("BENCH_STORE")
+    with threads(1), tempfile.TemporaryDirectory() as fresh:
         os.environ["BENCH_STORE"] = fresh  # where no phantom is made yet
         try:
             tracks = [registry.track(name) for name in LOOPS]
@@ -63,7 +62,6 @@ def main() -> list[Row]:
                 *map(lightning, tracks),
             ]
         finally:
-            torch.set_num_threads(threads)
             os.environ.pop("BENCH_STORE")
             if store is not None:
                 os.environ["BENCH_STORE"] = store

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from baselines.handcrafted.tv import TV
 from baselines.transforms.finite_differences import gradient, magnitude
-from tests.benchmarks.timing import Row, alternate
+from tests.benchmarks.timing import Row, alternate, threads
 
 SIGMA, LAM, SIDE, BATCH = 25 / 255, 0.07, 256, 8
 CLOSE = 1e-3
@@ -27,12 +27,8 @@ ROUNDS = 3
 
 
 def main() -> list[Row]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with threads(1):
         return compare()
-    finally:
-        torch.set_num_threads(threads)
 
 
 def compare() -> list[Row]:

@@ -4,9 +4,23 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+import torch
 
 Row = tuple[str, float, str]  # what is compared, the ratio, its goal as `goals.falls_short` reads it, or ""
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """PyTorch on ``count`` threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def alternate(calls: Mapping[str, Callable[[], object]], rounds: int = 7) -> dict[str, float]:

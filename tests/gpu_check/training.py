@@ -137,9 +137,11 @@ def train_for(
     from pytorch_lightning import seed_everything
 
     from bench.contract.construct import build
+    from bench.contract.determinism import deterministic
     from bench.evaluation.train import train
 
     seed_everything(0, verbose=False)
+    deterministic()  # as `bench run` trains
     track = registry.track(track_name)
     track = replace(track, budget=replace(track.budget, steps=ENDLESS))
     problem = registry.load_task(track.task).open(track)

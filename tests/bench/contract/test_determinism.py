@@ -11,12 +11,14 @@ from bench.contract.determinism import exact, seeded
 
 
 def test_no_tf32_and_deterministic_inside_and_as_before_outside():
-    before = cudnn.allow_tf32, torch.are_deterministic_algorithms_enabled()
+    def settings():
+        filled = torch.utils.deterministic.fill_uninitialized_memory
+        return cudnn.allow_tf32, cudnn.deterministic, torch.are_deterministic_algorithms_enabled(), filled
+
+    before = settings()
     with exact():
-        assert not cudnn.allow_tf32
-        assert cudnn.deterministic
-        assert torch.are_deterministic_algorithms_enabled()
-    assert (cudnn.allow_tf32, torch.are_deterministic_algorithms_enabled()) == before
+        assert settings() == (False, True, True, False)
+    assert settings() == before
 
 
 def drawn():

@@ -12,6 +12,7 @@ def sandbox(monkeypatch):
     monkeypatch.setenv("PL_SEED_WORKERS", "1")
     yield
     torch.use_deterministic_algorithms(False)
+    torch.utils.deterministic.fill_uninitialized_memory = True
 
 
 @pytest.fixture
