@@ -52,9 +52,13 @@ def interval(entry: Entry, metric: str) -> str:
     return f"[{number(found.low, unit)}, {number(found.high, unit)}]" if found else ""
 
 
+def metric_name(metric: str) -> str:
+    return metric.upper().replace("_", " ")
+
+
 def title(metric: str, declared: MetricInfo) -> str:
     unit = f" [{declared.unit}]" if declared.unit else ""
-    return f"{metric.upper()}{unit} {'↑' if declared.higher_is_better else '↓'}"
+    return f"{metric_name(metric)}{unit} {'↑' if declared.higher_is_better else '↓'}"
 
 
 def rank(place: Place | None) -> str:

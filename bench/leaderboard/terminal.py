@@ -21,21 +21,33 @@ def table(boards: Iterable[Board]) -> str:
 def _board(board: Board) -> str:
     shown = [row for row in board.rows if row.entry.status == "ok"]
     lines = [cells.cut(f"{board.name}, {board.about}", WIDTH)]
-    metrics = board.metrics[:SHOWN_METRICS]
     if shown:
-        titles = [cells.title(metric, board.lead.metrics[metric]) for metric in metrics]
-        table = [["rank", "method", titles[0], "95 % interval", *titles[1:], "params", "time/image", "seeds"]]
-        table += [_cells(row, metrics) for row in shown]
-        widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
-        widths[1] = max(6, min(widths[1], WIDTH - sum(widths) + widths[1] - 2 * (len(table[0]) - 1)))
-        for line in table:
-            line[1] = _cut(line[1], widths[1]).ljust(widths[1])
-            lines.append("  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+        lines += _rows(board, shown)
     for row in board.rows:
         remarks = "; ".join(filter(None, [row.role, row.reason, *row.notes]))
         if remarks:
             lines += _footnote(MARK if row.entry.status == "ok" else "–", f"{row.entry.name}: {remarks}")
     return "\n".join(lines) + "\n"
+
+
+def _rows(board: Board, shown: list[Row]) -> list[str]:
+    """The rows with their titles, with as many metrics as leave room for the names, at least one."""
+    for count in range(SHOWN_METRICS, 0, -1):
+        metrics = board.metrics[:count]
+        titles = [cells.title(metric, board.lead.metrics[metric]) for metric in metrics]
+        table = [["rank", "method", titles[0], "95 % interval", *titles[1:], "params", "time/image", "seeds"]]
+        table += [_cells(row, metrics) for row in shown]
+        columns = [column for column in zip(*table, strict=True) if any(column[1:])]
+        widths = [max(map(len, column)) for column in columns]
+        room = WIDTH - sum(widths) + widths[1] - 2 * (len(widths) - 1)
+        if widths[1] <= room:
+            break
+    widths[1] = min(widths[1], room)
+    lines = []
+    for rank, name, *others in zip(*columns, strict=True):
+        row = [rank, _cut(name, widths[1]).ljust(widths[1]), *others]
+        lines.append("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    return lines
 
 
 def _cut(name: str, width: int) -> str:

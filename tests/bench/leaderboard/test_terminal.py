@@ -1,6 +1,7 @@
 """Boards in a terminal: what is cut keeps its mark, and a footnote is told whole."""
 
-from fabricate import failed, result
+import pytest
+from fabricate import METRICS, failed, result
 
 from bench.leaderboard import board_rows, selection, terminal
 
@@ -21,6 +22,23 @@ def test_a_name_that_is_cut_keeps_the_mark_of_its_footnote(now):
     (row,) = [line for line in lines if "…" in line]
     assert "…* " in row
     assert any(line.startswith(f"   *  {LONG}: ") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("method", "count"), [("tv", 3), ("two_stage+learned_primal_dual", 2), ("n" * 50, 1), (LONG, 1)]
+)
+def test_metrics_make_room_for_names(method, count, now):
+    names = ("psnr", "surface_distance", "dice_of_white_matter", "dice_grey")
+    metrics = {name: METRICS["psnr" if name == "psnr" else "ssim"] for name in names}
+    images = {f"image-{number}": dict.fromkeys(names, 0.5 + number / 16) for number in range(6)}
+    (_, titles, row, *_) = shown([result(method, metrics=metrics, per_image=images)], now)
+    assert [name.upper().replace("_", " ") in titles for name in names] == [number < count for number in range(4)]
+    assert ("…" in row) == (method == LONG)
+
+
+def test_a_column_without_an_entry_is_left_out(now):
+    (_, titles, *_) = shown([result("tv")], now)
+    assert "time/image" not in titles
 
 
 def test_a_name_without_a_footnote_has_no_mark():
