@@ -149,14 +149,25 @@ def row_of(figure: Figure) -> str:
     return f"{figure.method}@weights={figure.weights}" if figure.weights else figure.method
 
 
+def is_renewed(result: Result, code: str) -> bool:
+    """Whether the repository's entry of a run was renewed for a ``code``, which gave equal bits for it."""
+    boards = ROOT / DEFAULT
+    path = boards / result.task / result.track / f"{result.name}.json"
+    try:
+        entry = kept.read(path, boards)
+    except (BenchError, OSError):
+        return False
+    return entry.renewed is not None and entry.code == code and result.key in entry.keys.values()
+
+
 def write(
     entries: Iterable[Entry], folder: Path, now: Now, figures: dict[tuple[str, str], Published] | None = None
 ) -> kept.Reading:
     """Write entries, and return all that are in the folder now.
 
-    An entry on disk stays where `selection.preferred` prefers it to the new one. One that is damaged stays too: it
-    may know more of its runs than the store does. The published figure beside an entry is always the one of
-    `published.json`.
+    An entry on disk stays where `selection.preferred` prefers it to the new one, but it learns what the new one knows
+    of the same runs. One that is damaged stays too: it may know more of its runs than the store does. The published
+    figure beside an entry is always the one of `published.json`.
     """
     reading = kept.read_all(folder)
     before = {entry.file: entry for entry in reading.entries}
@@ -166,6 +177,8 @@ def write(
         old = before.get(new.file)
         if old is None or selection.preferred([new, old], now) is new:
             before[new.file] = selection.merged(new, old) if old else new
+        else:
+            before[new.file] = selection.enriched(old, new)
     for file, entry in before.items():
         if figures is not None:
             figure = figures.get((entry.board, entry.name))

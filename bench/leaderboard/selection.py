@@ -115,11 +115,25 @@ def standing(candidate: Candidate, now: Now) -> Standing:
 
 def merged(new: Entry, old: Entry) -> Entry:
     """A new entry with what the old one knows of the same runs: costs, and that it was verified."""
-    if new.keys != old.keys or new.per_seed != old.per_seed or new.code != old.code:
+    if not of_same_runs(new, old) or new.code != old.code:
         return new
-    later = ("timing", "observed", "sensitivity", *(() if new.stress else ("stress", "stress_seeds")))
-    kept = {name: getattr(new, name) or getattr(old, name) for name in later}
-    return new.model_copy(update={**kept, "verified": old.verified, "renewed": old.renewed})
+    return new.model_copy(update={**findings(new, old), "verified": old.verified, "renewed": old.renewed})
+
+
+def enriched(old: Entry, new: Entry) -> Entry:
+    """An entry that stays, as its code was renewed, with what was found out about its runs since."""
+    return old.model_copy(update=findings(new, old)) if old.renewed and of_same_runs(new, old) else old
+
+
+def of_same_runs(one: Entry, other: Entry) -> bool:
+    return one.keys == other.keys and one.per_seed == other.per_seed
+
+
+def findings(first: Entry, second: Entry) -> dict[str, Any]:
+    """What two entries know of the runs that they share; of the first where both know it."""
+    stress = first if first.stress else second
+    found = {name: getattr(first, name) or getattr(second, name) for name in ("timing", "observed", "sensitivity")}
+    return {**found, "stress": stress.stress, "stress_seeds": stress.stress_seeds}
 
 
 def _later(

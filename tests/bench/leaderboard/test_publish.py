@@ -11,6 +11,7 @@ from bench.cli import main
 from bench.errors import BenchError
 from bench.leaderboard import agreement, publish, selection
 from bench.leaderboard import entries as kept
+from bench.leaderboard.entries import Renewed
 from bench.tracking import mlflow as tracking
 
 OLD, NEW = "2026-01-01T00:00:00+00:00", "2026-02-01T00:00:00+00:00"
@@ -204,6 +205,27 @@ def test_what_was_verified_stays_so_for_the_same_runs(runs, tmp_path, now):
     kept.write_text(boards / entry.file, seen.to_json())
     publish.publish(runs, boards, now)
     assert kept.read(boards / entry.file).verified == seen.verified
+
+
+def test_a_renewed_entry_learns_what_is_found_out_about_its_runs_since(runs, tmp_path, now, monkeypatch):
+    """The runs themselves are of the code before; it is used again as today's, which gives equal bits."""
+    boards = tmp_path / publish.DEFAULT
+    publish.publish(runs, boards, now)
+    entry = kept.read(boards / "denoising/mini/tv.json")
+    result = next(one for one in publish.read_runs(runs).results if one.key in entry.keys.values())
+    monkeypatch.setattr(publish, "ROOT", tmp_path)
+    assert not publish.is_renewed(result, "c" * 20)
+    seen = Renewed(date=NEW, commit="c" * 40, images=1, device="cpu", code_before=entry.code)
+    old = entry.model_copy(update={"code": "c" * 20, "renewed": seen})
+    kept.write_text(boards / old.file, old.to_json())
+    assert publish.is_renewed(result, "c" * 20)
+    assert not publish.is_renewed(result, "d" * 20)
+    assert not publish.is_renewed(result.model_copy(update={"key": "e" * 20}), "c" * 20)
+    timed = entry.model_copy(update={"timing": timing()})
+    assert selection.enriched(old, timed) == old.model_copy(update={"timing": timing()})
+    assert selection.enriched(old.model_copy(update={"timing": timing()}), entry).timing == timing()
+    assert selection.enriched(entry, timed) == entry
+    assert selection.enriched(old, timed.model_copy(update={"keys": {"0": "e" * 20}})) == old
 
 
 def figures(folder, **changes):
