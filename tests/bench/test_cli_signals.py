@@ -79,11 +79,10 @@ def interrupted(words: list[str], environment: dict[str, str], error: str) -> No
 
 def test_signals_while_a_run_is_written_lose_no_finished_one(ready, tmp_path):
     good = toy.method_file(tmp_path, "good", "return y")
-    done = f"glob.glob({str(ready / 'runs' / '[0-9a-f]*' / 'result.json')!r})"
-    dies = toy.method_file(tmp_path, "dies", f"while len({done}) < 2:\n    time.sleep(0.01)\nos._exit(3)")
-    hangs = toy.method_file(
-        tmp_path, "hangs", f"open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\ntime.sleep(600)"
-    )
+    done, pid = f"glob.glob({str(ready / 'runs' / '[0-9a-f]*' / 'result.json')!r})", str(tmp_path / "pid")
+    early = f"len({done}) < 2 or not os.path.exists({pid!r})"
+    dies = toy.method_file(tmp_path, "dies", f"while {early}:\n    time.sleep(0.01)\nos._exit(3)")
+    hangs = toy.method_file(tmp_path, "hangs", f"open({pid!r}, 'w').write(str(os.getpid()))\ntime.sleep(600)")
     words = ["run", "toy", "-m", good, "-m", dies, "-m", hangs, "--seed", "0", "1", "--jobs", "6", "--cpu"]
     command = context().Process(target=interrupted, args=(words, dict(os.environ), str(tmp_path / "err")))
     command.start()
