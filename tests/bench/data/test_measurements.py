@@ -118,6 +118,21 @@ def test_an_image_is_loaded_once(problem):
     assert sorted(loaded) == ["a", "b"]
 
 
+def test_an_image_that_is_measured_once_is_measured_once_in_a_process(problem):
+    measured = []
+
+    def measure(image, rng):
+        measured.append(image)
+        return problem.measure(image, rng)
+
+    once = replace(problem, measure=measure, measured_once=True)
+    stream = TrainingStream(toy.MINI, once, 0, 15)
+    drawn = [stream[index] for index in range(15)]
+    assert len(measured) == len(once.images["train"]) == 5
+    fresh = TrainingStream(toy.MINI, once, 0, 15)
+    assert all(same(fresh[index], drawn[index]) for index in (14, 3, 0))
+
+
 def test_a_sample_names_its_group(problem):
     images = {
         split: replace(problem.images[split], group=lambda name: name.partition("-")[0]) for split in ("test", "train")
