@@ -14,10 +14,7 @@ white, 5 % of the mean absolute line integral of the image.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from math import radians
-from typing import Any
 
 from bench.contract.space import Choice, Float, Range
 from bench.contract.task import Budget, Observer, Problem, Shift, Task, Track
@@ -52,15 +49,17 @@ def open_scan(track: Track) -> Problem:
     from tasks.phantoms import thorax
     from tasks.phantoms.abdomen import abdominal
     from tasks.phantoms.split import phantom_split
+    from tasks.scanners.ct import Scanner
 
     options = track.options
-    exact, noise, measure, physics = scanner(options)
+    scanner = Scanner(options)
     size = 2 * options["size"]
     counts = {"train": options["train"], "val": max(8, track.budget.validation_images), "test": 16}
     body, modules = (abdominal, (thorax,)) if options.get("anatomy") == "abdomen" else (thorax.thorax, ())
     splits = {split: phantom_split(split, n, body, size, modules=modules) for split, n in counts.items()}
     if not track.data:
-        return Problem(splits, measure, physics)
+        exact = {split: images.changed(scanner.without_noise) for split, images in splits.items()}
+        return Problem(exact, scanner.draw, scanner.physics)
 
     def augment(arrays, rng):
         """Mirrored left to right, and of another energy; phantoms differ in place and size."""
@@ -68,83 +67,30 @@ def open_scan(track: Track) -> Problem:
 
     def simulate(arrays, generators):
         images = arrays["image"][:, None]
-        operator, model = exact(images.device), noise.model().to(images.device)
+        operator, model = scanner.exact(images.device), scanner.noise.model().to(images.device)
         # One by one: in a batch of another size the product may be rounded otherwise, and other photons be counted.
         line_integrals = torch.cat([operator.A(one[None]) for one in images])
         return avg_pool2d(images, 2), model.each(line_integrals, generators), {}
 
     slices = aapm12()
-    splits["test"] = replace(slices, load=lambda name: {"image": AAPM_MAXIMUM * slices.load(name)})
+    splits["test"] = slices.changed(lambda image: {"image": AAPM_MAXIMUM * image})
     splits["train"] = phantom_split("train", track.training["phantoms"], thorax.thorax, size, join_every=JOIN_EVERY)
-    return Problem(splits, measure, physics, augment, simulate)
-
-
-def scanner(options: Mapping[str, Any]):
-    """The scan of images {"image": (2 size, 2 size)}: its fine operator by device, noise, `measure` and `physics`.
-
-    The options give size, views, arc in degrees, field in cm, and the photons of a ray or the counts of an emission.
-    """
-    from functools import cache
-
-    import numpy as np
-    import torch
-
-    from tasks.phantoms.shapes import coarsen
-    from tasks.physics.ct import CT
-    from tasks.physics.noise import photon, poisson
-    from tasks.physics.projector import Geometry
-
-    size, views = options["size"], options["views"]
-    noise = poisson(options["counts"]) if "counts" in options else photon(options["photons"])
-    pixel = options["field"] / size
-    arc = radians(options["arc"])
-    geometry = Geometry.parallel(size, views, arc=arc, pixel=pixel)
-    fine = Geometry.parallel(2 * size, views, arc=arc, pixel=pixel / 2, spacing=pixel, bins=geometry.bins)
-
-    @cache  # and not made in processes that only draw training images
-    def exact(device: torch.device = torch.device("cpu")) -> CT:  # noqa: B008
-        return CT(fine, device=device)
-
-    def measure(arrays, rng):
-        image = arrays["image"].astype(np.float64, copy=False)
-        line_integrals = exact().A(torch.from_numpy(image)[None, None])[0]
-        y = torch.from_numpy(noise.draw(line_integrals.numpy(), rng))
-        return torch.from_numpy(coarsen(image))[None], y, {}
-
-    def physics(params, device):
-        return CT(geometry, noise.model(), device)
-
-    return exact, noise, measure, physics
+    return Problem(splits, scanner.measure, scanner.physics, augment, simulate)
 
 
 def open_metal(track: Track) -> Problem:
-    """The masks of the scores are params, which no operator is given: a method has to find the metal in y."""
-    import numpy as np
-    import torch
-
-    from tasks.metrics.metal import regions
     from tasks.phantoms import thorax
-    from tasks.phantoms.implants import MATERIALS, implanted, materials
-    from tasks.phantoms.shapes import coarsen
+    from tasks.phantoms.implants import implanted, materials
     from tasks.phantoms.split import phantom_split
     from tasks.physics import xray
+    from tasks.scanners.metal import MetalScanner
 
     options = track.options
-    exact, noise, _, physics = scanner(options)
-    beam = xray.Beam(options["voltage"], options["filtration"])
-
-    def measure(arrays, rng):
-        parts = np.stack([arrays[name] for name in MATERIALS])
-        integrals = exact().A(torch.from_numpy(parts)[None])[0].numpy()
-        transmission = beam.transmission(dict(zip(MATERIALS, integrals, strict=True)))
-        y = beam.as_of_water(noise.draw(-np.log(transmission), rng))
-        x = np.minimum(coarsen(parts.sum(0)), options["ceiling"])
-        masks = regions(x, coarsen(arrays["metal"]) > 0, options["field"] / len(x), WATER)
-        return torch.from_numpy(x)[None], torch.from_numpy(y)[None], masks
-
+    scanner = MetalScanner(options, WATER)
     fine, counts = 2 * options["size"], {"train": options["train"], "val": 8, "test": 16}
     splits = {s: phantom_split(s, n, implanted, fine, materials, (thorax, xray)) for s, n in counts.items()}
-    return Problem(splits, measure, physics)
+    exact = {split: images.changed(scanner.without_noise) for split, images in splits.items()}
+    return Problem(exact, scanner.draw, scanner.physics)
 
 
 def open_ellipses(track: Track) -> Problem:

@@ -1,15 +1,11 @@
 """Undersampled MRI: y = M F x + n, and y_c = M F (s_c x) + n for coils c, n white and complex.
 
-Phantoms are complex and have twice the resolution of the reconstruction. A scan of the lower resolution measures the
-centre of their k-space; the inverse transform of this centre, fully sampled, is the reference.
+Phantoms are complex and have twice the resolution of the reconstruction (`tasks.scanners.mri`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
 from functools import cache
-from typing import Any
 
 from bench.contract.task import Budget, Observer, Problem, Shift, Task, Track
 from tasks.metrics.declared import nmse, psnr_ssim
@@ -32,8 +28,9 @@ def phantoms(track: Track) -> Problem:
     from tasks.phantoms import abdomen, brain, thorax
     from tasks.phantoms.abdominal_scan import abdominal_scan
     from tasks.phantoms.split import phantom_split
+    from tasks.scanners.mri import Scanner
 
-    measure, physics = scanner(track.options)
+    scanner = Scanner(track.options)
     counts, size = {"train": 200, "val": 8, "test": 16}, 2 * track.options["size"]
 
     def images(split: str):
@@ -41,73 +38,8 @@ def phantoms(track: Track) -> Problem:
             return phantom_split(split, counts[split], abdominal_scan, size, modules=(abdomen, brain, thorax))
         return phantom_split(split, counts[split], brain.brain, size)
 
-    return Problem({split: images(split) for split in counts}, measure, physics)
-
-
-def scanner(options: Mapping[str, Any]):
-    """``measure`` and ``physics`` of a `Problem` whose images {"image": (2 size, 2 size)} are scanned.
-
-    The options give size, coils, acceleration, the share of the centre of k-space that is fully sampled, and the
-    standard deviation of the noise.
-    """
-    import torch
-
-    from tasks.physics.coils import coil_maps
-    from tasks.physics.mri import MRI, MultiCoilMRI, variable_density_mask
-    from tasks.physics.noise import complex_gaussian
-
-    size, coils, noise = options["size"], options["coils"], complex_gaussian(options["noise"])
-
-    def measure(arrays, rng):
-        image = arrays["image"]
-        mask = variable_density_mask((size, size), options["acceleration"], options["centre"], rng)
-        if not coils:
-            y = centre_of_kspace(image, size)
-            x, params = fft(y, inverse=True), {}
-        else:
-            maps = coil_maps(image.shape, coils, rng)
-            y = centre_of_kspace(maps * image, size)
-            x = low_resolution(image, size)
-            odd = size % 2  # the origins of both grids, pixels size and size // 2, are one place
-            params = {"coils": torch.from_numpy(maps[:, odd::2, odd::2].copy())}
-        y = mask.numpy()[0] * noise.draw(y, rng)
-        return as_channels(x), as_channels(y), {"mask": mask, **params}
-
-    def physics(params, device):
-        if coils:
-            return MultiCoilMRI(params["mask"], params["coils"], noise.model(), device)
-        return MRI(params["mask"], noise.model(), device)
-
-    return measure, physics
-
-
-def centre_of_kspace(image, size: int):
-    """The k-space (..., size, size) that a scan of half the resolution of an image (..., 2 size, 2 size) measures."""
-    kspace = fft(image) / 2  # half the side: the orthonormal transform keeps the intensities
-    first = size - size // 2  # DC, at pixel size of the large grid, comes to pixel size // 2
-    return kspace[..., first : first + size, first : first + size]
-
-
-def low_resolution(image, size: int):
-    """The image (..., size, size) of that k-space: the reference of a scan, on its grid."""
-    return fft(centre_of_kspace(image, size), inverse=True)
-
-
-def fft(image, inverse: bool = False):
-    """Orthonormal Fourier transform over the last two axes, DC and the origin at their centres."""
-    import numpy as np
-
-    transform = np.fft.ifft2 if inverse else np.fft.fft2
-    shifted = np.fft.ifftshift(image, axes=(-2, -1))
-    return np.fft.fftshift(transform(shifted, norm="ortho"), axes=(-2, -1))
-
-
-def as_channels(image):
-    """Real and imaginary part as the first axis of a float64 tensor."""
-    import numpy as np
-    import torch
-
-    return torch.from_numpy(np.stack([image.real, image.imag]))
+    exact = {split: images(split).changed(scanner.without_noise) for split in counts}
+    return Problem(exact, scanner.draw, scanner.physics)
 
 
 def brain_istanet(track: Track) -> Problem:
@@ -154,6 +86,7 @@ def siat(track: Track) -> Problem:
     from tasks.phantoms.brain import brain
     from tasks.phantoms.split import phantom_split
     from tasks.physics.mri import MRI
+    from tasks.scanners.mri import as_channels, fft
 
     mask = torch.from_numpy(siat_mask("radial", track.options["sampling"]).astype(float))[None]
     mask_on = cache(lambda device: mask.float().to(device))
@@ -179,12 +112,11 @@ def siat(track: Track) -> Problem:
         return x, MRI(masks, device=x.device).A(x), {"mask": masks}
 
     size = mask.shape[-1]
-    scans = siat31()
     return Problem(
         {
             "train": phantom_split("train", track.training["phantoms"], brain, size, join_every=JOIN_EVERY),
             "val": phantom_split("val", track.budget.validation_images, brain, size),
-            "test": replace(scans, load=lambda name: {"image": scans.load(name)}),
+            "test": siat31().changed(lambda image: {"image": image}),
         },
         measure,
         physics,

@@ -19,7 +19,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bench.contract.task import Budget, Problem, Task, Track
-from tasks.ct import MAXIMUM, WINDOW_DEFAULTS, WINDOWS, scanner
+from tasks.ct import MAXIMUM, WINDOW_DEFAULTS, WINDOWS
 from tasks.metrics.declared import NODULES, psnr_ssim
 
 SPLITS = {"val": 40, "test": 80}  # slices; a set of few slices has too few nodules and false positives to score
@@ -34,10 +34,11 @@ def open_track(track: Track) -> Problem:
     from tasks.phantoms.lesions import MOST, Chest, chest
     from tasks.phantoms.shapes import coarsen
     from tasks.phantoms.split import phantom_split
+    from tasks.scanners.ct import Scanner
 
     options = track.options
     size = options["size"]
-    _, _, scan, physics = scanner(options)
+    scanner = Scanner(options)
 
     def arrays(made: Chest):
         nodules = np.zeros((MOST, 3))
@@ -52,7 +53,7 @@ def open_track(track: Track) -> Problem:
             if radius > 0:
                 mask[tuple(np.clip(np.rint((row, column)).astype(int), 0, size - 1))] = True
         target = {"map": torch.from_numpy(mask[None].astype(float)), "nodules": torch.from_numpy(nodules)}
-        return *scan(slice_, rng), target
+        return *scanner.measure(slice_, rng), target
 
     counts = {"train": options["train"], **SPLITS}
     splits = {split: phantom_split(split, count, chest, 2 * size, arrays, (thorax,)) for split, count in counts.items()}
@@ -61,7 +62,7 @@ def open_track(track: Track) -> Problem:
 
         splits = {split: clipped_phantoms(splits[split]) for split in ("train", "val")}
         splits["test"] = real_chests(2 * size, MOST)
-    return Problem(splits, measure, physics, measured_once=True)
+    return Problem(splits, measure, scanner.physics, measured_once=True)
 
 
 MINI = Track(

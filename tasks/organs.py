@@ -14,10 +14,8 @@ cubic splines, so x has less fine detail than the phantoms of `ct`.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from bench.contract.task import Budget, Problem, Task, Track
-from tasks.ct import MAXIMUM, WINDOW_DEFAULTS, WINDOWS, scanner
+from tasks.ct import MAXIMUM, WINDOW_DEFAULTS, WINDOWS
 from tasks.metrics.declared import psnr_ssim, tissues
 
 ORGANS = ("liver", "spleen", "kidneys", "spine")  # channels of the finding
@@ -34,27 +32,27 @@ def open_track(track: Track) -> Problem:
     from tasks.phantoms.abdomen import abdomen
     from tasks.phantoms.shapes import coarsen
     from tasks.phantoms.split import phantom_split
+    from tasks.scanners.ct import Scanner
 
     size = track.options["size"]
-    _, _, scan, physics = scanner(track.options)
+    scanner = Scanner(track.options)
 
     def arrays(made):
         image, shares = made
         return {"image": image, "shares": coarsen(shares, 2, 2)}
 
     def measure(slice_, rng):  # shares have the grid of the reconstruction
-        return *scan(slice_, rng), {"map": torch.from_numpy((slice_["shares"] > 0.5).astype(float))}
+        return *scanner.measure(slice_, rng), {"map": torch.from_numpy((slice_["shares"] > 0.5).astype(float))}
 
     volume = totalseg(size)
 
-    def fine(name: str):
-        slice_ = volume.load(name)
+    def fine(slice_):
         between = zoom(slice_["image"], 2, order=3, mode="nearest", grid_mode=True)
         return {"image": attenuation(between), "shares": slice_["shares"]}
 
     counts = {"train": track.options["train"], "val": VALIDATION}
     splits = {split: phantom_split(split, n, abdomen, 2 * size, arrays, (thorax,)) for split, n in counts.items()}
-    return Problem({**splits, "test": replace(volume, load=fine)}, measure, physics, measured_once=True)
+    return Problem({**splits, "test": volume.changed(fine)}, measure, scanner.physics, measured_once=True)
 
 
 TOTALSEG = Track(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from bench.contract.task import Budget, Problem, Task, Track
 from tasks.metrics.declared import psnr_ssim, tissues
-from tasks.mri import low_resolution, scanner
 
 TISSUES = ("grey", "white", "fluid")  # channels of the finding
 
@@ -18,9 +17,10 @@ def open_track(track: Track) -> Problem:
 
     from tasks.phantoms.brain import labelled_brain
     from tasks.phantoms.split import phantom_split
+    from tasks.scanners.mri import Scanner, low_resolution
 
     size = track.options["size"]
-    scan, physics = scanner(track.options)
+    scanner = Scanner(track.options)
 
     def arrays(made):
         image, shares = made
@@ -28,11 +28,11 @@ def open_track(track: Track) -> Problem:
 
     def measure(slice_, rng):
         shares = low_resolution(slice_["shares"], size).real  # on the grid of the reference
-        return *scan(slice_, rng), {"map": torch.from_numpy((shares > 0.5).astype(float))}
+        return *scanner.measure(slice_, rng), {"map": torch.from_numpy((shares > 0.5).astype(float))}
 
     counts = {"train": track.options["train"], "val": 8, "test": 24}
     splits = {split: phantom_split(split, n, labelled_brain, 2 * size, arrays) for split, n in counts.items()}
-    return Problem(splits, measure, physics, measured_once=True)
+    return Problem(splits, measure, scanner.physics, measured_once=True)
 
 
 MINI = Track(

@@ -16,7 +16,7 @@ FAMILIES = {"handcrafted", "data_driven", "post_processing", "raw_to_image", "ra
 # where they are named here, and together the room "" otherwise.
 ROOMS = {
     "baselines": [FAMILIES, {"patches"}, {"solvers"}, {"networks"}, {"functionals"}, {"transforms"}, {""}],
-    "tasks": [{""}, {"observers"}, {"datasets"}, {"phantoms"}, {"physics", "metrics"}],
+    "tasks": [{""}, {"observers"}, {"datasets", "scanners"}, {"phantoms"}, {"physics", "metrics"}],
     "bench": [
         {"cli"}, {"commands"}, {"listing", "plan"}, {"engines"}, {"tracking"}, {"leaderboard", "panels"}, {"runs"},
         {"stability", "observation"},

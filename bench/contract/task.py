@@ -242,21 +242,23 @@ class Sample(NamedTuple):
 class Images:
     """An ordered split: the ``ids``, and ``load(id)``, which returns the argument of the task's ``measure``.
 
-    ``group(id)`` names the group of an image. Images of one group are not independent: they show one scene, subject,
-    volume or phantom. Without it every image is a group of its own.
+    ``group(id)`` names the scene, subject, volume or phantom that an image shows: those of one are not independent.
 
     A training takes each image once an epoch, in a random order. Images that take long to make may join it one by one:
-    the first few are there from its start, the next one after every ``join_every`` samples, each of which is of a
-    random image among those that are there.
+    the first few are there from its start, the next after every ``join_every`` samples, each of a random one of those.
     """
 
     ids: tuple[str, ...]
     load: Callable[[str], Any]
-    group: Callable[[str], str] | None = None
+    group: Callable[[str], str] | None = None  # else every image is a group of its own
     join_every: int = 0
 
     def group_of(self, image: str) -> str:
         return image if self.group is None else self.group(image)
+
+    def changed(self, change: Callable[[Any], Any]) -> Images:
+        """The same images, each put through ``change`` when it is loaded: for what its measurements have in common."""
+        return replace(self, load=lambda image: change(self.load(image)))
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -277,8 +279,7 @@ class Problem:
     stacked, as single precision tensors on that device, and for each image a torch generator there, of which its noise
     is drawn. It returns ``(x, y, params)`` with the batch axis, in single precision.
 
-    Where training images are ``measured_once``, as scans of a data set are,
-    an image has the same noise and the same crop whenever it comes.
+    Where training images are ``measured_once``, as scans of a data set are, one has the same noise and crop each time.
     """
 
     images: Mapping[str, Images]  # by split

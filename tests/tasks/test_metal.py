@@ -12,6 +12,7 @@ from bench.contract.task import Problem
 from bench.data.measurements import Measured, TrainingStream, collate, collate_training, on_device
 from tasks.ct import CEILING, WATER
 from tasks.physics.xray import attenuation
+from tasks.scanners.metal import MetalScanner
 
 CPU = torch.device("cpu")
 TRACK = registry.track("ct:mini-metal")
@@ -36,7 +37,7 @@ def scanned(**parts):
     """x and y of discs; each material is given as (radius in cm, attenuation)."""
     empty = np.zeros((192, 192))
     arrays = {name: empty for name in ("water", "bone", "titanium", "iron", "metal")}
-    return opened().measure(arrays | parts, np.random.default_rng(0))
+    return MetalScanner(TRACK.options, WATER).measure(arrays | parts, np.random.default_rng(0))
 
 
 def test_water_alone_is_measured_as_its_line_integrals():

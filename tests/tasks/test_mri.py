@@ -1,13 +1,11 @@
 """The centre of k-space at even and odd sizes: an image and its measurement keep their origin."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
 
-from tasks.mri import fft, phantoms
 from tasks.mri import mini as declare
+from tasks.scanners.mri import Scanner, fft
 
 CPU = torch.device("cpu")
 
@@ -27,14 +25,13 @@ def test_the_transform_is_the_written_out_sum_about_both_centres(shape):
 def test_a_point_stays_where_it_is(size, coils, shift):
     """Of an image of twice the side, whose k-space is cut to its centre."""
     track = declare("mini", "", coils, 2.0)
-    track = replace(track, options={**track.options, "size": size, "noise": 0.0})
-    problem = phantoms(track)
+    scanner = Scanner({**track.options, "size": size, "noise": 0.0})
     image = np.zeros((2 * size, 2 * size), dtype=complex)
     image[size + 2 * shift[0], size + 2 * shift[1]] = 1.0
-    x, y, params = problem.measure({"image": image}, np.random.default_rng(0))
+    x, y, params = scanner.measure({"image": image}, np.random.default_rng(0))
     expected = np.zeros((2, size, size))
     expected[0, size // 2 + shift[0], size // 2 + shift[1]] = 0.25  # the mean over four pixels
     np.testing.assert_allclose(x.numpy(), expected, atol=1e-12)
     params = {name: value[None] for name, value in params.items()}
-    measured = problem.physics(params, CPU).A(x[None].to(torch.float64))
+    measured = scanner.physics(params, CPU).A(x[None].to(torch.float64))
     np.testing.assert_allclose(measured[0].numpy(), y.numpy(), atol=1e-6)

@@ -1,4 +1,4 @@
-"""Training images of the tracks on real data: augmented so that the physics stays true, and simulated by its laws."""
+"""Training images: augmented so that the physics stays true, simulated by its laws, and made no more than once."""
 
 from dataclasses import replace
 
@@ -9,6 +9,9 @@ import torch
 from bench.contract import registry
 from bench.contract.task import Problem
 from bench.data.measurements import TrainingStream, collate_training, on_device, single
+from tasks.scanners.ct import Scanner as CT
+from tasks.scanners.metal import MetalScanner as Metal
+from tasks.scanners.mri import Scanner as MRI
 
 CPU = torch.device("cpu")
 DATA = pytest.mark.data
@@ -111,6 +114,29 @@ def test_samples_are_seeded_and_no_two_are_alike(name, size):
     assert torch.equal(own[0][0], x[2])
     assert torch.allclose(own[1][0], y[2], rtol=0, atol=1e-6 * float(y.abs().max()))
     assert len({one.numpy().tobytes() for one in x}) == len({one.numpy().tobytes() for one in y}) == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "scanner"), [("ct:mini", CT), ("ct:mini-emission", CT), ("ct:mini-metal", Metal), ("mri:mini", MRI)]
+)
+def test_what_the_scans_of_a_phantom_have_in_common_is_made_once(name, scanner, monkeypatch):
+    made = []
+    monkeypatch.setattr(scanner, "without_noise", counting(scanner.without_noise, made))
+    problem, stream = small(name, size=48)
+    train = problem.images["train"]
+    stream.problem = replace(problem, images={"train": replace(train, ids=train.ids[:3])})
+    scans = [stream[index] for index in range(9)]
+    assert len(made) == 3
+    assert len({scan.y.numpy().tobytes() for scan in scans}) == 9
+    assert len({scan.x.numpy().tobytes() for scan in scans}) == 3
+
+
+def counting(function, calls):
+    def counted(*arguments):
+        calls.append(arguments)
+        return function(*arguments)
+
+    return counted
 
 
 @DATA("brain-istanet", "cardiac-admmnet")
