@@ -2,6 +2,9 @@
 
 Workers inherit nothing of CUDA and see no GPU: `import deepinv` would take memory on it. On Linux they are forked from
 a server that has imported what they need once for all of them, elsewhere they are spawned.
+
+Batches come in their order, so that all workers would wait for one that makes a phantom, for seconds. Further processes
+make the phantoms before their turn (`Makers`), in the time that others leave over.
 """
 
 from __future__ import annotations
@@ -9,9 +12,10 @@ from __future__ import annotations
 import multiprocessing
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,20 +23,32 @@ import torch
 from torch.utils.data import DataLoader, Subset
 
 from bench.contract.task import Problem
-from bench.data.measurements import Unmeasured, collate_training
+from bench.data.measurements import TrainingStream, Unmeasured, collate_training
 from bench.errors import BenchError
 
-MOST_WORKERS = 8
+MOST_WORKERS = 12
+MOST_MAKERS = 8
 AHEAD = 2  # batches that each worker draws ahead
 SHARED_MEMORY = Path("/dev/shm")  # through which workers hand over their batches
 
 
 class Batches:
-    """The batches of one process: the rest of ``count``. Lightning takes it for a loader that can go on there."""
+    """The batches of one process: the rest of ``count``. Lightning takes it for a loader that can go on there.
 
-    def __init__(self, samples: Subset, batch: int, count: int, workers: int) -> None:
+    ``makers`` work while there are workers.
+    """
+
+    def __init__(
+        self,
+        samples: Subset,
+        batch: int,
+        count: int,
+        workers: int,
+        makers: Makers | None = None,
+    ) -> None:
         self.count = count
         workers = min(workers, room(samples, batch)) if workers else 0
+        self.makers: AbstractContextManager[object] = makers if workers and makers else nullcontext()
         ahead: dict[str, Any] = {"multiprocessing_context": context(), "prefetch_factor": AHEAD}
         self.loader: DataLoader = DataLoader(
             samples,
@@ -57,15 +73,64 @@ class Batches:
         return self._batches()
 
     def _batches(self) -> Iterator[Any]:
-        with blind():
-            batches = iter(self.loader)
-        yield from batches
+        with self.makers:
+            with blind():
+                batches = iter(self.loader)
+            yield from batches
 
     def state_dict(self) -> dict[str, Any]:
         return {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """The samples begin where the training goes on."""
+
+
+class Makers:
+    """Processes that load the training images of a stream in their order, so that others find them in the cache.
+
+    There are ``count`` beside each of the ``ranks`` processes of a training, which share the images. An image that they
+    have not come to is made by whoever draws it.
+    """
+
+    def __init__(self, stream: TrainingStream, count: int, rank: int, ranks: int) -> None:
+        self.stream = stream
+        self.shares = [(rank * count + i, ranks * count) for i in range(count)]
+        self.processes: list[Any] = []
+
+    def __enter__(self) -> None:
+        new = context().Process
+        self.processes = [new(target=make, args=(self.stream, *share), daemon=True) for share in self.shares]
+        with blind():
+            for process in self.processes:
+                process.start()
+
+    def __exit__(self, *_: object) -> None:
+        for process in self.processes:
+            process.terminate()
+
+
+def make(stream: TrainingStream, share: int, shares: int) -> None:
+    """Load every ``shares``-th training image, with the lowest priority and as long as the training lives."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the training ends this process
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # its server may hold signals
+        os.nice(19)
+    torch.set_num_threads(1)
+    parent = multiprocessing.parent_process()
+    for name in stream.problem.images["train"].ids[share::shares]:
+        if parent is None or not parent.is_alive():
+            return
+        with suppress(Exception):  # whoever draws the image tells what is wrong with it
+            stream.load(name)
+
+
+def makers(stream: TrainingStream, rank: int, ranks: int) -> Makers | None:
+    """The `Makers` of one process of a training, if its track has images that take long to make."""
+    problem = stream.problem
+    if not (problem.measured_once or problem.images["train"].join_every):
+        return None
+    return Makers(stream, max(1, min(MOST_MAKERS, processors() // ranks - 1)), rank, ranks)
 
 
 def spare_workers(accelerator: str, devices: int) -> int:
@@ -80,8 +145,11 @@ def spare_workers(accelerator: str, devices: int) -> int:
         return int(text)
     if accelerator == "cpu":
         return 0
-    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(0, min(MOST_WORKERS, processors // devices - 1))
+    return max(0, min(MOST_WORKERS, processors() // devices - 1))
+
+
+def processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def room(samples: Subset, batch: int) -> int:

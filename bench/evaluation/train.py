@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from deepinv.physics import LinearPhysics
 from pytorch_lightning import Callback, LightningDataModule, LightningModule, Trainer
 from pytorch_lightning import __version__ as LIGHTNING
 from torch import Tensor
@@ -25,7 +26,7 @@ from bench.contract.operators import direct
 from bench.contract.task import Problem, Track
 from bench.data.measurements import Measured, TrainingStream, collate, on_device
 from bench.errors import BenchError
-from bench.evaluation.batches import Batches, spare_workers, start_server
+from bench.evaluation.batches import Batches, makers, spare_workers, start_server
 from bench.evaluation.curves import LOOKS_FOLDER, CurvePoint, Look
 from bench.evaluation.evaluate import mean_score, physics_for, seeded
 from bench.evaluation.partial import Keeper, WholeFile
@@ -82,6 +83,7 @@ class TrainingData(LightningDataModule):
         self.classes = track.classes
         self.start, self.steps, self.batch = start, budget.steps, budget.batch
         self.stream = TrainingStream(track, problem, seed, budget.steps * budget.batch)
+        self.physics: LinearPhysics | None = None  # the one of all batches, where they have no params
 
     def train_dataloader(self) -> Batches:
         assert self.trainer is not None
@@ -91,12 +93,16 @@ class TrainingData(LightningDataModule):
         """The part of the stream that one process sees: every ``devices``-th sample."""
         samples = range(self.start * self.batch + rank, self.steps * self.batch, self.devices)
         size = self.batch // (self.devices * self.parts)
-        return Batches(Subset(self.stream, samples), size, self.steps * self.parts, self.workers)
+        ahead = makers(self.stream, rank, self.devices)
+        return Batches(Subset(self.stream, samples), size, self.steps * self.parts, self.workers, ahead)
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         with torch.no_grad():
             x, y, params, *target = on_device(self.problem, batch, device)
-        return x, y, self.problem.physics(params, device), *(target if self.classes else ())
+        physics = self.physics or self.problem.physics(params, device)
+        if not params:  # to make an operator, the device is waited for
+            self.physics = physics
+        return x, y, physics, *(target if self.classes else ())
 
 
 class BestOnValidation(Callback):

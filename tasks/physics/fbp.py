@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -73,7 +74,7 @@ def angular_weights(angles: tuple[float, ...]) -> np.ndarray:
 
 def filter_views(y: Tensor, geometry: Geometry, window: str, cutoff: float) -> Tensor:
     """The views (..., views, bins) convolved with the windowed ramp."""
-    response = torch.as_tensor(ramp(geometry.bins, geometry.spacing, window, cutoff)).to(y)
+    response = ramp_on(y.device, y.dtype, geometry.bins, geometry.spacing, window, cutoff)
     padded = 2 * (len(response) - 1)
     return torch.fft.irfft(torch.fft.rfft(y, n=padded) * response, n=padded)[..., : geometry.bins]
 
@@ -86,12 +87,8 @@ def backproject(q: Tensor, geometry: Geometry) -> Tensor:
     """
     q = torch.nn.functional.pad(q, (1, 1))  # linear to zero within one bin of the detector's ends
     rows = q.flatten(0, 1).permute(1, 2, 0).contiguous()  # (views, bins + 2, B * C): whole rows are gathered
-    axis = torch.arange(geometry.size, dtype=torch.float64, device=q.device) - (geometry.size - 1) / 2
-    axis = axis * (geometry.pixel / geometry.spacing)
     image = rows.new_zeros(geometry.size**2, rows.shape[-1])
-    across, down = (
-        axis.new_tensor([f(angle) for angle in geometry.angles])[:, None] * axis for f in (math.cos, math.sin)
-    )
+    across, down = shadows(q.device, geometry)
     together = 1 if q.is_cpu else TOGETHER
     weights = angular_weights(geometry.angles)
     for first in range(0, len(weights), together):
@@ -100,6 +97,21 @@ def backproject(q: Tensor, geometry: Geometry) -> Tensor:
         for one, weight in zip(values, weights[views], strict=True):
             image = torch.add(image, one, alpha=float(weight))
     return image.T.reshape(*q.shape[:2], geometry.size, geometry.size)
+
+
+@lru_cache(maxsize=32)
+def ramp_on(device: torch.device, dtype: torch.dtype, *filter_: Any) -> Tensor:
+    """The `ramp` on a device. It stays there: the device is waited for while it is brought."""
+    return torch.from_numpy(ramp(*filter_)).to(device, dtype)
+
+
+@lru_cache(maxsize=32)
+def shadows(device: torch.device, geometry: Geometry) -> tuple[Tensor, Tensor]:
+    """Where columns and rows of pixels project to in each view, in bins, two times (views, size)."""
+    axis = torch.arange(geometry.size, dtype=torch.float64, device=device) - (geometry.size - 1) / 2
+    axis = axis * (geometry.pixel / geometry.spacing)
+    cos, sin = (axis.new_tensor([f(angle) for angle in geometry.angles])[:, None] for f in (math.cos, math.sin))
+    return cos * axis, sin * axis
 
 
 def along(rows: Tensor, s: Tensor) -> Tensor:

@@ -66,7 +66,7 @@ def pull_push(y: Tensor, known: Tensor) -> Tensor:
 
     S. J. Gortler et al., The Lumigraph, SIGGRAPH 1996, sec. 3.4.
     """
-    if known.all():
+    if y.is_cpu and known.all():  # elsewhere it would be waited for
         return y
     if min(y.shape[-2:]) == 1:
         weight = known.to(y)

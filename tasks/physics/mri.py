@@ -14,6 +14,8 @@ K. P. Pruessmann et al., SENSE: Sensitivity Encoding for Fast MRI, MRM 42(5), 19
 
 from __future__ import annotations
 
+from functools import cache
+
 import deepinv.physics
 import numpy as np
 import torch
@@ -51,10 +53,12 @@ class RealMRI(MRIMixin, LinearPhysics):
     operator_norm = 1.0
 
     def __init__(self, mask: Tensor, noise_model: NoiseModel | None = None, device: torch.device | str = "cpu"):
-        super().__init__(img_size=(1, *mask.shape[-2:]), noise_model=noise_model or ZeroNoise(), device=device)
+        super().__init__(img_size=(1, *mask.shape[-2:]), noise_model=noise_model or ZeroNoise())
         if mask.ndim != 4:
             raise ValueError(f"expected a mask (B, 1, H, W) or (B, 2, H, W), got {tuple(mask.shape)}")
         self.register_buffer("mask", mask[:, :1].to(device))
+        self._device_holder = zero(torch.device(device))  # deepinv's makes the device wait, with each batch
+        self.to(device)
 
     def A(self, x: Tensor) -> Tensor:
         return self.mask * self.from_torch_complex(self.fft(x[:, 0]))
@@ -87,6 +91,11 @@ class RealMRI(MRIMixin, LinearPhysics):
     def direct(self, y: Tensor) -> Tensor:
         """Real part of the zero-filled reconstruction."""
         return self.A_adjoint(y)
+
+
+@cache
+def zero(device: torch.device) -> Tensor:
+    return torch.tensor(0.0, device=device)
 
 
 class MultiCoilMRI(deepinv.physics.MultiCoilMRI):

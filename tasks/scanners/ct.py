@@ -35,9 +35,9 @@ class Scanner:
         self.operators: dict[torch.device, CT] = {}
 
     def exact(self, device: torch.device = CPU) -> CT:
-        """The operator of the fine image. Processes that only draw training images never make it."""
+        """The operator of the fine image, with its noise. Processes that only draw training images never make it."""
         if device not in self.operators:
-            self.operators[device] = CT(self.fine, device=device)
+            self.operators[device] = CT(self.fine, self.noise.model(), device)
         return self.operators[device]
 
     def without_noise(self, arrays: Mapping[str, NDArray]) -> dict[str, Any]:

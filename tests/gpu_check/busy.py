@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from typing import Self
 
-EVERY = 0.1  # seconds between samples; each tells of the card's last sixth of a second or more
+EVERY = 0.1  # seconds between samples
+BEFORE = 1.0  # seconds of which a sample may tell: the first ones tell of what came before
 
 
 class Busy:
@@ -28,7 +29,8 @@ class Busy:
 
     @property
     def share(self) -> float | None:
-        return sum(self.samples) / len(self.samples) if self.samples else None
+        later = self.samples[round(BEFORE / EVERY) :] or self.samples
+        return sum(later) / len(later) if later else None
 
     def _sample(self) -> None:
         import torch

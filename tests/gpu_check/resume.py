@@ -6,13 +6,13 @@ import csv
 import os
 import pty
 import re
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Self
 
 from bench.runs import records
 from tests.gpu_check.plan import Plan
@@ -25,7 +25,10 @@ TRAINED = re.compile(rb"training (\d+)/(\d+)")
 
 
 class Command:
-    """`bench run` in a session of its own; its standard error is a terminal, which shows how far each run has come."""
+    """`bench run` in a session of its own; its standard error is a terminal, which shows how far each run has come.
+
+    It is killed where its context ends before it does.
+    """
 
     def __init__(self, words: Sequence[str], store: Path) -> None:
         self.reader, writer = pty.openpty()
@@ -48,8 +51,11 @@ class Command:
                 self.seen = (self.seen + chunk)[-4096:]
         return self.seen
 
-    def kill(self) -> None:
-        self.process.send_signal(signal.SIGKILL)
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
         self.process.communicate()
         os.close(self.reader)
 
@@ -59,7 +65,6 @@ class Command:
             self.look()
             time.sleep(0.05)
         output, _ = self.process.communicate()
-        os.close(self.reader)
         return self.process.returncode, output.decode().splitlines()
 
 
@@ -74,18 +79,18 @@ def grid(store: Path, cpu: Sequence[str]) -> Iterator[Row]:
     """Some runs, one after another; killed when the first has ended."""
     seeds = map(str, range(RUNS))
     words = [TRACK, "-m", "tv", "--defaults", "--limit", "1", "--jobs", "1", *cpu, "--seed", *seeds]
-    command = Command(words, store)
     end = time.monotonic() + PATIENCE
-    while not finished(store) and command.process.poll() is None and time.monotonic() < end:
-        command.look()
-        time.sleep(0.005)
-    command.kill()
+    with Command(words, store) as command:
+        while not finished(store) and command.process.poll() is None and time.monotonic() < end:
+            command.look()
+            time.sleep(0.005)
     kept = finished(store)
     what = f"{RUNS} runs"
     if not 0 < len(kept) < RUNS:
         yield Row(FAILED, what, f"{len(kept)} had ended when it was killed: nothing to resume")
         return
-    status, lines = Command(words, store).finish()
+    with Command(words, store) as command:
+        status, lines = command.finish()
     after = finished(store)
     done = sum(" seed " in line for line in lines)
     faults = [
@@ -107,18 +112,18 @@ def finished(store: Path) -> dict[str, int]:
 def training(store: Path, cpu: Sequence[str], steps: int) -> Iterator[Row]:
     """One training, killed in the middle: does the same command go on, or start again?"""
     words = [TRACK, "-m", "unet", "--steps", str(steps), "--limit", "1", *cpu]
-    command, reached = Command(words, store), 0
-    end = time.monotonic() + PATIENCE
-    while reached < steps // 2 and command.process.poll() is None and time.monotonic() < end:
-        found = TRAINED.findall(command.look())
-        reached = int(found[-1][0]) if found else 0
-        time.sleep(0.02)
-    command.kill()
+    reached, end = 0, time.monotonic() + PATIENCE
+    with Command(words, store) as command:
+        while reached < steps // 2 and command.process.poll() is None and time.monotonic() < end:
+            found = TRAINED.findall(command.look())
+            reached = int(found[-1][0]) if found else 0
+            time.sleep(0.02)
     killed = time.time()
     if not 0 < reached < steps or finished(store):
         yield Row(FAILED, "training", f"it had come to step {reached} of {steps} when it was killed: nothing to resume")
         return
-    status, lines = Command(words, store).finish()
+    with Command(words, store) as command:
+        status, lines = command.finish()
     folders = list(finished(store))
     if status or len(folders) != 1:
         yield Row(FAILED, "training", f"exit status {status}: {(lines or ['no output'])[-1]}")

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 from collections import namedtuple
 from dataclasses import replace
 from multiprocessing import forkserver
@@ -12,12 +13,12 @@ import toy
 from torch.utils.data import Dataset, Subset
 
 from bench.contract import registry
-from bench.contract.task import Budget
-from bench.data.measurements import Sample, TrainingStream, on_device
+from bench.contract.task import Budget, Images
+from bench.data.measurements import Sample, TrainingStream, collate_training, on_device
 from bench.engines import processes
 from bench.errors import BenchError
 from bench.evaluation import batches
-from bench.evaluation.batches import Batches, blind, room, spare_workers, start_server
+from bench.evaluation.batches import Batches, Makers, blind, make, makers, room, spare_workers, start_server
 from bench.evaluation.train import TrainingData
 
 
@@ -54,6 +55,18 @@ def test_batches_of_workers_are_those_of_one_process(track, workers):
     for (x, y, _), (other_x, other_y, _) in zip(alone, drawn, strict=True):
         assert torch.equal(x, other_x)
         assert torch.equal(y, other_y)
+
+
+@pytest.mark.parametrize(("name", "once"), [("denoising:mini", True), ("ct:mini", True), ("inpainting:mini", False)])
+def test_a_training_makes_an_operator_without_params_once(name, once):
+    """A GPU is waited for where one is made."""
+    track = registry.track(name)
+    data = TrainingData(track, registry.load_task(track.task).open(track), 0, 1)
+    first, second = (
+        data.transfer_batch_to_device(collate_training([data.stream[index]]), torch.device("cpu"), 0)[2]
+        for index in (0, 1)
+    )
+    assert (first is second) == once
 
 
 def test_shared_memory_has_room_for_images_that_are_not_measured_yet(monkeypatch):
@@ -117,10 +130,57 @@ def test_workers_whose_batches_do_not_fit_into_shared_memory_are_not_started(mon
     assert Batches(Subset(Sight(), range(4)), 100, 1, workers=4).loader.num_workers == 0
 
 
+class Parent:
+    """A training that lives while some images are loaded."""
+
+    def __init__(self, images):
+        self.images = images
+
+    def is_alive(self):
+        self.images -= 1
+        return self.images >= 0
+
+
+def test_a_maker_loads_its_share_in_order_while_the_training_lives(monkeypatch):
+    own = {batches.os: ["nice"], batches.signal: ["signal", "pthread_sigmask"], batches.torch: ["set_num_threads"]}
+    for module, names in own.items():
+        for name in names:
+            monkeypatch.setattr(module, name, lambda *arguments: None)
+    monkeypatch.setattr(batches.multiprocessing, "parent_process", lambda: Parent(3))
+    loaded = []
+
+    def load(name):
+        loaded.append(name)
+        raise OSError("told by whoever draws the image")
+
+    problem = replace(toy.open_track(toy.MINI), images={"train": Images(tuple("abcdefghij"), load)})
+    make(TrainingStream(toy.MINI, problem, 0, 10), 1, 3)
+    assert loaded == ["b", "e", "h"]
+
+
+def test_phantoms_are_made_by_processes_that_end_with_the_batches():
+    """On tracks whose images take long; others have no such processes."""
+    kinds = {}
+    for name in ("nodules:mini", "ct:mini"):
+        track = registry.track(name)
+        kinds[name] = makers(TrainingStream(track, registry.load_task(track.task).open(track), 0, 8), 0, 1)
+    assert kinds["ct:mini"] is None
+    few = Makers(kinds["nodules:mini"].stream, 2, 1, 2)
+    assert few.shares == [(2, 4), (3, 4)]
+    left = iter(Batches(Subset(Sight(), range(4)), 2, 2, 1, few))
+    next(left)
+    assert len(few.processes) == 2
+    assert all(process.is_alive() for process in few.processes)
+    left.close()  # in the middle
+    for process in few.processes:
+        process.join(20)
+        assert process.exitcode == -signal.SIGTERM
+
+
 def test_a_gpu_is_fed_by_spare_processors_and_a_training_on_the_cpu_by_itself(monkeypatch):
     monkeypatch.delenv("BENCH_WORKERS", raising=False)
     assert spare_workers("cpu", 1) == 0
-    for count, devices, expected in ((1, 1, 0), (4, 1, 3), (16, 1, 8), (16, 4, 3)):
+    for count, devices, expected in ((1, 1, 0), (4, 1, 3), (16, 1, 12), (16, 4, 3)):
         monkeypatch.setattr(os, "sched_getaffinity", lambda pid, n=count: set(range(n)), raising=False)
         assert spare_workers("cuda", devices) == expected
     monkeypatch.setenv("BENCH_WORKERS", "2")
