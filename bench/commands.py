@@ -28,10 +28,11 @@ def run(options: argparse.Namespace) -> int:
     from bench.engines.console import lost, preparing, say
     from bench.engines.freeze import freeze
     from bench.engines.local import LocalEngine
-    from bench.engines.processes import threads
     from bench.places import open_runs
     from bench.runs import checkpoints
     from bench.runs.spec import Wish, parse_method
+    from bench.settings import threads, workers
+    from bench.tracking.address import switched_off
 
     # What needs no import of seconds is checked before those.
     for text in options.method:
@@ -41,6 +42,7 @@ def run(options: argparse.Namespace) -> int:
         if options.weights is not None:
             options.checkpoint = weights.find(options.weights, file).sha256
     tracks = select(options.tracks)
+    workers(), switched_off()  # told before anything starts where they are set to what they can't be
     open_runs()
     preparing(len(options.method), len(tracks))
     machine = pending_runs.look_around(cpu=options.cpu)

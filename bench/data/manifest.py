@@ -206,10 +206,10 @@ def _lacking(name: str, relative: str) -> BenchError:
 
 
 def _root_hint() -> str:
-    root = os.environ.get("BENCH_DATA")
-    return (
-        f"set BENCH_DATA to a folder that holds it (now {root})" if root else "set BENCH_DATA to a folder that holds it"
-    )
+    hint, root = "set BENCH_DATA to a folder that holds it", os.environ.get("BENCH_DATA")
+    if not root:
+        return hint
+    return f"{hint} (now {root}{'' if os.path.isdir(root) else ', which is no folder'})"
 
 
 def _repair(name: str, path: Path) -> str:

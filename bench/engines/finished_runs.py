@@ -17,7 +17,6 @@ from bench.contract import registry
 from bench.data.weights import is_hash
 from bench.engines.local import LocalEngine, Task
 from bench.engines.pending_runs import claims, look_around, timing_claim, working
-from bench.engines.processes import threads
 from bench.errors import BenchError
 from bench.places import runs, store
 from bench.runs import checkpoints, provenance
@@ -25,6 +24,7 @@ from bench.runs.outcomes import metric_infos
 from bench.runs.records import Observed, Result, Sensitivity, Stress, StressPoint, Timing
 from bench.runs.run_directory import OBSERVED, SENSITIVITY, SENSITIVITY_MAP, STRESS, STRESS_PICTURE, TIMING
 from bench.runs.store import held, take
+from bench.settings import threads
 from bench.tracking import address
 
 if TYPE_CHECKING:

@@ -22,6 +22,7 @@ from typing import Any
 
 from bench.errors import BenchError
 from bench.places import ROOT
+from bench.settings import threads
 
 START_METHOD = "forkserver" if sys.platform == "linux" else "spawn"
 PRELOADED = ["bench.engines.server_imports"]
@@ -87,14 +88,6 @@ def clean(environment: Mapping[str, str]) -> dict[str, str]:
     """An environment without launchers' variables, with sums on one thread unless `BENCH_THREADS` says otherwise."""
     kept = {name: value for name, value in environment.items() if not name.startswith(LAUNCHERS)}
     return kept | {"OMP_NUM_THREADS": str(threads()), "PYTHONHASHSEED": "0", "CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
-
-
-def threads() -> int:
-    """Threads of one run on the CPU: one by default, so that scores do not depend on the machine's size."""
-    text = os.environ.get("BENCH_THREADS") or "1"
-    if not text.isdecimal() or int(text) < 1:
-        raise BenchError(f"BENCH_THREADS={text} is not a positive whole number.")
-    return int(text)
 
 
 def processors() -> int:

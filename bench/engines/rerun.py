@@ -93,9 +93,12 @@ def verify_entry(
         search = spec_again(entry, entry.seeds[0], method, None, train=True).search
         entry = agreement.renewed(entry, comparisons, method.sources, method.code, search, now, head, result.device)
         report(f"  renewed: its source hash is now {method.code}")
+    before = path.read_text(encoding="utf-8")
     if not changed:
         entry = agreement.verified(entry, comparisons, now, head, result.device)
-    write_text(path, entry.to_json())
+    if entry.to_json() != before:
+        write_text(path, entry.to_json())
+        report(f"  noted in {path}")
     return True
 
 

@@ -20,11 +20,12 @@ from pathlib import Path
 
 import psutil
 
-from bench.engines.processes import clean, end_with_parent, how_it_ended, threads
+from bench.engines.processes import clean, end_with_parent, how_it_ended
 from bench.errors import BenchError
 from bench.runs.records import finished
 from bench.runs.run_directory import FAILURE, LOG, RESULT, SPEC
 from bench.runs.spec import Spec
+from bench.settings import threads
 
 LOOK = 0.2  # seconds between two looks at the ranks
 STOPPED = 50  # looks in a row at which a rank is stopped, after which it is given up

@@ -22,9 +22,9 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, Subset
 
+from bench import settings
 from bench.contract.task import Problem
 from bench.data.measurements import TrainingStream, Unmeasured, collate_training
-from bench.errors import BenchError
 
 MOST_WORKERS = 12
 MOST_MAKERS = 8
@@ -138,11 +138,9 @@ def spare_workers(accelerator: str, devices: int) -> int:
 
     `BENCH_WORKERS` sets another number. Raises `BenchError` where it is none.
     """
-    text = os.environ.get("BENCH_WORKERS")
-    if text:
-        if not text.isdecimal():
-            raise BenchError(f"BENCH_WORKERS={text} is not a whole number.")
-        return int(text)
+    asked = settings.workers()
+    if asked is not None:
+        return asked
     if accelerator == "cpu":
         return 0
     return max(0, min(MOST_WORKERS, processors() // devices - 1))

@@ -82,7 +82,8 @@ def first(board: Board) -> str:
     if board.ranking.too_few:
         best = [row for row in board.ranked if row.place and row.place.order == 1]
         return f"{names(best)} (by the mean only)" if best else "–"
-    return names([row for row in board.ranked if row.place and row.place.joint_first]) or "–"
+    joint = [row for row in board.ranked if row.place and row.place.joint_first]
+    return names([f"{row.entry.name} ({cells.rank(row.place)})" for row in joint]) or "–"
 
 
 def current(board: Board) -> list[Entry]:

@@ -6,7 +6,8 @@ best to the worst that the scores allow, and every method whose interval begins 
 
 1. Every pair of methods is compared on the same images: the difference of their means, divided by its standard error,
    gives a p-value by Student's t. The error counts groups of images (the crops of one scene, the slices of one
-   subject), not images, and for trained methods also seeds (`bench.leaderboard.statistics` has the formulas).
+   subject), not images, and for trained methods also seeds (`bench.leaderboard.statistics` has the formulas). Where no
+   group differs by more than a millionth of its score, two methods make the same images but for rounding, and p is 1.
 2. For each method its comparisons with the M - 1 others are sorted by p-value. While r of them are left, the smallest
    must be below
 
@@ -48,6 +49,8 @@ from bench.leaderboard.statistics import (
     group_means,
     shared_images,
 )
+
+ROUNDING = 1e-6  # relative difference of two scores of images in single precision that differ by rounding
 
 if TYPE_CHECKING:
     import numpy as np
@@ -126,9 +129,11 @@ def pairwise_p(
     import numpy as np
 
     p = np.ones((*tables[0].shape[:-2], len(tables), len(tables)))
+    means = [table.mean(axis=-2) for table in tables]
     for i in range(len(tables)):
         for j in range(i):
-            p[..., i, j] = p[..., j, i] = estimate(tables[i], sizes, tables[j]).p()
+            equal = np.isclose(means[i], means[j], rtol=ROUNDING, atol=0).all(axis=-1)
+            p[..., i, j] = p[..., j, i] = np.where(equal, 1.0, estimate(tables[i], sizes, tables[j]).p())
     return p
 
 

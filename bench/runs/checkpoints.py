@@ -50,8 +50,12 @@ def find(key: str, method: str) -> str:
         return weights.find(weights.by_hash(key).name, method).sha256
     found = [path for path in sorted(runs().glob("*")) if key and path.name.startswith(key) and finished(path)]
     if len(found) != 1:
-        many = f"begins the keys of {len(found)} finished runs" if found else "is the key of no finished run"
-        raise BenchError(f"{key!r} {many} in {runs()}. A run's directory is named by its key; give more of it.")
+        if found:
+            raise BenchError(f"{key!r} begins the keys of {len(found)} finished runs in {runs()}: give more of it.")
+        raise BenchError(
+            f"{key!r} is the key of no finished run in {runs()}, where a run's directory is named by its key. "
+            "`bench import` brings runs of other machines."
+        )
     result = Result.read(found[0] / "result.json")
     if method not in (result.method, result.method.partition(registry.JOINED)[0]):
         raise BenchError(f"the run {result.key} is of {result.method}, which {method} cannot go on from.")

@@ -35,8 +35,18 @@ class Away(BenchError):
 
 
 def available() -> bool:
-    """Whether MLflow is installed, and not switched off by ``BENCH_TRACKING=off``; does not import it."""
-    return os.environ.get("BENCH_TRACKING", "") != "off" and importlib.util.find_spec("mlflow") is not None
+    """Whether MLflow is installed, and not switched off by ``BENCH_TRACKING=off``; does not import it.
+
+    Raises `BenchError` where that variable has another value.
+    """
+    return not switched_off() and importlib.util.find_spec("mlflow") is not None
+
+
+def switched_off() -> bool:
+    setting = os.environ.get("BENCH_TRACKING", "")
+    if setting not in ("", "on", "off"):
+        raise BenchError(f"BENCH_TRACKING={setting} is neither on nor off.")
+    return setting == "off"
 
 
 def uri() -> str:
@@ -46,7 +56,7 @@ def uri() -> str:
 
 def prepare() -> None:
     """Set up what MLflow reads when it is imported. Raises `BenchError` where it is missing or switched off."""
-    if os.environ.get("BENCH_TRACKING", "") == "off":
+    if switched_off():
         raise BenchError("MLflow is switched off: BENCH_TRACKING=off. Unset it.")
     if not available():
         raise BenchError("MLflow is not installed: pip install 'reconbench[tracking]'.")

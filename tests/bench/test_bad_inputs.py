@@ -145,6 +145,24 @@ def told(words, capsys) -> tuple[int, list[str]]:
     return status, [line for line in lines if not line.startswith("bench: preparing ")]
 
 
+SETTINGS = {
+    "BENCH_WORKERS": ("few", "BENCH_WORKERS=few is not a whole number."),
+    "BENCH_THREADS": ("0", "BENCH_THREADS=0 is not a positive whole number."),
+    "BENCH_TRACKING": ("false", "BENCH_TRACKING=false is neither on nor off."),
+}
+
+
+@pytest.mark.usefixtures("toys", "signals")
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_bad_setting_is_told_before_a_run_starts(name, place, monkeypatch, capsys):
+    value, message = SETTINGS[name]
+    monkeypatch.chdir(place)
+    monkeypatch.setenv("BENCH_STORE", str(place / "store"))
+    monkeypatch.setenv(name, value)
+    assert told((*RUN, "net.py"), capsys) == (2, [f"bench: {message}"])
+    assert [path.name for path in Path("store/runs").iterdir()] == [KEY]
+
+
 def test_there_are_enough_of_them():
     assert len(BAD) >= 60
     assert len({words for words, _, _ in BAD}) == len(BAD)

@@ -102,6 +102,13 @@ def test_a_verified_entry_says_when_and_how(entry):
     assert Entry.from_json(seen.to_json()) == seen
 
 
+def test_a_note_of_more_images_stays(entry):
+    whole = agreement.verified(entry, compared(entry), *NOTE)
+    some = {0: dict(list(again(entry)[0].items())[:2])}
+    assert agreement.verified(whole, compared(entry, some), "later", *NOTE[1:]) == whole
+    assert agreement.verified(whole, compared(entry), "later", *NOTE[1:]).verified.date == "later"
+
+
 def test_equal_bits_renew_the_hash_of_the_code(entry):
     sources = {"baselines/handcrafted/tv.py": "1" * 16}
     seen = agreement.renewed(entry, compared(entry), sources, "2" * 16, entry.search, *NOTE)

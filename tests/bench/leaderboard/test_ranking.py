@@ -36,6 +36,20 @@ def test_methods_that_cannot_be_told_from_the_first_are_joint_first():
     assert (found.groups, found.too_few) == (6, False)
 
 
+def test_methods_that_differ_by_rounding_alone_share_their_ranks():
+    """One image, added up in two orders: the means of all groups lie 1e-8 dB apart, the same way."""
+    scores, groups = board({"direct": 0.0, "better": 5.0}, spread=0)
+    scores["again"] = {
+        0: {image: score + 1e-8 * (1 + i) for i, (image, score) in enumerate(scores["direct"][0].items())}
+    }
+    found = ranking(scores, groups, higher_is_better=True)
+    assert intervals(found) == {"better": (1, 1), "direct": (2, 3), "again": (2, 3)}
+    scores["again"] = {
+        0: {image: score + 1e-3 * (1 + i) for i, (image, score) in enumerate(scores["direct"][0].items())}
+    }
+    assert intervals(ranking(scores, groups, higher_is_better=True))["direct"] == (3, 3)
+
+
 def test_lower_is_better():
     found = ranking(*board(LEVELS), higher_is_better=False)
     assert intervals(found) == {"poor": (1, 1), "middle": (2, 2), "good": (3, 4), "as_good": (3, 4)}

@@ -1,0 +1,30 @@
+"""Numbers that environment variables set.
+
+They are read where they are used, and before a command starts anything: a wrong one is told once, and costs no run.
+"""
+
+from __future__ import annotations
+
+import os
+
+from bench.errors import BenchError
+
+
+def whole_number(name: str, least: int) -> int | None:
+    """The number that a variable sets, None where it is empty. Raises `BenchError` where it is none of ``least``."""
+    text = os.environ.get(name)
+    if not text:
+        return None
+    if not text.isdecimal() or int(text) < least:
+        raise BenchError(f"{name}={text} is not a {'positive ' * (least > 0)}whole number.")
+    return int(text)
+
+
+def workers() -> int | None:
+    """Processes that draw the data of a training."""
+    return whole_number("BENCH_WORKERS", 0)
+
+
+def threads() -> int:
+    """Threads of one run on the CPU: one by default, so that scores do not depend on the machine's size."""
+    return whole_number("BENCH_THREADS", 1) or 1
