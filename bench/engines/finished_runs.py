@@ -101,7 +101,8 @@ def each(
         found = select(set(tracks), methods)
         chosen = list(dict.fromkeys(path for paths in found.values() for path in paths))
         if not chosen:
-            raise BenchError(f"no finished run of {', '.join(methods) or 'any method'} on these tracks in {runs()}.")
+            wanted = ", ".join(methods) or "any method"
+            raise BenchError(f"no finished run of {wanted} on these tracks in {runs()}. `bench run` makes one.")
         if missing := [method for method, paths in found.items() if not paths]:
             report(f"no finished run of {', '.join(missing)} on these tracks")
         pending = [folder for folder in chosen if again or not (folder / file).exists()]

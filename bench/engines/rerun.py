@@ -56,7 +56,8 @@ def verify_entry(
     track = f"{entry.task}:{entry.track}"
     if is_external(entry):
         raise BenchError(
-            f"the file of {entry.method} is outside of this repository: run it as the entry's command says."
+            f"the file of {entry.method} is outside of this repository. Run the entry's command, with the folder of "
+            "that file for path/to, and compare."
         )
     described = engine.call(describe, entry.method, [track], {}, seconds=TIME)
     if described.error:
