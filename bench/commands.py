@@ -42,7 +42,8 @@ def run(options: argparse.Namespace) -> int:
         if options.weights is not None:
             options.checkpoint = weights.find(options.weights, file).sha256
     tracks = select(options.tracks)
-    workers(), switched_off()  # told before anything starts where they are set to what they can't be
+    workers()
+    switched_off()
     open_runs()
     preparing(len(options.method), len(tracks))
     machine = pending_runs.look_around(cpu=options.cpu)

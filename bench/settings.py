@@ -1,6 +1,6 @@
 """Numbers that environment variables set.
 
-They are read where they are used, and before a command starts anything: a wrong one is told once, and costs no run.
+They are read where they are used, and by `bench run` before it starts anything: a wrong one costs no run.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from bench.errors import BenchError
 
 
 def whole_number(name: str, least: int) -> int | None:
-    """The number that a variable sets, None where it is empty. Raises `BenchError` where it is none of ``least``."""
+    """The number that a variable sets, None where it is empty. Raises `BenchError` for less than ``least``, or text."""
     text = os.environ.get(name)
     if not text:
         return None
     if not text.isdecimal() or int(text) < least:
-        raise BenchError(f"{name}={text} is not a {'positive ' * (least > 0)}whole number.")
+        raise BenchError(f"{name}={text} is not a {'positive ' * (least > 0)}whole number. Set one, or unset it.")
     return int(text)
 
 

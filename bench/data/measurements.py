@@ -124,6 +124,11 @@ class TrainingStream(Dataset):
         epoch, position = divmod(index, len(images))
         return images.ids[generator("order", self.seed, epoch).permutation(len(images))[position]]
 
+    def first_names(self) -> list[str]:
+        """All images, in the order in which they are drawn first, or may be."""
+        images = self.problem.images["train"]
+        return list(images.ids) if images.join_every else [self.name(index) for index in range(len(images))]
+
     def load(self, name: str) -> Any:
         return self.problem.images["train"].load(name)
 

@@ -4,7 +4,7 @@ Workers inherit nothing of CUDA and see no GPU: `import deepinv` would take memo
 a server that has imported what they need once for all of them, elsewhere they are spawned.
 
 Batches come in their order, so that all workers would wait for one that makes a phantom, for seconds. Further processes
-make the phantoms before their turn (`Makers`), in the time that others leave over.
+make phantoms ahead (`Makers`), in the time that others leave over.
 """
 
 from __future__ import annotations
@@ -86,10 +86,10 @@ class Batches:
 
 
 class Makers:
-    """Processes that load the training images of a stream in their order, so that others find them in the cache.
+    """Processes that load the training images of a stream in its order, so that others find them in the cache.
 
     There are ``count`` beside each of the ``ranks`` processes of a training, which share the images. An image that they
-    have not come to is made by whoever draws it.
+    have not come to is made by whoever draws it, and so are all where no process can be started.
     """
 
     def __init__(self, stream: TrainingStream, count: int, rank: int, ranks: int) -> None:
@@ -98,15 +98,17 @@ class Makers:
         self.processes: list[Any] = []
 
     def __enter__(self) -> None:
-        new = context().Process
-        self.processes = [new(target=make, args=(self.stream, *share), daemon=True) for share in self.shares]
-        with blind():
-            for process in self.processes:
+        with blind(), suppress(OSError):
+            for share in self.shares:
+                process = context().Process(target=make, args=(self.stream, *share), daemon=True)
                 process.start()
+                self.processes.append(process)
 
     def __exit__(self, *_: object) -> None:
-        for process in self.processes:
-            process.terminate()
+        while self.processes:
+            process = self.processes.pop()
+            if process.is_alive():  # the number of one that has ended may be another's by now
+                process.terminate()
 
 
 def make(stream: TrainingStream, share: int, shares: int) -> None:
@@ -118,7 +120,7 @@ def make(stream: TrainingStream, share: int, shares: int) -> None:
         os.nice(19)
     torch.set_num_threads(1)
     parent = multiprocessing.parent_process()
-    for name in stream.problem.images["train"].ids[share::shares]:
+    for name in stream.first_names()[share::shares]:
         if parent is None or not parent.is_alive():
             return
         with suppress(Exception):  # whoever draws the image tells what is wrong with it
@@ -126,7 +128,10 @@ def make(stream: TrainingStream, share: int, shares: int) -> None:
 
 
 def makers(stream: TrainingStream, rank: int, ranks: int) -> Makers | None:
-    """The `Makers` of one process of a training, if its track has images that take long to make."""
+    """The `Makers` of one process of a training, if its track has images that take long to make.
+
+    Such images join the training one by one, or are phantoms that are measured once.
+    """
     problem = stream.problem
     if not (problem.measured_once or problem.images["train"].join_every):
         return None

@@ -100,7 +100,7 @@ class TrainingData(LightningDataModule):
         with torch.no_grad():
             x, y, params, *target = on_device(self.problem, batch, device)
         physics = self.physics or self.problem.physics(params, device)
-        if not params:  # to make an operator, the device is waited for
+        if not params:  # kept: the process waits for its GPU while an operator is made
             self.physics = physics
         return x, y, physics, *(target if self.classes else ())
 

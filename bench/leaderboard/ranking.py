@@ -7,7 +7,7 @@ best to the worst that the scores allow, and every method whose interval begins 
 1. Every pair of methods is compared on the same images: the difference of their means, divided by its standard error,
    gives a p-value by Student's t. The error counts groups of images (the crops of one scene, the slices of one
    subject), not images, and for trained methods also seeds (`bench.leaderboard.statistics` has the formulas). Where no
-   group differs by more than a millionth of its score, two methods make the same images but for rounding, and p is 1.
+   group differs by more than a millionth of its score, the scores differ by rounding alone, and p is 1.
 2. For each method its comparisons with the M - 1 others are sorted by p-value. While r of them are left, the smallest
    must be below
 
@@ -50,13 +50,13 @@ from bench.leaderboard.statistics import (
     shared_images,
 )
 
-ROUNDING = 1e-6  # relative difference of two scores of images in single precision that differ by rounding
-
 if TYPE_CHECKING:
     import numpy as np
 
     Array = np.ndarray[Any, np.dtype[np.float64]]
     Flags = np.ndarray[Any, np.dtype[np.bool_]]
+
+ROUNDING = 1e-6  # relative difference of two scores of images in single precision that differ by rounding
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ def available() -> bool:
 def switched_off() -> bool:
     setting = os.environ.get("BENCH_TRACKING", "")
     if setting not in ("", "on", "off"):
-        raise BenchError(f"BENCH_TRACKING={setting} is neither on nor off.")
+        raise BenchError(f"BENCH_TRACKING={setting} is neither on nor off. Set one, or unset it.")
     return setting == "off"
 
 

@@ -102,16 +102,18 @@ def backproject(q: Tensor, geometry: Geometry) -> Tensor:
 @lru_cache(maxsize=32)
 def ramp_on(device: torch.device, dtype: torch.dtype, *filter_: Any) -> Tensor:
     """The `ramp` on a device. It stays there: the device is waited for while it is brought."""
-    return torch.from_numpy(ramp(*filter_)).to(device, dtype)
+    with torch.inference_mode(False):  # for whoever differentiates later
+        return torch.from_numpy(ramp(*filter_)).to(device, dtype)
 
 
 @lru_cache(maxsize=32)
 def shadows(device: torch.device, geometry: Geometry) -> tuple[Tensor, Tensor]:
     """Where columns and rows of pixels project to in each view, in bins, two times (views, size)."""
-    axis = torch.arange(geometry.size, dtype=torch.float64, device=device) - (geometry.size - 1) / 2
-    axis = axis * (geometry.pixel / geometry.spacing)
-    cos, sin = (axis.new_tensor([f(angle) for angle in geometry.angles])[:, None] for f in (math.cos, math.sin))
-    return cos * axis, sin * axis
+    with torch.inference_mode(False):
+        axis = torch.arange(geometry.size, dtype=torch.float64, device=device) - (geometry.size - 1) / 2
+        axis = axis * (geometry.pixel / geometry.spacing)
+        cos, sin = (axis.new_tensor([f(angle) for angle in geometry.angles])[:, None] for f in (math.cos, math.sin))
+        return cos * axis, sin * axis
 
 
 def along(rows: Tensor, s: Tensor) -> Tensor:

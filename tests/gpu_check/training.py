@@ -32,11 +32,11 @@ from tests.gpu_check.report import FAILED, NOTE, OK, SHORT, Row
 HOME = ("mri:mini", "ct:mini", "denoising:mini", "qsm:mini")  # in this order of preference
 ON_REAL = ("unet", "two_stage")  # the first that a real track supports: the fastest, for the data
 ONLY = ("unet",)  # in short
-WARM_UP, WARM_STEPS = 1.0, 5  # seconds after the first step and, on mini tracks, steps before the count begins
+WARM_UP, WARM_STEPS = 1.0, 5  # seconds after the first step, on mini tracks or steps, before the count begins
 COUNTED, COUNTED_MINI = 3.0, 1.0  # seconds, on real and on mini tracks
 LIMIT = 200.0  # seconds of one training, its data, its imports and its wait for the card
 TURN = 30  # seconds of them that a training may have the card
-STOOD_STILL = "it stood still: its turn"
+TURN_OVER = "its turn"
 STARTS = 0.5  # of the time of all, after which a training is counted beside others that have not started yet
 STARTING = 6  # trainings on mini tracks at a time beside a card, of which one has it
 BUSY = 90.0  # percent of the time, on real tracks
@@ -181,14 +181,15 @@ def train_for(
         with (Path(folder) / "turn").open("w") as lock:
             train(method, track, problem, seed=0, accelerator=device, report=report)
     except Enough:
-        signal.alarm(0)
         busy.__exit__()
         return count["steps"], count["to"] - count["from"], busy.share
+    finally:
+        signal.alarm(0)
     raise BenchError(f"the training ended after {ENDLESS} steps")
 
 
 def turn_is_over(*_: object) -> None:
-    raise BenchError(f"{STOOD_STILL} of {TURN} s on the card is over")
+    raise BenchError(f"{TURN_OVER} of {TURN} s on the card was over before the count")
 
 
 class Start:
@@ -225,7 +226,7 @@ def lasts(path: Path) -> bool:
 def row_of(what: str, value: Any, error: str, device: str) -> Row:
     real = not is_mini(what)
     if error:
-        slow = real and ("went over its time" in error or STOOD_STILL in error)
+        slow = real and ("went over its time" in error or TURN_OVER in error)
         return Row(SHORT if slow else FAILED, what, error)
     steps, seconds, share = value
     seen = f"card busy {share:.0f} %" if share is not None else "card's busy share not seen"

@@ -154,8 +154,11 @@ def test_a_maker_loads_its_share_in_order_while_the_training_lives(monkeypatch):
         raise OSError("told by whoever draws the image")
 
     problem = replace(toy.open_track(toy.MINI), images={"train": Images(tuple("abcdefghij"), load)})
-    make(TrainingStream(toy.MINI, problem, 0, 10), 1, 3)
-    assert loaded == ["b", "e", "h"]
+    stream = TrainingStream(toy.MINI, problem, 0, 20)
+    make(stream, 1, 3)
+    assert loaded == [stream.name(1), stream.name(4), stream.name(7)]
+    joining = replace(problem, images={"train": Images(tuple("abcdefghij"), load, join_every=2)})
+    assert TrainingStream(toy.MINI, joining, 0, 20).first_names() == list("abcdefghij")
 
 
 def test_phantoms_are_made_by_processes_that_end_with_the_batches():
@@ -171,9 +174,10 @@ def test_phantoms_are_made_by_processes_that_end_with_the_batches():
     next(left)
     assert len(few.processes) == 2
     assert all(process.is_alive() for process in few.processes)
+    started = list(few.processes)
     left.close()  # in the middle
-    for process in few.processes:
-        process.join(20)
+    for process in started:
+        process.join(60)
         assert process.exitcode == -signal.SIGTERM
 
 

@@ -110,3 +110,15 @@ def test_matrix_is_shared_and_comes_back_from_the_cache(tmp_path, monkeypatch: p
     assert read is not made
     assert (read.matrix != made.matrix).nnz == 0
     assert read.norm == made.norm
+
+
+def test_what_fbp_keeps_serves_gradients_after_a_first_use_without_them():
+    physics = CT(Geometry.parallel(17, 5))
+    y = torch.rand(1, 1, 5, physics.geometry.bins)
+    with torch.inference_mode():
+        expected = physics.direct(y, "hann", 0.7).clone()
+    variable = y.clone().requires_grad_()
+    x_hat = physics.direct(variable, "hann", 0.7)
+    x_hat.square().sum().backward()
+    assert torch.equal(x_hat.detach(), expected)
+    assert variable.grad is not None
