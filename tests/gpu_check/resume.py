@@ -56,7 +56,9 @@ class Command:
 
     def __exit__(self, *_: object) -> None:
         self.process.kill()
-        self.process.communicate()
+        self.process.wait()
+        if self.process.stdout:
+            self.process.stdout.close()
         os.close(self.reader)
 
     def finish(self) -> tuple[int, list[str]]:
