@@ -1,6 +1,6 @@
-"""Numbers that environment variables set.
+"""Numbers that environment variables set, and the processors that the machine gives to this process.
 
-They are read where they are used, and by `bench run` before it starts anything: a wrong one costs no run.
+Variables are read where they are used, and by `bench run` before it starts anything: a wrong one costs no run.
 """
 
 from __future__ import annotations
@@ -28,3 +28,14 @@ def workers() -> int | None:
 def threads() -> int:
     """Threads of one run on the CPU: one by default, so that scores do not depend on the machine's size."""
     return whole_number("BENCH_THREADS", 1) or 1
+
+
+def processors() -> int:
+    """Processors that this process may use: by its affinity, where the system tells, and a container's quota."""
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        with open("/sys/fs/cgroup/cpu.max", encoding="utf-8") as file:
+            quota, period = file.read().split()
+        return max(1, min(count, int(quota) // int(period)))
+    except (OSError, ValueError):  # no such file, or "max": no quota
+        return count

@@ -19,14 +19,14 @@ from bench.engines.describe import devices as find_devices
 from bench.engines.engine import Engine
 from bench.engines.execute import conclude, execute
 from bench.engines.local import LocalEngine, Task
-from bench.engines.processes import clean, context, end, hurried, processors, signals_held, work
+from bench.engines.processes import clean, context, end, hurried, signals_held, work
 from bench.errors import BenchError
 from bench.places import open_runs, runs, store
 from bench.runs.checkpoints import clear_interrupted
 from bench.runs.records import Result, finished
 from bench.runs.spec import Spec
 from bench.runs.store import Claim, clear_scratch, held, hold, take
-from bench.settings import threads
+from bench.settings import processors, threads
 from bench.tracking import address, journal, mirror, tracker
 
 GRACE = 60.0  # seconds beyond the time of a run, to write and to log it

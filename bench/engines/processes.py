@@ -90,17 +90,6 @@ def clean(environment: Mapping[str, str]) -> dict[str, str]:
     return kept | {"OMP_NUM_THREADS": str(threads()), "PYTHONHASHSEED": "0", "CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
 
 
-def processors() -> int:
-    """Processors that this process may use: by its affinity, where the system tells, and a container's quota."""
-    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        with open("/sys/fs/cgroup/cpu.max", encoding="utf-8") as file:
-            quota, period = file.read().split()
-        return max(1, min(count, int(quota) // int(period)))
-    except (OSError, ValueError):  # no such file, or "max": no quota
-        return count
-
-
 def work(
     function: Callable[..., Any],
     arguments: tuple[Any, ...],

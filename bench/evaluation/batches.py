@@ -22,9 +22,10 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, Subset
 
-from bench import settings
 from bench.contract.task import Problem
 from bench.data.measurements import TrainingStream, Unmeasured, collate_training
+from bench.settings import processors
+from bench.settings import workers as asked_workers
 
 MOST_WORKERS = 12
 MOST_MAKERS = 8
@@ -143,16 +144,12 @@ def spare_workers(accelerator: str, devices: int) -> int:
 
     `BENCH_WORKERS` sets another number. Raises `BenchError` where it is none.
     """
-    asked = settings.workers()
+    asked = asked_workers()
     if asked is not None:
         return asked
     if accelerator == "cpu":
         return 0
     return max(0, min(MOST_WORKERS, processors() // devices - 1))
-
-
-def processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def room(samples: Subset, batch: int) -> int:

@@ -11,10 +11,12 @@ import psutil
 import pytest
 import toy
 
+from bench import settings
 from bench.engines import processes
-from bench.engines.processes import BLIND, clean, context, end, how_it_ended, processors, threads
+from bench.engines.processes import BLIND, clean, context, end, how_it_ended
 from bench.errors import BenchError
 from bench.places import ROOT
+from bench.settings import processors, threads
 
 
 def test_processes_are_never_forked_from_the_command():
@@ -102,7 +104,7 @@ def test_a_run_has_one_thread_unless_told_otherwise(monkeypatch):
 )
 def test_a_containers_quota_counts(monkeypatch, quota, expected):
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)), raising=False)
-    monkeypatch.setattr(processes, "open", lambda *a, **k: io.StringIO(quota + "\n"), raising=False)
+    monkeypatch.setattr(settings, "open", lambda *a, **k: io.StringIO(quota + "\n"), raising=False)
     assert processors() == expected
 
 
@@ -113,7 +115,7 @@ def test_without_affinity_or_quota_all_processors_count(monkeypatch):
         raise FileNotFoundError
 
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
-    monkeypatch.setattr(processes, "open", absent, raising=False)
+    monkeypatch.setattr(settings, "open", absent, raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: 6)
     assert processors() == 6
 
