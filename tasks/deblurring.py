@@ -86,7 +86,7 @@ def bsd68(name: str, title: str, blur: dict[str, Any]) -> Track:
         version=1,
         metrics=psnr_ssim(1.0),
         # 5 minutes of a U-Net on an H100 at least: the kernels of 16 patches took 2 ms
-        budget=Budget(trials=12, images=10, steps=20_000, batch=128, seconds=6 * 3600, validation=40),
+        budget=Budget(trials=12, images=10, steps=20_000, batch=256, seconds=6 * 3600, validation=40),
         options={"images": "bsd", "blur": blur, "patch": 64},
         data=("bsd400", "bsd68"),
         tested_on=("bsd68",),

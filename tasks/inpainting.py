@@ -14,8 +14,10 @@ def open_track(track: Track) -> Problem:
     from tasks.datasets.natural import augment, images
     from tasks.physics.inpainting import Inpainting
     from tasks.physics.noise import gaussian
+    from tasks.physics.placing import on_each_device
 
     noise = gaussian(track.options["noise"] / 255)
+    noise_model = on_each_device(noise.model)
 
     def measure(image, rng):
         x = torch.from_numpy(image)[None]
@@ -23,7 +25,7 @@ def open_track(track: Track) -> Problem:
         return x, mask * torch.from_numpy(noise.draw(image[None], rng)), {"mask": mask}
 
     def physics(params, device):
-        return Inpainting(params["mask"], noise.model(), device)
+        return Inpainting(params["mask"], noise_model(device), device)
 
     return Problem(images(track.options["images"]), measure, physics, augment(track.options["patch"]))
 
@@ -51,7 +53,7 @@ def bsd68(name: str, title: str, mask: dict[str, Any]) -> Track:
         version=1,
         metrics=psnr_ssim(1.0),
         # 11 minutes of a U-Net on an H100 at least: the kernels of 16 patches took 4 ms
-        budget=Budget(trials=12, images=10, steps=20_000, batch=128, seconds=6 * 3600, validation=40),
+        budget=Budget(trials=12, images=10, steps=20_000, batch=256, seconds=6 * 3600, validation=40),
         options={"images": "bsd", "mask": mask, "noise": 5, "patch": 64},
         data=("bsd400", "bsd68"),
         tested_on=("bsd68",),

@@ -88,7 +88,7 @@ LUNG = replace(
     name="msd-lung10",
     title="Gross lung tumours in JPEG slices of 0 to 255 HU, 48 views; learns from phantoms",
     metrics=(*(one for one in NODULES if one.name != "auroc"), *psnr_ssim(DENSEST)),
-    budget=Budget(steps=4000, batch=16, validation=40, seconds=3 * 3600),
+    budget=Budget(steps=4000, batch=64, validation=40, seconds=3 * 3600),
     # A tumour differs from water twenty times less than from lung, so the noise is lower than in `mini` by as much
     options={"size": 128, "views": 48, "arc": 180, "photons": 4e4, "field": 40.0, "train": 400},
     data=("msd-lung10",),

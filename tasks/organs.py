@@ -61,7 +61,7 @@ TOTALSEG = Track(
     title="Abdomen, 60 views; labels made by a network; learns from phantoms",
     version=1,
     metrics=(*tissues(*ORGANS), *psnr_ssim(MAXIMUM)),
-    budget=Budget(steps=4000, batch=16, validation=VALIDATION, seconds=3 * 3600),
+    budget=Budget(steps=4000, batch=64, validation=VALIDATION, seconds=3 * 3600),
     options={"size": 128, "views": 60, "arc": 180, "photons": 1e5, "field": 38.4, "train": 400},
     noise="photon",
     modality="ct",

@@ -44,10 +44,12 @@ def open_track(track: Track) -> Problem:
     from tasks.physics import convolution
     from tasks.physics import qsm as dipole
     from tasks.physics.noise import simulated_smooth, smooth
+    from tasks.physics.placing import on_each_device
     from tasks.physics.qsm import Dipole
 
     error = track.options["field_error"]
     noise = smooth(error["white"], error["smooth"], error["widths"])
+    noise_model = on_each_device(noise.model)
     counts = track.options["phantoms"] | track.training.get("phantoms", {})
     size = track.options["size"]
 
@@ -64,7 +66,7 @@ def open_track(track: Track) -> Problem:
 
     def physics(params, device):
         voxel = tuple(params["voxel"][0].tolist())
-        return Dipole(voxel, B0, noise.model(), device, params["mask"])
+        return Dipole(voxel, B0, noise_model(device), device, params["mask"])
 
     if not track.data:
         return Problem({split: phantoms(split) for split in counts}, measure, physics)
@@ -79,7 +81,8 @@ def open_track(track: Track) -> Problem:
         strength = volumes["strength"].reshape(-1, 1, 1, 1)
         x, field, mask = strength * volumes["susceptibility"], strength * volumes["field"], volumes["mask"]
         noisy = simulated_smooth(field, error["white"], error["smooth"], error["widths"], generators)
-        return x[:, None], (mask * noisy)[:, None], {"mask": mask[:, None], "voxel": volumes["voxel"]}
+        voxel = torch.full((len(x), 3), FIELD_OF_VIEW / size)  # on the processor, where the operator asks for it
+        return x[:, None], (mask * noisy)[:, None], {"mask": mask[:, None], "voxel": voxel}
 
     test = Images(("qsm2016",), lambda name: in_vivo(qsm2016()))
     splits = {"train": phantoms("train", JOIN_EVERY), "val": phantoms("val"), "test": test}

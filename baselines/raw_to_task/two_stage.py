@@ -9,7 +9,7 @@ inverse problems, Inverse Problems 38, 2022.
 
 from __future__ import annotations
 
-import hashlib
+from functools import lru_cache
 from typing import ClassVar, Self
 
 import torch
@@ -36,7 +36,7 @@ class TwoStage(Reader):
         assert isinstance(reconstruction, nn.Module)  # the referee resolves the name
         self.reconstruction = reconstruction.requires_grad_(False).eval()
         self.analysis = Analysis(channels, classes, dims)
-        self.seen: dict[bytes, Tensor] = {}
+        self.seen: dict[int, Tensor] = {}
         self.room = KEPT
 
     def train(self, mode: bool = True) -> Self:
@@ -55,7 +55,7 @@ class TwoStage(Reader):
 
     def known(self, y: Tensor, physics: LinearPhysics) -> Tensor:
         """The images of training measurements, each reconstructed once."""
-        names = [hashlib.sha256(one.cpu().numpy().tobytes()).digest() for one in y]
+        names = fingerprints(y)
         if any(name not in self.seen for name in names):
             images = self.image(y, physics)
             for name, image in zip(names, images, strict=True):
@@ -64,3 +64,21 @@ class TwoStage(Reader):
                     self.room -= image.nbytes
             return images
         return torch.stack([self.seen[name] for name in names])
+
+
+def fingerprints(y: Tensor) -> list[int]:
+    """A number for each measurement of y (B, ...), by its bits. The process waits once for its GPU.
+
+    It is the sum of the words of 32 bits times random numbers w, modulo 2⁶⁴. Two measurements that differ by d share it
+    where Σ w d = 0, which has a probability of 2⁻³³ at most.
+    """
+    numbers = torch.view_as_real(y) if y.is_complex() else y
+    words = numbers.contiguous().flatten(1).view(torch.int32)
+    return (words * weights(words.shape[1], y.device)).sum(1).tolist()
+
+
+@lru_cache(maxsize=4)
+def weights(count: int, device: torch.device) -> Tensor:
+    """Random integers of 64 bits, (count,), the same in each process."""
+    generator = torch.Generator().manual_seed(0)
+    return torch.randint(-(2**63), 2**63 - 1, (count,), generator=generator).to(device)

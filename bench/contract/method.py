@@ -139,7 +139,8 @@ class LearnedMethod(Method):
         return self.parameters()
 
     def configure_optimizers(self) -> Any:
-        optimizer = torch.optim.Adam(self.parameter_groups(), lr=self.learning_rate)
+        fused = self.device.type == "cuda" or None  # one kernel in place of many; None lets PyTorch choose
+        optimizer = torch.optim.Adam(self.parameter_groups(), lr=self.learning_rate, fused=fused)
         steps = max(1, int(self.trainer.estimated_stepping_batches))
 
         def factor(step: int) -> float:

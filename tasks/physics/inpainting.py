@@ -5,6 +5,9 @@ x, y: (B, C, H, W); m: (B, 1, H, W) or (B, C, H, W).
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
+
 import deepinv.physics
 import torch
 from deepinv.physics import ZeroNoise
@@ -12,9 +15,14 @@ from deepinv.physics.noise import NoiseModel
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
+from tasks.physics.placing import put_on
+
 TOLERANCE = 1e-4  # relative residual of the harmonic interpolation
 ITERATIONS = 500
-LOOK_EVERY = 8  # iterations between looks at the residual on a GPU, each of which waits for it
+LOOK_EVERY = 10  # iterations between looks at the residual on a GPU, each of which waits for it; divides the most
+
+System = tuple[Tensor, Tensor]  # the known pixels (B, C, H, W) and the square of the residual that will do (B, C, 1, 1)
+State = tuple[Tensor, Tensor, Tensor, Tensor]  # x, residual, direction, and the square of the residual (B, C, 1, 1)
 
 
 class Inpainting(deepinv.physics.Inpainting):
@@ -25,9 +33,9 @@ class Inpainting(deepinv.physics.Inpainting):
     def __init__(self, mask: Tensor, noise_model: NoiseModel | None = None, device: torch.device | str = "cpu"):
         if mask.ndim != 4:
             raise ValueError(f"expected a mask (B, 1, H, W) or (B, C, H, W), got {tuple(mask.shape)}")
-        super().__init__(
-            img_size=tuple(mask.shape[1:]), mask=mask, noise_model=noise_model or ZeroNoise(), device=device
-        )
+        super().__init__(img_size=tuple(mask.shape[1:]), noise_model=noise_model or ZeroNoise())
+        self.mask = mask.to(device)
+        put_on(self, device)
 
     def direct(self, y: Tensor) -> Tensor:
         """Harmonic interpolation of the unknown pixels; the known ones stay as measured."""
@@ -43,22 +51,81 @@ def harmonic(y: Tensor, mask: Tensor) -> Tensor:
     known = mask > 0
     x = pull_push(y, known)
     residual = torch.where(known, 0, _laplacian(x))
-    direction = residual
     square = _dot(residual, residual)
-    enough = TOLERANCE**2 * square
-    look_every = 1 if y.is_cpu else LOOK_EVERY
-    for iteration in range(ITERATIONS):
-        active = square > enough
-        if iteration % look_every == 0 and not active.any():
+    system, state = (known, TOLERANCE**2 * square), (x, residual, residual, square)
+    at_once = 1 if y.is_cpu else LOOK_EVERY
+    advance: Callable[[System, State], State] = partial(iterated, at_once)
+    if y.is_cuda and not y.requires_grad and not torch.cuda.is_current_stream_capturing():
+        advance = recording(y.shape, y.dtype, y.device).advance
+    for _ in range(ITERATIONS // at_once):
+        if not unfinished(system, state).any():
             break
-        applied = torch.where(known, 0, -_laplacian(direction))
-        # An image that has converged is left alone, so that its result does not depend on the rest of the batch.
-        step = torch.where(active, square / _dot(direction, applied), 0)
-        x = x + step * direction
-        residual = residual - step * applied
-        last, square = square, torch.where(active, _dot(residual, residual), square)
-        direction = residual + torch.where(active, square / last, 0) * direction
-    return x
+        state = advance(system, state)
+    return state[0].clone()
+
+
+def iterated(times: int, system: System, state: State) -> State:
+    """The state after some iterations."""
+    for _ in range(times):
+        state = iteration(system, state)
+    return state
+
+
+def iteration(system: System, state: State) -> State:
+    """An iteration of conjugate gradients.
+
+    An image that has converged is left alone, so that its result does not depend on the rest of the batch.
+    """
+    (known, _), (x, residual, direction, square) = system, state
+    active = unfinished(system, state)
+    applied = torch.where(known, 0, -_laplacian(direction))
+    step = torch.where(active, square / _dot(direction, applied), 0)
+    x = x + step * direction
+    residual = residual - step * applied
+    last, square = square, torch.where(active, _dot(residual, residual), square)
+    direction = residual + torch.where(active, square / last, 0) * direction
+    return x, residual, direction, square
+
+
+def unfinished(system: System, state: State) -> Tensor:
+    """The images (B, C, 1, 1) whose residual is still too large."""
+    return state[3] > system[1]
+
+
+@lru_cache(maxsize=4)  # the images of a training, and of its validation
+def recording(shape: torch.Size, dtype: torch.dtype, device: torch.device) -> Recording:
+    """The one of images of a shape, made on its first use."""
+    return Recording(shape, dtype, device)
+
+
+class Recording:
+    """Iterations as a CUDA graph: they are hundreds of small kernels, which Python starts more slowly than they run."""
+
+    def __init__(self, shape: torch.Size, dtype: torch.dtype, device: torch.device) -> None:
+        image, number = torch.zeros(shape, dtype=dtype, device=device), (*shape[:2], 1, 1)
+        self.system = image.bool(), image.new_zeros(number)
+        self.state = image, image.clone(), image.clone(), image.new_zeros(number)
+        self.graph = torch.cuda.CUDAGraph()
+        with torch.cuda.device(device):
+            self.iterate()  # it makes kernels, which a graph can't
+            with torch.cuda.graph(self.graph, capture_error_mode="thread_local"):
+                self.iterate()
+
+    def iterate(self) -> None:
+        put(self.state, iterated(LOOK_EVERY, self.system, self.state))
+
+    def advance(self, system: System, state: State) -> State:
+        """The state after `LOOK_EVERY` iterations, in tensors that the next call writes to."""
+        if state is not self.state:
+            put(self.system, system)
+            put(self.state, state)
+        self.graph.replay()
+        return self.state
+
+
+def put(to: Sequence[Tensor], tensors: Sequence[Tensor]) -> None:
+    for one, tensor in zip(to, tensors, strict=True):
+        one.copy_(tensor)
 
 
 def pull_push(y: Tensor, known: Tensor) -> Tensor:
@@ -81,7 +148,11 @@ def pull_push(y: Tensor, known: Tensor) -> Tensor:
 def _laplacian(x: Tensor) -> Tensor:
     down, right = x.diff(dim=-2), x.diff(dim=-1)
     pad = torch.nn.functional.pad
-    return pad(down, (0, 0, 0, 1)) - pad(down, (0, 0, 1, 0)) + pad(right, (0, 1)) - pad(right, (1, 0))
+    out = pad(down, (0, 0, 0, 1))
+    out[..., 1:, :] -= down
+    out[..., :-1] += right
+    out[..., 1:] -= right
+    return out
 
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:

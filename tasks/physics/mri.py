@@ -14,8 +14,6 @@ K. P. Pruessmann et al., SENSE: Sensitivity Encoding for Fast MRI, MRM 42(5), 19
 
 from __future__ import annotations
 
-from functools import cache
-
 import deepinv.physics
 import numpy as np
 import torch
@@ -25,6 +23,7 @@ from deepinv.utils.mixins import MRIMixin
 from torch import Tensor
 
 from bench.contract.operators import Completion
+from tasks.physics.placing import put_on
 
 DENSITY_POWER = 4  # of the sampling density's decay towards the edge of k-space
 
@@ -35,7 +34,10 @@ class MRI(deepinv.physics.MRI):
     operator_norm = 1.0
 
     def __init__(self, mask: Tensor, noise_model: NoiseModel | None = None, device: torch.device | str = "cpu"):
-        super().__init__(mask=mask, noise_model=noise_model or ZeroNoise(), device=device)
+        super().__init__(img_size=tuple(mask.shape[-2:]), noise_model=noise_model or ZeroNoise())
+        self.mask = self.check_mask(mask.to(device))
+        self.img_size = self.mask.shape[1:]
+        put_on(self, device)
 
     def completion(self) -> Completion:
         """All of k-space."""
@@ -57,8 +59,7 @@ class RealMRI(MRIMixin, LinearPhysics):
         if mask.ndim != 4:
             raise ValueError(f"expected a mask (B, 1, H, W) or (B, 2, H, W), got {tuple(mask.shape)}")
         self.register_buffer("mask", mask[:, :1].to(device))
-        self._device_holder = zero(torch.device(device))  # deepinv's makes the device wait, with each batch
-        self.to(device)
+        put_on(self, device)
 
     def A(self, x: Tensor) -> Tensor:
         return self.mask * self.from_torch_complex(self.fft(x[:, 0]))
@@ -93,11 +94,6 @@ class RealMRI(MRIMixin, LinearPhysics):
         return self.A_adjoint(y)
 
 
-@cache
-def zero(device: torch.device) -> Tensor:
-    return torch.tensor(0.0, device=device)
-
-
 class MultiCoilMRI(deepinv.physics.MultiCoilMRI):
     """Several coils, complex images. ``coils``: sensitivities (B, N, H, W), complex."""
 
@@ -108,13 +104,10 @@ class MultiCoilMRI(deepinv.physics.MultiCoilMRI):
         noise_model: NoiseModel | None = None,
         device: torch.device | str = "cpu",
     ):
-        super().__init__(
-            mask=mask,
-            coil_maps=coils,
-            img_size=tuple(mask.shape[1:]),
-            noise_model=noise_model or ZeroNoise(),
-            device=device,
-        )
+        super().__init__(img_size=tuple(mask.shape[1:]), noise_model=noise_model or ZeroNoise())
+        self.mask = self.check_mask(mask.to(device))
+        self.coil_maps = self.check_coil_maps(coils.to(device), three_d=False)
+        put_on(self, device)
 
     @property
     def operator_norm(self) -> float:

@@ -18,6 +18,7 @@ from deepinv.physics.noise import NoiseModel
 from torch import Tensor
 
 from tasks.physics.convolution import CircularConvolution, frequencies
+from tasks.physics.placing import put_on
 
 Vector = tuple[float, float, float]
 
@@ -38,7 +39,8 @@ class Dipole(CircularConvolution):
         device: torch.device | str = "cpu",
         mask: Tensor | None = None,
     ):
-        super().__init__(noise_model=noise_model or ZeroNoise(), device=device)
+        super().__init__(noise_model=noise_model or ZeroNoise())
+        put_on(self, device)
         self.mask = mask
         self.voxel = tuple(float(side) for side in voxel)
         self.b0 = tuple(float(b) / math.hypot(*b0) for b in b0)

@@ -17,6 +17,7 @@ from torch import Tensor
 from tasks.physics.coils import coil_maps
 from tasks.physics.mri import MRI, MultiCoilMRI, variable_density_mask
 from tasks.physics.noise import complex_gaussian
+from tasks.physics.placing import on_each_device
 
 
 class Scanner:
@@ -30,6 +31,7 @@ class Scanner:
         self.size, self.coils = options["size"], options["coils"]
         self.sampling = options["acceleration"], options["centre"]
         self.noise = complex_gaussian(options["noise"])
+        self.noise_model = on_each_device(self.noise.model)
 
     def without_noise(self, arrays: Mapping[str, NDArray]) -> dict[str, NDArray]:
         """The reference, and of one coil its k-space; of several coils the image, which each scan sees otherwise."""
@@ -57,8 +59,8 @@ class Scanner:
 
     def physics(self, params: Mapping[str, Tensor], device: torch.device) -> LinearPhysics:
         if self.coils:
-            return MultiCoilMRI(params["mask"], params["coils"], self.noise.model(), device)
-        return MRI(params["mask"], self.noise.model(), device)
+            return MultiCoilMRI(params["mask"], params["coils"], self.noise_model(device), device)
+        return MRI(params["mask"], self.noise_model(device), device)
 
 
 def centre_of_kspace(image, size: int):

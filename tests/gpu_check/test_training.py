@@ -6,11 +6,12 @@ import subprocess
 import sys
 import time
 
+import psutil
 import pytest
 
 from bench.contract import registry
 from tests.gpu_check.surroundings import ROOT
-from tests.gpu_check.training import Start, on_minis, on_real, wait_for_starts
+from tests.gpu_check.training import Start, on_minis, on_real, standstill, wait_for_starts
 
 
 def test_each_task_with_real_data_trains_one_method():
@@ -50,3 +51,9 @@ def test_a_count_begins_when_no_start_lasts(tmp_path, another):
     wait_for_starts(tmp_path, end)
     assert time.monotonic() < end
     assert [path.name for path in tmp_path.iterdir()] == [f"{another.pid}.starting"]
+
+
+def test_the_children_of_a_training_that_waits_stand_still(another):
+    with standstill():
+        assert psutil.Process(another.pid).status() == psutil.STATUS_STOPPED
+    assert psutil.Process(another.pid).status() != psutil.STATUS_STOPPED

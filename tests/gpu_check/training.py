@@ -3,8 +3,8 @@
 One method trains on a real track of every task and data set at hand (`rows`), and each learned method on a mini track
 that it supports (`mini_training`). Steps are counted from near the start of a training: data that are made on first use
 are part of it. One training has the card; others start meanwhile, and wait for it at their first step. On real tracks
-nothing is counted until all have come so far, so that no start takes the processors from a training that is counted;
-their workers may still draw ahead.
+nothing is counted until all have come so far, and what draws samples for those who wait is stopped, so that nobody takes
+the processors from a training that is counted.
 On a mini track, where steps are counted for a moment, a training draws its samples by itself: workers would take longer
 to start.
 """
@@ -16,6 +16,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -159,10 +160,11 @@ def train_for(
 
     def at_step(batch: Any, step: int) -> None:
         if "begun" not in count:
-            if start:
-                start.over()
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            wait_for_starts(Path(folder), end)
+            with standstill():
+                if start:
+                    start.over()
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                wait_for_starts(Path(folder), end)
             count["begun"] = time.monotonic()
             signal.signal(signal.SIGALRM, turn_is_over)
             signal.alarm(TURN if device == "cuda" else 0)
@@ -190,6 +192,28 @@ def train_for(
 
 def turn_is_over(*_: object) -> None:
     raise BenchError(f"{TURN_OVER} of {TURN} s on the card was over before the count")
+
+
+@contextmanager
+def standstill() -> Iterator[None]:
+    """The children of this process stand still: those that draw samples, and those that make phantoms."""
+    import psutil
+
+    children = psutil.Process().children(recursive=True)
+    each(psutil.Process.suspend, children)
+    try:
+        yield
+    finally:
+        each(psutil.Process.resume, children)
+
+
+def each(act: Callable[[Any], None], processes: Sequence[Any]) -> None:
+    """Does something to processes, of which any may have ended."""
+    from psutil import NoSuchProcess
+
+    for process in processes:
+        with suppress(NoSuchProcess):
+            act(process)
 
 
 class Start:
