@@ -5,6 +5,7 @@ x, y: (B, C, H, W); m: (B, 1, H, W) or (B, C, H, W).
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 
@@ -55,8 +56,9 @@ def harmonic(y: Tensor, mask: Tensor) -> Tensor:
     system, state = (known, TOLERANCE**2 * square), (x, residual, residual, square)
     at_once = 1 if y.is_cpu else LOOK_EVERY
     advance: Callable[[System, State], State] = partial(iterated, at_once)
-    if y.is_cuda and not y.requires_grad and not torch.cuda.is_current_stream_capturing():
-        advance = recording(y.shape, y.dtype, y.device).advance
+    recordable = y.is_cuda and not y.requires_grad and not torch.cuda.is_current_stream_capturing()
+    if recordable and (recorded := recording(y.shape, y.dtype, y.device)):
+        advance = recorded.advance
     for _ in range(ITERATIONS // at_once):
         if not unfinished(system, state).any():
             break
@@ -93,9 +95,17 @@ def unfinished(system: System, state: State) -> Tensor:
 
 
 @lru_cache(maxsize=4)  # the images of a training, and of its validation
-def recording(shape: torch.Size, dtype: torch.dtype, device: torch.device) -> Recording:
-    """The one of images of a shape, made on its first use."""
-    return Recording(shape, dtype, device)
+def recording(shape: torch.Size, dtype: torch.dtype, device: torch.device) -> Recording | None:
+    """The one of images of a shape, made on its first use; None, with a warning, where that fails."""
+    try:
+        with torch.inference_mode(False), torch.no_grad():
+            return Recording(shape, dtype, device)
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        reason = (str(error).strip().splitlines() or ["?"])[0]
+        warnings.warn(f"harmonic interpolation is slower on this GPU, which records no graph: {reason}", stacklevel=2)
+        return None
 
 
 class Recording:

@@ -3,8 +3,8 @@
 One method trains on a real track of every task and data set at hand (`rows`), and each learned method on a mini track
 that it supports (`mini_training`). Steps are counted from near the start of a training: data that are made on first use
 are part of it. One training has the card; others start meanwhile, and wait for it at their first step. On real tracks
-nothing is counted until all have come so far, and what draws samples for those who wait is stopped, so that nobody takes
-the processors from a training that is counted.
+nothing is counted until all have come so far, and what draws samples for those who wait is stopped, so that no other
+takes the processors from a training that is counted.
 On a mini track, where steps are counted for a moment, a training draws its samples by itself: workers would take longer
 to start.
 """

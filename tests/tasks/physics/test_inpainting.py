@@ -1,5 +1,8 @@
 """Harmonic interpolation against a sparse direct solve and scipy's scattered interpolation."""
 
+from contextlib import nullcontext
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import scipy.sparse
@@ -8,7 +11,8 @@ from scipy.interpolate import griddata
 from skimage.data import camera
 from skimage.transform import resize
 
-from tasks.physics.inpainting import Inpainting, harmonic
+from tasks.physics import inpainting
+from tasks.physics.inpainting import LOOK_EVERY, Inpainting, Recording, harmonic, iterated, recording
 
 
 @pytest.fixture(scope="module", name="image")
@@ -77,3 +81,46 @@ def test_thin_images(shape: tuple[int, int]) -> None:
     assert x_hat.shape == y.shape
     if 1 in shape:
         torch.testing.assert_close(x_hat, y, rtol=0, atol=1e-3)
+
+
+class Card:
+    """Plays the part of `torch.cuda`: what is captured is done, and a replay does nothing by itself."""
+
+    CUDAGraph = SimpleNamespace
+
+    @staticmethod
+    def device(device: torch.device) -> nullcontext:
+        return nullcontext()
+
+    @staticmethod
+    def graph(graph: SimpleNamespace, capture_error_mode: str) -> nullcontext:
+        return nullcontext()
+
+
+def test_recorded_iterations_are_those_of_the_loop(image: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inpainting.torch, "cuda", Card)
+    y = torch.from_numpy(image)[None, None]
+    recorded = Recording(y.shape, y.dtype, y.device)
+    recorded.graph.replay = recorded.iterate
+    for seed in (0, 1):  # the second system comes into the tensors of the first
+        known = torch.from_numpy(np.random.default_rng(seed).random(image.shape) < 0.5)[None, None]
+        residual = torch.where(known, 0, y)
+        square = residual.square().sum((-2, -1), keepdim=True)
+        system, state = (known, 1e-4 * square), (y, residual, residual, square)
+        expected = iterated(3 * LOOK_EVERY, system, state)
+        for _ in range(3):
+            state = recorded.advance(system, state)
+        for one, other in zip(state, expected, strict=True):
+            assert torch.equal(one, other)
+
+
+def test_where_nothing_can_be_recorded_a_warning_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("operation not permitted when stream is capturing\nmore")
+
+    monkeypatch.setattr(
+        inpainting.torch, "cuda", SimpleNamespace(CUDAGraph=SimpleNamespace, device=Card.device, graph=fail)
+    )
+    with pytest.warns(UserWarning, match="slower on this GPU.*: operation not permitted when stream is capturing$"):
+        assert recording(torch.Size((1, 1, 4, 4)), torch.float32, torch.device("cpu")) is None
+    recording.cache_clear()
