@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, fold, pad
 
 from baselines.chunks import Chunk
+from baselines.patches.smallest import smallest
 
 TILE = 8  # references a side that share a matrix product; on a CPU 4, 6 and 10 are no faster
 CHUNK = Chunk(cpu=4, elsewhere=2**8)  # tiles that are compared at once
@@ -99,7 +100,7 @@ def search(
     for Z_P, itself, Z_Q, Z_Q_norm in parts:
         product = torch.baddbmm(Z_Q_norm.reshape(-1, 1, span**2), Z_P, Z_Q.reshape(-1, side**2, span**2), alpha=-2)
         product = product.as_strided((len(Z_P), TILE, TILE, window, window), strides)
-        best.append(product.flatten(3).scatter_(3, itself, -torch.inf).topk(count, largest=False))
+        best.append(smallest(product.flatten(3).scatter_(3, itself, -torch.inf), count))
     tiles = (len(images), down.tiles, across.tiles, TILE, TILE, count)
     product, place = (
         torch.cat(t).view(tiles).transpose(2, 3).flatten(3, 4).flatten(1, 2) for t in zip(*best, strict=True)
