@@ -148,7 +148,7 @@ def aapm(name: str, title: str, views: int, arc: float) -> Track:
         title=f"AAPM abdomen, {title}; learns from phantoms",
         version=1,
         metrics=psnr_ssim(AAPM_MAXIMUM),
-        # 8 minutes of a U-Net on an H100 at least: the kernels of 4 images took 8 ms
+        # 7 minutes of a U-Net on an H100 at least: the kernels of 8 images took 14 ms
         budget=Budget(trials=12, images=4, steps=30_000, batch=8, seconds=6 * 3600, validation=16),
         training_version=2,
         training={"phantoms": 800},  # 0.8 GB in the cache

@@ -11,7 +11,7 @@ from bench.contract.task import Budget, Observer, Problem, Shift, Task, Track
 from tasks.metrics.declared import nmse, psnr_ssim
 
 SHIFT, ZOOM, GAIN = 0.08, 1.2, 1.25  # of training images at most: share of the side, factors
-# 3 minutes of a U-Net on an H100 at least: the kernels of 4 images took 3 ms
+# 4 minutes of a U-Net on an H100 at least: the kernels of 8 images took 8 ms
 REAL = Budget(trials=12, images=4, steps=30_000, batch=8, seconds=6 * 3600, validation=16)
 JOIN_EVERY = 80  # training samples: a new phantom takes 40 ms
 

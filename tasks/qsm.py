@@ -138,7 +138,7 @@ CHALLENGE = Track(
     title="QSM challenge 2016 in vivo; learns from phantoms",
     version=2,
     metrics=QSM,
-    # 2 minutes of a U-Net on an H100 at least: the kernels of 2 volumes took 6 ms
+    # 2 minutes of a U-Net on an H100 at least: the kernels of 4 volumes took 12 ms
     budget=Budget(trials=12, images=2, steps=8_000, batch=4, seconds=6 * 3600, validation=8),
     training_version=2,
     training={"phantoms": {"train": 64, "val": 8}},  # 0.8 GB in the cache; each takes four seconds to make

@@ -1,6 +1,6 @@
 """What holds a training up? The processor time of a sample, our data against none, Lightning against a bare loop.
 
-A sample of a real track takes a worker's time, and the eight workers beside a card share the samples. What they need
+A sample of a real track takes a worker's time, and the twelve workers beside a card share the samples. What they need
 is compared with the least time in which an H100 trains a U-Net on a sample: that of its kernels (`KERNELS`). What is
 done once counts in shares: making a phantom among the samples after which the next one joins, and measuring an image
 that each worker measures once among all samples of the training. Tracks whose data are not here are left out.
@@ -34,17 +34,17 @@ from bench.evaluation.train import TrainingData, train
 from tests.benchmarks.timing import Row, paired_ratio, threads
 
 SAMPLES = 16
-# Seconds of a sample by the task: the busy share of the card over its steps a second in tests/gpu_check/TABLE.md, over
-# the batches of 16, 4 or 2 of then. Slices for findings were not measured: a quarter of a brain's, by their pixels.
+# Seconds of a sample by the task: the kernels of a step, by PyTorch's profiler, over its batch; tests/gpu_check/TABLE.md
+# says when. Those of slices for findings are of two stages; organs were not measured.
 KERNELS = {
-    "denoising": 2.0e-3 / 16,
-    "deblurring": 1.8e-3 / 16,
-    "inpainting": 4.1e-3 / 16,
-    "mri": 3.2e-3 / 4,
-    "ct": 8.1e-3 / 4,
-    "qsm": 6.5e-3 / 2,
-    "nodules": 0.8e-3 / 4,
-    "organs": 0.8e-3 / 4,
+    "denoising": 5.5e-3 / 128,
+    "deblurring": 5.5e-3 / 128,
+    "inpainting": 8.0e-3 / 128,
+    "mri": 8.2e-3 / 8,
+    "ct": 14.0e-3 / 8,
+    "qsm": 11.9e-3 / 4,
+    "nodules": 3.2e-3 / 16,
+    "organs": 3.2e-3 / 16,
 }
 METHOD, LOOPS, STEPS = "unet", ("denoising:mini", "ct:mini"), 20
 ROUNDS = 3
