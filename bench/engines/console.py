@@ -61,7 +61,9 @@ class Console:
         elif outcome.status == "ok":
             unit = outcome.metrics[outcome.primary].unit
             score = f"{outcome.primary} {outcome.mean(outcome.primary):.4g} {unit}".rstrip()
-            self.report(f"{line}  {score}  ({seconds:.0f} s, {key})")
+            resumed = outcome.training.get("resumed_at")  # the steps at which it was taken up again
+            again = f"went on from step {resumed[-1]}, " if resumed else ""
+            self.report(f"{line}  {score}  ({again}{seconds:.0f} s, {key})")
         else:
             self.failures += outcome.status == "failed"
             traceback = runs() / spec.key / TRACEBACK

@@ -34,8 +34,8 @@ from bench.evaluation.train import TrainingData, train
 from tests.benchmarks.timing import Row, paired_ratio, threads
 
 SAMPLES = 16
-# Seconds of a sample by the task: the kernels of a step, by PyTorch's profiler, over its batch; tests/gpu_check/TABLE.md
-# says when. Those of slices for findings are of two stages; organs were not measured.
+# Seconds of a sample by the task: the kernels of a step (tests/gpu_check/TABLE.md says when) over its batch.
+# Those of slices for findings are of two stages; organs were not measured.
 KERNELS = {
     "denoising": 5.5e-3 / 128,
     "deblurring": 5.5e-3 / 128,

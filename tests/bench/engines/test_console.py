@@ -38,6 +38,14 @@ def test_an_end_is_told_by_its_key_and_its_score_its_reason_or_its_error(spec, l
     assert told.failures == 3
 
 
+def test_a_training_that_went_on_is_told_from_where(spec, lines):
+    told = Console(1, lines.append)
+    told.ended(spec, result(per_image={"a": {"psnr": 28.0}}, training={"steps": 9, "resumed_at": [2, 4]}), 7.4)
+    assert lines == [
+        f"[1/1] toy:mini  shrink@limit=2  seed 3  psnr 28 dB  (went on from step 4, 7 s, key {spec.key[:8]})"
+    ]
+
+
 def test_a_run_of_another_command_is_no_failure(spec, lines):
     told = Console(1, lines.append)
     told.elsewhere(spec)
