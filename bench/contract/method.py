@@ -139,8 +139,9 @@ class LearnedMethod(Method):
         return self.parameters()
 
     def configure_optimizers(self) -> Any:
-        fused = self.device.type == "cuda" or None  # one kernel in place of many; None lets PyTorch choose
-        optimizer = torch.optim.Adam(self.parameter_groups(), lr=self.learning_rate, fused=fused)
+        # One kernel in place of many; Lightning clips no gradients of a fused optimiser in mixed precision.
+        fused = self.device.type == "cuda" and self.trainer.precision == "32-true"
+        optimizer = torch.optim.Adam(self.parameter_groups(), lr=self.learning_rate, fused=fused or None)
         steps = max(1, int(self.trainer.estimated_stepping_batches))
 
         def factor(step: int) -> float:

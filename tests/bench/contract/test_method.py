@@ -1,8 +1,13 @@
 """Hooks of the contract of a method that have a default."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
-from bench.contract.method import Method
+import pytest
+import torch
+from torch import nn
+
+from bench.contract.method import LearnedMethod, Method
 from bench.contract.space import Float
 from bench.contract.toy_operators import toys
 
@@ -21,3 +26,20 @@ class Shrink(Method):
 def test_defaults_are_the_constructors_own_for_the_names_of_the_space():
     assert Shrink.defaults(replace(TRACK, denoising=True)) == {"factor": 0.9}
     assert Shrink.defaults(replace(TRACK, denoising=False)) == {}
+
+
+class Net(LearnedMethod):
+    """On a card, as far as it tells."""
+
+    device = torch.device("cuda")
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(1, 1)
+
+
+@pytest.mark.parametrize(("precision", "fused"), [("32-true", True), ("bf16-mixed", None)])
+def test_adam_is_fused_on_a_card_but_where_lightning_could_not_clip_then(precision, fused):
+    net = Net()
+    net.trainer = SimpleNamespace(precision=precision, estimated_stepping_batches=10)
+    assert net.configure_optimizers()["optimizer"].defaults["fused"] is fused
