@@ -14,12 +14,13 @@ cubic splines, so x has less fine detail than the phantoms of `ct`.
 
 from __future__ import annotations
 
-from bench.contract.task import Budget, Problem, Task, Track
+from bench.contract.task import Budget, Images, Problem, Task, Track
 from tasks.ct import MAXIMUM, WINDOW_DEFAULTS, WINDOWS
 from tasks.metrics.declared import psnr_ssim, tissues
 
 ORGANS = ("liver", "spleen", "kidneys", "spine")  # channels of the finding
 VALIDATION = 24  # phantoms
+JOIN_EVERY = 160  # training samples: a new phantom takes a tenth of a second
 
 
 def open_track(track: Track) -> Problem:
@@ -50,9 +51,15 @@ def open_track(track: Track) -> Problem:
         between = zoom(slice_["image"], 2, order=3, mode="nearest", grid_mode=True)
         return {"image": attenuation(between), "shares": slice_["shares"]}
 
-    counts = {"train": track.options["train"], "val": VALIDATION}
-    splits = {split: phantom_split(split, n, abdomen, 2 * size, arrays, (thorax,)) for split, n in counts.items()}
-    return Problem({**splits, "test": volume.changed(fine)}, measure, scanner.physics, measured_once=True)
+    def phantoms(split: str, count: int, join_every: int = 0) -> Images:
+        return phantom_split(split, count, abdomen, 2 * size, arrays, (thorax,), join_every)
+
+    splits = {
+        "train": phantoms("train", track.options["train"], JOIN_EVERY),
+        "val": phantoms("val", VALIDATION),
+        "test": volume.changed(fine),
+    }
+    return Problem(splits, measure, scanner.physics, measured_once=True)
 
 
 TOTALSEG = Track(
@@ -62,6 +69,7 @@ TOTALSEG = Track(
     version=1,
     metrics=(*tissues(*ORGANS), *psnr_ssim(MAXIMUM)),
     budget=Budget(steps=4000, batch=64, validation=VALIDATION, seconds=3 * 3600),
+    training_version=2,
     options={"size": 128, "views": 60, "arc": 180, "photons": 1e5, "field": 38.4, "train": 400},
     noise="photon",
     modality="ct",
