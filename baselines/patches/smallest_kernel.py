@@ -14,7 +14,10 @@ WARPS = 4
 
 
 def smallest_of_rows(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """The ``count`` smallest of each row of ``values`` (..., n) in rising order, and their places: (..., count)."""
+    """The ``count`` smallest of each row of ``values`` (..., n) in rising order, and their places: (..., count).
+
+    Of equal values the first comes first. ``count`` is at most n.
+    """
     rows, columns = values.shape[:-1], values.shape[-1]
     least = values.new_empty(*rows, count)
     places = torch.empty(*rows, count, dtype=torch.int64, device=values.device)

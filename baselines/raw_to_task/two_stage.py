@@ -54,7 +54,7 @@ class TwoStage(Reader):
             return self.reconstruction(y, physics).detach()
 
     def known(self, y: Tensor, physics: LinearPhysics) -> Tensor:
-        """The images of training measurements, each reconstructed once."""
+        """The images of training measurements, kept for when these come again. A batch with a new one is made anew."""
         names = fingerprints(y)
         if any(name not in self.seen for name in names):
             images = self.image(y, physics)

@@ -276,8 +276,8 @@ class Problem:
 
     ``simulate(arrays, generators)``, where a track has it, measures a training batch in the place of ``measure``, on
     the device of the training: it takes the arrays of the augmented images by name ("image" where one is a bare array),
-    stacked, as single precision tensors on that device, and for each image a torch generator there, of which its noise
-    is drawn. It returns ``(x, y, params)`` with the batch axis, in single precision.
+    stacked, in single precision on that device, and for each image a torch generator there, of which its noise is
+    drawn. It returns ``(x, y, params)`` alike; a param that ``physics`` reads as numbers may lie on the processor.
 
     Where training images are ``measured_once``, as scans of a data set are, one has the same noise and crop each time.
     """

@@ -200,11 +200,12 @@ def pace(ends: Sequence[float], left: int) -> str:
     return f", {rate:.3g} steps/s, {left / rate:.0f} s left"
 
 
-def too_large(batch: int, parts: int, method: LearnedMethod, error: Exception) -> str:
-    """What to do where the memory of a GPU does not hold a batch in so many parts."""
-    divisible = method.automatic_optimization and batch % (2 * parts) == 0
-    remedy = f"`--accumulate {2 * parts}` takes it in parts" if divisible else "use a larger one"
-    return f"the memory of the GPU does not hold a batch of {batch}: {remedy}. ({str(error).splitlines()[0]})"
+def too_large(batch: int, parts: int, devices: int, method: LearnedMethod, error: Exception) -> str:
+    """The error of a batch that the memory of each GPU does not hold in so many parts, with the remedy."""
+    divisible = method.automatic_optimization and batch % (2 * parts * devices) == 0
+    remedy = f"`--accumulate {2 * parts}` takes it in parts" if divisible else "use one of more memory"
+    reason = (str(error).strip().splitlines() or ["out of memory"])[0]
+    return f"the memory of the GPU does not hold a batch of {batch}: {remedy}. ({reason})"
 
 
 def train(
@@ -256,7 +257,7 @@ def train(
         with compiled(method) if computing.compile else nullcontext():
             run.fit(method, datamodule=data, ckpt_path=keeper.path if keeper and done else None)
     except torch.OutOfMemoryError as error:
-        raise BenchError(too_large(budget.batch, computing.accumulate, method, error)) from error
+        raise BenchError(too_large(budget.batch, computing.accumulate, devices, method, error)) from error
     method.load_state_dict(chooser.best_weights)
     if checkpoint is not None and run.is_global_zero:
         torch.save({"state_dict": chooser.best_weights, "pytorch-lightning_version": LIGHTNING}, checkpoint)

@@ -11,7 +11,6 @@ from functools import lru_cache, partial
 
 import deepinv.physics
 import torch
-from deepinv.physics import ZeroNoise
 from deepinv.physics.noise import NoiseModel
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
@@ -20,7 +19,7 @@ from tasks.physics.placing import put_on
 
 TOLERANCE = 1e-4  # relative residual of the harmonic interpolation
 ITERATIONS = 500
-LOOK_EVERY = 10  # iterations between looks at the residual on a GPU, each of which waits for it; divides the most
+LOOK_EVERY = 10  # iterations between looks at the residual on a GPU, each of which waits for it; divides ITERATIONS
 
 System = tuple[Tensor, Tensor]  # the known pixels (B, C, H, W) and the square of the residual that will do (B, C, 1, 1)
 State = tuple[Tensor, Tensor, Tensor, Tensor]  # x, residual, direction, and the square of the residual (B, C, 1, 1)
@@ -34,9 +33,9 @@ class Inpainting(deepinv.physics.Inpainting):
     def __init__(self, mask: Tensor, noise_model: NoiseModel | None = None, device: torch.device | str = "cpu"):
         if mask.ndim != 4:
             raise ValueError(f"expected a mask (B, 1, H, W) or (B, C, H, W), got {tuple(mask.shape)}")
-        super().__init__(img_size=tuple(mask.shape[1:]), noise_model=noise_model or ZeroNoise())
+        super().__init__(img_size=tuple(mask.shape[1:]))
         self.mask = mask.to(device)
-        put_on(self, device)
+        put_on(self, noise_model, device)
 
     def direct(self, y: Tensor) -> Tensor:
         """Harmonic interpolation of the unknown pixels; the known ones stay as measured."""
@@ -56,14 +55,17 @@ def harmonic(y: Tensor, mask: Tensor) -> Tensor:
     system, state = (known, TOLERANCE**2 * square), (x, residual, residual, square)
     at_once = 1 if y.is_cpu else LOOK_EVERY
     advance: Callable[[System, State], State] = partial(iterated, at_once)
-    recordable = y.is_cuda and not y.requires_grad and not torch.cuda.is_current_stream_capturing()
-    if recordable and (recorded := recording(y.shape, y.dtype, y.device)):
+    if recordable(y) and (recorded := recording(y.shape, y.dtype, y.device)):
         advance = recorded.advance
     for _ in range(ITERATIONS // at_once):
         if not unfinished(system, state).any():
             break
         state = advance(system, state)
     return state[0].clone()
+
+
+def recordable(y: Tensor) -> bool:
+    return y.is_cuda and not y.requires_grad and not torch.compiler.is_compiling()
 
 
 def iterated(times: int, system: System, state: State) -> State:
@@ -96,7 +98,7 @@ def unfinished(system: System, state: State) -> Tensor:
 
 @lru_cache(maxsize=4)  # the images of a training, and of its validation
 def recording(shape: torch.Size, dtype: torch.dtype, device: torch.device) -> Recording | None:
-    """The one of images of a shape, made on its first use; None, with a warning, where that fails."""
+    """The recording for images of a shape, made on its first use; None, with a warning, where that fails."""
     try:
         with torch.inference_mode(False), torch.no_grad():
             return Recording(shape, dtype, device)
@@ -116,10 +118,26 @@ class Recording:
         self.system = image.bool(), image.new_zeros(number)
         self.state = image, image.clone(), image.clone(), image.new_zeros(number)
         self.graph = torch.cuda.CUDAGraph()
-        with torch.cuda.device(device):
-            self.iterate()  # it makes kernels, which a graph can't
-            with torch.cuda.graph(self.graph, capture_error_mode="thread_local"):
+        here, side = torch.cuda.current_stream(device), torch.cuda.Stream(device)
+        side.wait_stream(here)
+        with torch.cuda.stream(side):
+            self.try_once()
+            self.graph.capture_begin(capture_error_mode="thread_local")
+            try:
                 self.iterate()
+            finally:
+                self.graph.capture_end()
+        here.wait_stream(side)
+
+    def try_once(self) -> None:
+        """Make the kernels, which a graph can't. Raises RuntimeError where the process would wait for the device."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that not all ways to wait are seen
+            torch.cuda.set_sync_debug_mode("error")
+        try:
+            self.iterate()
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
 
     def iterate(self) -> None:
         put(self.state, iterated(LOOK_EVERY, self.system, self.state))

@@ -17,7 +17,7 @@ from __future__ import annotations
 import deepinv.physics
 import numpy as np
 import torch
-from deepinv.physics import LinearPhysics, ZeroNoise
+from deepinv.physics import LinearPhysics
 from deepinv.physics.noise import NoiseModel
 from deepinv.utils.mixins import MRIMixin
 from torch import Tensor
@@ -34,10 +34,10 @@ class MRI(deepinv.physics.MRI):
     operator_norm = 1.0
 
     def __init__(self, mask: Tensor, noise_model: NoiseModel | None = None, device: torch.device | str = "cpu"):
-        super().__init__(img_size=tuple(mask.shape[-2:]), noise_model=noise_model or ZeroNoise())
+        super().__init__(img_size=tuple(mask.shape[-2:]))
         self.mask = self.check_mask(mask.to(device))
         self.img_size = self.mask.shape[1:]
-        put_on(self, device)
+        put_on(self, noise_model, device)
 
     def completion(self) -> Completion:
         """All of k-space."""
@@ -55,11 +55,11 @@ class RealMRI(MRIMixin, LinearPhysics):
     operator_norm = 1.0
 
     def __init__(self, mask: Tensor, noise_model: NoiseModel | None = None, device: torch.device | str = "cpu"):
-        super().__init__(img_size=(1, *mask.shape[-2:]), noise_model=noise_model or ZeroNoise())
+        super().__init__(img_size=(1, *mask.shape[-2:]))
         if mask.ndim != 4:
             raise ValueError(f"expected a mask (B, 1, H, W) or (B, 2, H, W), got {tuple(mask.shape)}")
         self.register_buffer("mask", mask[:, :1].to(device))
-        put_on(self, device)
+        put_on(self, noise_model, device)
 
     def A(self, x: Tensor) -> Tensor:
         return self.mask * self.from_torch_complex(self.fft(x[:, 0]))
@@ -104,10 +104,10 @@ class MultiCoilMRI(deepinv.physics.MultiCoilMRI):
         noise_model: NoiseModel | None = None,
         device: torch.device | str = "cpu",
     ):
-        super().__init__(img_size=tuple(mask.shape[1:]), noise_model=noise_model or ZeroNoise())
+        super().__init__(img_size=tuple(mask.shape[1:]))
         self.mask = self.check_mask(mask.to(device))
         self.coil_maps = self.check_coil_maps(coils.to(device), three_d=False)
-        put_on(self, device)
+        put_on(self, noise_model, device)
 
     @property
     def operator_norm(self) -> float:

@@ -13,7 +13,6 @@ import math
 from functools import lru_cache
 
 import torch
-from deepinv.physics import ZeroNoise
 from deepinv.physics.noise import NoiseModel
 from torch import Tensor
 
@@ -39,8 +38,8 @@ class Dipole(CircularConvolution):
         device: torch.device | str = "cpu",
         mask: Tensor | None = None,
     ):
-        super().__init__(noise_model=noise_model or ZeroNoise())
-        put_on(self, device)
+        super().__init__()
+        put_on(self, noise_model, device)
         self.mask = mask
         self.voxel = tuple(float(side) for side in voxel)
         self.b0 = tuple(float(b) / math.hypot(*b0) for b in b0)

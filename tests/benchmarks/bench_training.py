@@ -88,7 +88,10 @@ def sample(track: Track) -> Row:
     drawing = seconds_of(lambda: stream[same[0]])
     seconds = seconds_of(lambda: [stream[index] for index in same]) / len(same)
     of_each = len(images) / (track.budget.steps * track.budget.batch)  # of what is done once for an image
-    seconds += making / images.join_every if images.join_every else making * of_each
+    if images.join_every:
+        seconds += making / images.join_every
+    elif problem.measured_once:
+        seconds += making * of_each
     if problem.measured_once:
         seconds += MOST_WORKERS * drawing * of_each
     what = f"{track.id}: {1e3 * seconds:.2g} ms of a processor a training sample, by {MOST_WORKERS} workers / an H100's"

@@ -9,7 +9,7 @@ from baselines.raw_to_image.learned_primal_dual import LearnedPrimalDual
 from baselines.raw_to_task.joint import Joint
 from baselines.raw_to_task.oracle import Oracle
 from baselines.raw_to_task.raw_only import RawOnly
-from baselines.raw_to_task.two_stage import TwoStage
+from baselines.raw_to_task.two_stage import TwoStage, fingerprints
 from bench.contract.construct import build
 from bench.contract.method import Method
 from bench.contract.registry import track
@@ -170,3 +170,14 @@ def test_in_training_the_network_sees_symmetries_and_its_answer_is_turned_back()
         assert torch.equal(network(x), expected)
     assert len({one.numpy().tobytes() for one in seen}) == 8
     assert torch.equal(network(torch.rand(1, 1, 4, 6)).isnan(), torch.zeros(1, 1, 4, 6, dtype=torch.bool))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.complex64])
+def test_measurements_share_a_fingerprint_only_where_all_their_bits_are_equal(dtype):
+    y = torch.randn(5, 1, 3, 7, generator=torch.Generator().manual_seed(0), dtype=dtype)
+    found = fingerprints(y)
+    assert len(set(found)) == 5
+    assert fingerprints(y.flip(0)) == found[::-1]
+    numbers = torch.view_as_real(y) if y.is_complex() else y
+    numbers[2, 0, 1, 4] = torch.nextafter(numbers[2, 0, 1, 4], torch.tensor(9.0, dtype=numbers.dtype))
+    assert [one == other for one, other in zip(fingerprints(y), found, strict=True)] == [True, True, False, True, True]

@@ -67,7 +67,9 @@ def test_a_compiler_that_breaks_is_one_line(network):
     assert "forward" not in vars(method)
 
 
-@pytest.mark.parametrize(("parts", "remedy"), [(1, "`--accumulate 2` takes it in parts"), (2, "use a larger one")])
+@pytest.mark.parametrize(
+    ("parts", "remedy"), [(1, "`--accumulate 2` takes it in parts"), (2, "use one of more memory")]
+)
 def test_a_batch_that_a_gpu_cannot_hold_ends_the_training_with_a_remedy(network, parts, remedy):
     def loss(self, x_hat, x):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nmore")

@@ -1,5 +1,6 @@
 """Harmonic interpolation against a sparse direct solve and scipy's scattered interpolation."""
 
+from collections.abc import Iterator
 from contextlib import nullcontext
 from types import SimpleNamespace
 
@@ -12,7 +13,7 @@ from skimage.data import camera
 from skimage.transform import resize
 
 from tasks.physics import inpainting
-from tasks.physics.inpainting import LOOK_EVERY, Inpainting, Recording, harmonic, iterated, recording
+from tasks.physics.inpainting import Inpainting, Recording, harmonic, iterated, recording
 
 
 @pytest.fixture(scope="module", name="image")
@@ -84,43 +85,81 @@ def test_thin_images(shape: tuple[int, int]) -> None:
 
 
 class Card:
-    """Plays the part of `torch.cuda`: what is captured is done, and a replay does nothing by itself."""
+    """Plays the part of `torch.cuda`, whose graphs do nothing by themselves when they are replayed."""
 
-    CUDAGraph = SimpleNamespace
+    def __init__(self) -> None:
+        self.strict = False
 
-    @staticmethod
-    def device(device: torch.device) -> nullcontext:
+    def CUDAGraph(self) -> SimpleNamespace:
+        return SimpleNamespace(capture_begin=self.capture_begin, capture_end=lambda: None)
+
+    def capture_begin(self, capture_error_mode: str) -> None:
+        assert not self.strict
+
+    def current_stream(self, device: torch.device) -> SimpleNamespace:
+        return SimpleNamespace(wait_stream=lambda other: None)
+
+    Stream = current_stream
+
+    def stream(self, stream: SimpleNamespace) -> nullcontext:
         return nullcontext()
 
-    @staticmethod
-    def graph(graph: SimpleNamespace, capture_error_mode: str) -> nullcontext:
-        return nullcontext()
+    def set_sync_debug_mode(self, mode: str) -> None:
+        self.strict = mode == "error"
 
 
-def test_recorded_iterations_are_those_of_the_loop(image: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inpainting.torch, "cuda", Card)
-    y = torch.from_numpy(image)[None, None]
-    recorded = Recording(y.shape, y.dtype, y.device)
+@pytest.fixture(name="card")
+def _card(monkeypatch: pytest.MonkeyPatch) -> Iterator[Card]:
+    card = Card()
+    monkeypatch.setattr(inpainting.torch, "cuda", card)
+    monkeypatch.setattr(inpainting, "recordable", lambda y: True)
+    monkeypatch.setattr(inpainting, "LOOK_EVERY", 1)  # as on a processor, whose images are compared
+    recording.cache_clear()
+    yield card
+    recording.cache_clear()
+
+
+def test_recorded_iterations_are_those_of_the_loop(image: np.ndarray, card: Card) -> None:
+    recorded = Recording(torch.Size((1, 1, *image.shape)), torch.float64, torch.device("cpu"))
+    assert not card.strict
     recorded.graph.replay = recorded.iterate
+    y = torch.from_numpy(image)[None, None]
     for seed in (0, 1):  # the second system comes into the tensors of the first
-        known = torch.from_numpy(np.random.default_rng(seed).random(image.shape) < 0.5)[None, None]
+        known = torch.from_numpy(random_mask(image.shape, 0.3 + 0.2 * seed))[None, None]
         residual = torch.where(known, 0, y)
         square = residual.square().sum((-2, -1), keepdim=True)
         system, state = (known, 1e-4 * square), (y, residual, residual, square)
-        expected = iterated(3 * LOOK_EVERY, system, state)
+        expected = iterated(3, system, state)
         for _ in range(3):
             state = recorded.advance(system, state)
         for one, other in zip(state, expected, strict=True):
             assert torch.equal(one, other)
 
 
-def test_where_nothing_can_be_recorded_a_warning_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object, **__: object) -> None:
+def test_an_image_is_the_same_with_and_without_a_recording(
+    image: np.ndarray, card: Card, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    masks = [torch.from_numpy(random_mask(image.shape, share))[None, None] for share in (0.5, 0.3)]
+    y = torch.from_numpy(image)[None, None]
+    recorded = recording(y.shape, y.dtype, y.device)
+    assert recorded is not None
+    replays = []
+    recorded.graph.replay = lambda: (replays.append(1), recorded.iterate())
+    found = [harmonic(mask * y, mask) for mask in masks]  # the second one writes to the tensors of the first
+    assert len(replays) > 2
+    monkeypatch.setattr(inpainting, "recordable", lambda y: False)
+    assert all(torch.equal(one, harmonic(mask * y, mask)) for one, mask in zip(found, masks, strict=True))
+
+
+def test_where_nothing_can_be_recorded_a_warning_says_so(
+    image: np.ndarray, card: Card, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(capture_error_mode: str) -> None:
         raise RuntimeError("operation not permitted when stream is capturing\nmore")
 
-    monkeypatch.setattr(
-        inpainting.torch, "cuda", SimpleNamespace(CUDAGraph=SimpleNamespace, device=Card.device, graph=fail)
-    )
+    mask, y = torch.from_numpy(random_mask(image.shape, 0.5))[None, None], torch.from_numpy(image)[None, None]
+    monkeypatch.setattr(card, "capture_begin", fail)
     with pytest.warns(UserWarning, match="slower on this GPU.*: operation not permitted when stream is capturing$"):
-        assert recording(torch.Size((1, 1, 4, 4)), torch.float32, torch.device("cpu")) is None
-    recording.cache_clear()
+        found = harmonic(mask * y, mask)
+    monkeypatch.setattr(inpainting, "recordable", lambda y: False)
+    assert torch.equal(found, harmonic(mask * y, mask))
