@@ -1,14 +1,10 @@
 """The smallest values of rows, by the kernel of a GPU in the interpreter of its compiler, against `torch.topk`."""
 
-import os
-import subprocess
-import sys
-from importlib.util import find_spec
-
 import pytest
 import torch
 
 from baselines.patches.smallest import by_kernel, by_topk, smallest
+from tests.interpreted import interpret, needs_triton
 
 PROGRAM = """
 import torch
@@ -36,11 +32,9 @@ print("done")
 """
 
 
-@pytest.mark.skipif(find_spec("triton") is None, reason="Triton comes with PyTorch for CUDA on Linux")
+@needs_triton
 def test_the_kernel_finds_what_topk_finds():
-    environment = os.environ | {"TRITON_INTERPRET": "1"}
-    found = subprocess.run([sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True)
-    assert found.stdout == "done\n", found.stderr
+    interpret(PROGRAM)
 
 
 def test_a_kernel_that_fails_is_told_with_its_reason():

@@ -1,16 +1,12 @@
 """The product of a GPU, in the interpreter of its compiler: the matrix times the columns, for any number of them."""
 
-import os
-import subprocess
-import sys
-from importlib.util import find_spec
-
 import numpy as np
 import pytest
 import scipy.sparse
 import torch
 
 from tasks.physics.sparse_matrix import SparseMatrix, kernel_product
+from tests.interpreted import interpret, needs_triton
 
 PROGRAM = """
 import numpy as np, scipy.sparse, torch
@@ -39,11 +35,9 @@ print("done")
 """
 
 
-@pytest.mark.skipif(find_spec("triton") is None, reason="Triton comes with PyTorch for CUDA on Linux")
+@needs_triton
 def test_the_product_is_that_of_scipy():
-    environment = os.environ | {"TRITON_INTERPRET": "1"}
-    found = subprocess.run([sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True)
-    assert found.stdout == "done\n", found.stderr
+    interpret(PROGRAM)
 
 
 def test_a_kernel_that_fails_is_told_with_its_reason():
