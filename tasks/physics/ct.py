@@ -46,15 +46,13 @@ class CT(LinearPhysics):
         size = self.geometry.size
         if x.ndim != 4 or x.shape[-2:] != (size, size):
             raise ValueError(f"expected an image (B, C, {size}, {size}), got {tuple(x.shape)}")
-        y = self.matrix(x.reshape(-1, size * size))
-        return y.reshape(*x.shape[:2], len(self.geometry.angles), self.geometry.bins)
+        return self.matrix(x, (*x.shape[:2], len(self.geometry.angles), self.geometry.bins))
 
     def A_adjoint(self, y: Tensor) -> Tensor:
         views, bins = len(self.geometry.angles), self.geometry.bins
         if y.ndim != 4 or y.shape[-2:] != (views, bins):
             raise ValueError(f"expected line integrals (B, C, {views}, {bins}), got {tuple(y.shape)}")
-        x = self.matrix.adjoint(y.reshape(-1, views * bins))
-        return x.reshape(*y.shape[:2], self.geometry.size, self.geometry.size)
+        return self.matrix.adjoint(y, (*y.shape[:2], self.geometry.size, self.geometry.size))
 
     def rays(self, views: slice, bins: slice) -> Rays:
         """A of some views and bins alone, for row-action methods."""
@@ -63,11 +61,10 @@ class CT(LinearPhysics):
         matrix = self.matrix.rows(index.ravel())
 
         def A(x: Tensor) -> Tensor:
-            return matrix(x.flatten(0, 1).flatten(1)).reshape(*x.shape[:2], *index.shape)
+            return matrix(x, (*x.shape[:2], *index.shape))
 
         def A_adjoint(y: Tensor) -> Tensor:
-            x = matrix.adjoint(y.flatten(0, 1).flatten(1))
-            return x.reshape(*y.shape[:2], geometry.size, geometry.size)
+            return matrix.adjoint(y, (*y.shape[:2], geometry.size, geometry.size))
 
         return Rays(A, A_adjoint, views, bins)
 

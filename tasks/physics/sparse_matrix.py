@@ -8,7 +8,7 @@ the device of their argument; what they need there is made on first use and kept
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache, cached_property, partial
 from typing import Any
 
@@ -75,17 +75,23 @@ class SparseMatrix:
                 self._products[key] = partial(library_product, csr_tensor(starts, places, weights, csr.shape))
         return self._products[key]
 
-    def __call__(self, x: Tensor) -> Tensor:  # (B, n) -> (B, m)
-        return self.product(x, transposed=False)
+    def __call__(self, x: Tensor, shape: Sequence[int]) -> Tensor:
+        """M x. The values of ``x`` are rows of n, whatever its shape; the result, rows of m, has ``shape``."""
+        return self.product(x, False, shape)
 
-    def adjoint(self, y: Tensor) -> Tensor:  # (B, m) -> (B, n)
-        return self.product(y, transposed=True)
+    def adjoint(self, y: Tensor, shape: Sequence[int]) -> Tensor:
+        """Mᵀ y. The values of ``y`` are rows of m, whatever its shape; the result, rows of n, has ``shape``."""
+        return self.product(y, True, shape)
 
-    def product(self, x: Tensor, transposed: bool) -> Tensor:
-        """M x, (B, n) to (B, m), or Mᵀ x, (B, m) to (B, n). Where no gradient is wanted autograd is left out."""
+    def product(self, x: Tensor, transposed: bool, shape: Sequence[int]) -> Tensor:
+        """M x or Mᵀ x, in ``shape``. Autograd is left out where no gradient is wanted."""
         if torch.is_grad_enabled():
-            return _Product.apply(x, self, transposed)
-        return self.product_on(x.device, x.dtype, transposed)(x)
+            return _Product.apply(x, self, transposed, shape)
+        return self.multiply(x, transposed, shape)
+
+    def multiply(self, x: Tensor, transposed: bool, shape: Sequence[int]) -> Tensor:
+        rows = x.reshape(-1, self.matrix.shape[0 if transposed else 1])
+        return self.product_on(x.device, x.dtype, transposed)(rows).reshape(shape)
 
 
 @cache
@@ -121,14 +127,16 @@ def library_product(matrix: Tensor, x: Tensor) -> Tensor:
 
 
 class _Product(torch.autograd.Function):
-    @staticmethod
-    def forward(x: Tensor, matrix: SparseMatrix, transposed: bool) -> Tensor:
-        return matrix.product_on(x.device, x.dtype, transposed)(x)
+    """A product as one node of autograd, shapes included: on a GPU the nodes take longer than the product.
+
+    A ``setup_context`` of its own, which `torch.func` asks for, would double their time.
+    """
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, SparseMatrix, bool], output: Tensor) -> None:
-        _, ctx.matrix, ctx.transposed = inputs
+    def forward(ctx: Any, x: Tensor, matrix: SparseMatrix, transposed: bool, shape: Sequence[int]) -> Tensor:
+        ctx.matrix, ctx.transposed, ctx.shape = matrix, transposed, x.shape
+        return matrix.multiply(x, transposed, shape)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
-        return ctx.matrix.product(gradient, not ctx.transposed), None, None
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
+        return ctx.matrix.product(gradient, not ctx.transposed, ctx.shape), None, None, None

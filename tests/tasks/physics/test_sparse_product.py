@@ -45,9 +45,14 @@ def test_a_kernel_that_fails_is_told_with_its_reason():
         assert kernel_product.__wrapped__(torch.device("cpu")) is None
 
 
-def test_derivatives_of_functions_go_through_the_product():
+def test_the_product_can_be_derived_twice():
     matrix = SparseMatrix(scipy.sparse.csr_array(np.array([[1.0, 2.0], [0.0, 3.0]])))
-    x = torch.tensor([[1.0, -1.0]])
-    gradient = torch.func.grad(lambda v: matrix(v).square().sum())(x)
     dense = torch.tensor([[1.0, 2.0], [0.0, 3.0]])
-    assert torch.allclose(gradient, 2 * x @ dense.T @ dense)
+    x = torch.tensor([[[1.0, -1.0]]], requires_grad=True)
+    y = matrix(x, (1, 1, 1, 2))
+    assert torch.allclose(y, (x @ dense.T)[None])
+    (gradient,) = torch.autograd.grad((y**3).sum(), x, create_graph=True)
+    assert gradient.shape == x.shape
+    assert torch.allclose(gradient, 3 * (x @ dense.T) ** 2 @ dense)
+    (second,) = torch.autograd.grad(gradient.sum(), x)
+    assert torch.allclose(second, 6 * (dense.sum(1) * (x @ dense.T)) @ dense)
