@@ -162,10 +162,10 @@ def calibrated(
 
     def seen(index: int, estimate: Estimate, scores: dict[str, float]) -> None:
         _, x, _, params = collate([data[index]])
-        found.append((index, confidence.ratios(estimate, x, params)))
+        found.append((index, confidence.facts(estimate, x, params)))
 
     mean_score(method, track, data, range(rank, len(data), ranks), device, seed=seed, seen=seen)
-    confidence.calibrate([ratios for _, ratios in sorted(gather(found), key=lambda one: one[0])])
+    confidence.calibrate([facts for _, facts in sorted(gather(found), key=lambda one: one[0])])
     return confidence
 
 

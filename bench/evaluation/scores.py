@@ -37,29 +37,33 @@ LEVEL = 0.9  # nominal coverage of the intervals that standard deviations make
 class Confidence:
     """Scores of the standard deviations of a track's estimates, by the module `Track.calibration`.
 
-    ``factor`` times the deviation is half of an interval that covers a share ``level`` of the values of validation
-    ``images``.
+    A factor times the deviation is half of an interval that covers a share ``level`` of the values of validation
+    ``images``; there are factors for several categories of values.
     """
 
     track: Track
-    factor: float = math.nan
+    calibration: Any = None  # what the module made of validation images
     images: int = 0
     level: float = LEVEL
     per_image: dict[str, dict[str, float]] = field(default_factory=dict)
 
-    def ratios(self, estimate: Estimate, x: Tensor, params: Mapping[str, Tensor]) -> Any:
-        """The facts of one validation image, of which the factor is made."""
-        return self.call("ratios", estimate, x, params)
+    def facts(self, estimate: Estimate, x: Tensor, params: Mapping[str, Tensor]) -> Any:
+        """The facts of one validation image, of which the factors are made."""
+        return self.call("facts", estimate, x, params)
 
-    def calibrate(self, ratios: Sequence[Any]) -> None:
-        self.images, self.factor = len(ratios), float(self.function("factor")(ratios, level=self.level))
+    def calibrate(self, facts: Sequence[Any]) -> None:
+        self.images, self.calibration = len(facts), self.function("calibrate")(facts, level=self.level)
+
+    @property
+    def factors(self) -> list[float]:
+        return list(self.calibration.factors)
 
     def scores(self, estimate: Estimate, x: Tensor, params: Mapping[str, Tensor]) -> dict[str, float]:
         """The scores of one image; one that is not finite, as the width by an infinite factor, is absent."""
-        found = self.call("scores", estimate, x, params, factor=self.factor, level=self.level)
+        found = self.call("scores", estimate, x, params, calibration=self.calibration, level=self.level)
         return {name: value for name, value in found.items() if math.isfinite(value)}
 
-    def call(self, name: str, estimate: Estimate, x: Tensor, params: Mapping[str, Tensor], **more: float) -> Any:
+    def call(self, name: str, estimate: Estimate, x: Tensor, params: Mapping[str, Tensor], **more: Any) -> Any:
         """By the conventions of the track's first score of an image."""
         metric = next(one for one in (*self.track.metrics, Metric("", "", True)) if one.of == "image")
         image, std = (double(part) for part in (estimate.image, estimate.std))

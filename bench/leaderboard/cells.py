@@ -137,9 +137,12 @@ def nominal(entry: Entry) -> float:
 
 
 def factors(entry: Entry) -> str:
-    """What each seed multiplies its standard deviations by, after calibration."""
-    found = [one.factor for one in (entry.confidence or {}).values()]
-    return ", ".join("∞" if factor is None else f"{factor:.3g}" for factor in found)
+    """What the seeds multiply their standard deviations by, after calibration: the least and the largest factor."""
+    kept = [one.factor for one in (entry.confidence or {}).values()]
+    single = [one for factor in kept for one in (factor if isinstance(factor, list) else [factor])]
+    found = [math.inf if one is None else one for one in single]
+    ends = ("∞" if factor == math.inf else f"{factor:.3g}" for factor in (min(found), max(found)))
+    return "–".join(dict.fromkeys(ends))
 
 
 def _confidence(entry: Entry) -> dict[str, float]:

@@ -174,7 +174,7 @@ def confidence_of(evaluation: Evaluation | None) -> Confidence | None:
     found = evaluation.confidence
     return Confidence(
         level=100 * found.level,
-        factor=found.factor if math.isfinite(found.factor) else None,
+        factor=[one if math.isfinite(one) else None for one in found.factors],
         images=found.images,
         per_image=found.per_image,
     )

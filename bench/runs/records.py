@@ -72,10 +72,10 @@ class Stress(Sealed):
 
 
 class Confidence(Record):
-    """Scores of standard deviations: ``factor`` times the deviation, from validation, covers ``level`` percent."""
+    """Scores of standard deviations: a factor times the deviation, from validation, covers ``level`` percent."""
 
     level: Finite
-    factor: Finite | None  # None where no finite one covers enough
+    factor: list[Finite | None] | Finite | None  # by category, None where no finite one covers enough; earlier, one
     images: int  # of the validation split
     per_image: Scores  # coverage and calibrated_coverage in percent, width, correlation, ause
 

@@ -68,7 +68,7 @@ def test_a_score_and_a_calibration():
 
     def both(device):
         score = mean_score(Halved().to(device), toy.MINI, data, range(len(data)), device, seed=0)
-        return score, calibrated(Halved(), toy.MINI, problem, 0, device, 0, 1).factor
+        return score, calibrated(Halved(), toy.MINI, problem, 0, device, 0, 1).factors
 
     here = both(PROCESSOR)
     with pretend_card() as card:

@@ -14,10 +14,10 @@ from bench.runs.records import Confidence, Result
 from bench.tracking import fields
 
 
-def confidence(level=88.0, factor=2.5, **changes):
+def confidence(level=88.0, factor=(2.5, 4.0), **changes):
     scores = {"coverage": level - 40, "calibrated_coverage": level, "width": 0.125, "correlation": 0.5, "ause": 0.25}
     per_image = {f"image-{i}": scores | {"calibrated_coverage": level + i / 2} for i in range(IMAGES)}
-    return Confidence(**({"level": 90, "factor": factor, "images": 8, "per_image": per_image} | changes))
+    return Confidence(**({"level": 90, "factor": list(factor), "images": 8, "per_image": per_image} | changes))
 
 
 def entries(now, **found):
@@ -29,12 +29,12 @@ def entries(now, **found):
 
 
 def test_the_panel_shows_coverage_and_its_error_over_seeds_and_no_rank_depends_on_it(now):
-    with_panel = entries(now, tv=[confidence(), confidence(92.0, 3.0)], nlm=[None])
+    with_panel = entries(now, tv=[confidence(), confidence(92.0, (3.0, 2.0))], nlm=[None])
     text = pages(board_rows.boards(with_panel, now))["denoising/README.md"]
     (line,) = [line for line in text.splitlines() if line.startswith("| tv | 28")]
     cells = [cell.strip() for cell in line.strip("|").split("|")]
     assert cells[2:5] == ["50.00", "−40.00", "91.25"]  # the mean over images adds 1.25 to the calibrated one
-    assert cells[6:] == ["+1.25", "0.1250", "0.5000", "0.2500", "2.5, 3"]
+    assert cells[6:] == ["+1.25", "0.1250", "0.5000", "0.2500", "2–4"]
     low, high = map(float, cells[5].strip("[]\\").split(","))
     assert low < 91.25 < high
     without = entries(now, tv=[None, None], nlm=[None])
@@ -45,7 +45,7 @@ def test_the_panel_shows_coverage_and_its_error_over_seeds_and_no_rank_depends_o
 
 def test_an_infinite_factor_and_an_absent_width_are_shown(now):
     scores = {"coverage": 10.0, "calibrated_coverage": 100.0, "correlation": 0.0, "ause": 1.0}
-    none = confidence(factor=None, per_image={f"image-{i}": scores for i in range(IMAGES)})
+    none = confidence(factor=(None, None), per_image={f"image-{i}": scores for i in range(IMAGES)})
     text = pages(board_rows.boards(entries(now, tv=[none]), now))["denoising/README.md"]
     assert r"| 100.00 | \[100.00, 100.00\] | +10.00 |  | 0.0000 | 1.0000 | ∞ |" in text
 
