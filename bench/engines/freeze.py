@@ -78,11 +78,10 @@ def specs_of(
         weights.refuse_overlap(weights.by_hash(checkpoint), track)
         method = method.model_copy(update={"learned": False})
     trains = method.learned and not wish.checkpoint
-    steps = wish.steps if trains else None  # a method that does not train has no steps
-    budget = (track.budget if steps is None else replace(track.budget, steps=steps)).scored(method.learned)
     wish = wish.model_copy(update={"checkpoint": checkpoint})  # the whole key, of which a part may have been given
     if not trains:
-        wish = wish.model_copy(update=HOW)
+        wish = wish.model_copy(update=HOW | {"steps": None})
+    budget = (track.budget if wish.steps is None else replace(track.budget, steps=wish.steps)).scored(method.learned)
     search = search_hash(method, budget)
     head, changed = provenance.commit()
     own, outside = provenance.commit_outside(sources_outside(method)) if method.files else ("", "")
@@ -95,9 +94,9 @@ def specs_of(
         "search": search,
         "hyperparameters": dict(hyperparameters),
         "limit": wish.limit,
-        "steps": steps,
+        "steps": wish.steps,
         **computing(wish),  # part of the key where it is asked for
-        "label": board_label(wish, hyperparameters, steps),
+        "label": board_label(wish, hyperparameters),
         "control": "truth" if method.sees_truth else wish.control,
         "checkpoint": checkpoint,
         "devices": wish.devices,

@@ -125,14 +125,14 @@ def search_hash(description: MethodDescription, budget: Mapping[str, Any]) -> st
     return digest({"space": description.space, "budget": dict(budget), "recipe": description.recipe})
 
 
-def board_label(wish: Wish, hyperparameters: Mapping[str, Any], steps: int | None) -> str:
+def board_label(wish: Wish, hyperparameters: Mapping[str, Any]) -> str:
     """The label on the board: as given, else what was asked for beyond the protocol.
 
     Raises `BenchError` where it would not fit into the name of a file.
     """
     published = is_hash(wish.checkpoint)
     options = {
-        "steps": steps,
+        "steps": wish.steps,
         **computing(wish),
         "limit": wish.limit,
         "checkpoint": wish.checkpoint[:SHORT_KEY] if wish.checkpoint and not published else None,

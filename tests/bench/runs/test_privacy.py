@@ -85,6 +85,6 @@ def test_values_are_searched_to_any_depth():
 @pytest.mark.parametrize("value", ["/home/me/w.pt", "C:\\Users\\me\\w.pt", "~/w.pt", "file:///home/me/w.pt"])
 def test_a_path_never_becomes_a_label(value):
     with pytest.raises(BenchError, match="cannot name a file"):
-        board_label(Wish(seeds=[0]), {"weights": value}, None)
+        board_label(Wish(seeds=[0]), {"weights": value})
     with pytest.raises(BenchError, match="cannot name a file"):
-        board_label(Wish(seeds=[0], label=value), {}, None)
+        board_label(Wish(seeds=[0], label=value), {})
