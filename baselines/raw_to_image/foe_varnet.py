@@ -2,8 +2,9 @@
 
 The first variational network: T = 10 steps of gradient descent on a fields-of-experts model, each with 48 filters K_i
 of 11x11 pixels of its own. A filter takes the real and the imaginary part together, sums to zero over each of them, and
-has norm one; K_iᵀ is its exact adjoint on images mirrored at their edges. φ_i is a sum of 31 Gaussians at μ_j = −150,
-−140, ..., 150, γ = 10, interpolated from a table. That makes 131,050 parameters for complex images, as in the paper.
+has norm one. Images continue mirrored at their edges, and K_iᵀ is the adjoint on the continued image, as in the
+authors' code. φ_i is a sum of 31 Gaussians at μ_j = −150, −140, ..., 150, γ = 10, interpolated from a table. That makes
+131,050 parameters for complex images, as in the paper.
 
 Five things differ from the paper: the data term has any operator, of several coils or of none; a root mean square of 50
 stands for its images of values up to 255, so that one recipe serves all units; the loss is that of the complex image,
@@ -26,9 +27,9 @@ from deepinv.physics import LinearPhysics
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, conv_transpose2d
 
-from baselines.data_driven.reaction_diffusion import mirror, mirror_adjoint
 from baselines.networks.normalisation import rms
 from baselines.networks.piecewise_linear import piecewise_linear
+from baselines.raw_to_image.tnrd import mirrored
 from bench.contract.method import LearnedMethod
 from bench.contract.operators import direct, operator_norm
 from bench.contract.task import Track
@@ -96,6 +97,6 @@ class FieldsOfExperts(nn.Module):
         return piecewise_linear((z / REACH).clamp(-1, 1), self.weights @ self.gaussians)
 
     def forward(self, x: Tensor) -> Tensor:
-        filters, margin = self.filters(), SIDE // 2
-        response = conv2d(mirror(x, margin), filters)
-        return mirror_adjoint(conv_transpose2d(self.influence(response), filters), margin)
+        filters, margin = self.filters(), SIDE - 1  # of both convolutions
+        response = conv2d(mirrored(x, margin), filters)
+        return conv_transpose2d(self.influence(response), filters, padding=margin)
