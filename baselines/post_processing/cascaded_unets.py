@@ -4,7 +4,8 @@ U-Nets in a row, each with weights of its own: a later one sees, and mends, what
 All are trained at once, and every x_k is compared with the truth: the loss is the mean of their squared errors.
 
 The data-consistency steps that the paper puts between its U-Nets are left out here, as networks of this family see no
-measurement; `baselines.raw_to_image.varnet` has them.
+measurement; `baselines.raw_to_image.varnet` has them. The U-Nets are those of `unet` here, smaller and without batch
+normalisation, and each sees its image normalised (`baselines.networks.correction`).
 
 A. Kofler et al., A U-nets cascade for sparse view computed tomography, MLMIR at MICCAI 2018.
 """

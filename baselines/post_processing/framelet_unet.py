@@ -3,10 +3,12 @@
 A U-Net whose halvings are the Haar transform: the low band W_L goes to the coarser level N', and the three high bands
 W_H pass to the other side, where the inverse transform restores the resolution. With N' = 1 a level restores its image
 perfectly, which the maxima and the interpolation of a U-Net can't: what they lose, streaks and blur of fine detail,
-its filters have to make up. Convolutions stand on either side of each level, as in `baselines.networks.unet`.
+its filters have to make up. Convolutions stand on either side of each level, as in `baselines.networks.unet`; the ones
+behind Wᵀ see its result beside the features from before W.
 
-Three things differ from the paper: there is no batch normalisation and one convolution in place of two at each side;
-and the last layer starts at zero. Volumes have seven high bands, and are folded instead of a finest level.
+Five things differ from the paper: there is no batch normalisation, and one convolution in place of two at each side;
+1x1 convolutions change the number of channels between levels; the last layer starts at zero; and d is normalised
+(`baselines.networks.correction`). Volumes have seven high bands, and are folded instead of a finest level.
 
 Y. Han, J. C. Ye, Framing U-Net via deep convolutional framelets: application to sparse-view CT, IEEE TMI 2018.
 """

@@ -3,7 +3,8 @@
 A residual network as a linear two-step method for u̇ = F(u), whose γ_n are learned: γ = 0 is the residual network of
 `baselines.post_processing.resnet`, with the same F_n, I and O. The first block has no u before its own, and no γ.
 
-γ starts at zero, where the paper draws it from [−0.1, 0], so that the untrained network is an untrained ResNet.
+γ starts at zero, where the paper draws it from [−0.1, 0], so that the untrained network is an untrained ResNet. As in
+that one there is no batch normalisation, the last layer starts at zero, and d is normalised.
 
 Y. Lu, A. Zhong, Q. Li, B. Dong, Beyond finite layer neural networks: bridging deep architectures and numerical
 differential equations, ICML 2018.

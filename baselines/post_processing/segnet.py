@@ -6,7 +6,8 @@ from the one to the other, so that fine detail must go through the coarsest leve
 normalisation and ReLU on either side; the channels double with each halving.
 
 The paper labels pixels by a softmax; here the last layer is a convolution to the image, which starts at zero, and N
-improves the direct reconstruction d = D(y). It has three levels, where the paper has the five of VGG16.
+improves the direct reconstruction d = D(y), which it sees normalised (`baselines.networks.correction`). It has three
+levels of one convolution a side, where the paper has the five of VGG16 with two or three.
 
 V. Badrinarayanan, A. Kendall, R. Cipolla, SegNet: a deep convolutional encoder-decoder architecture for image
 segmentation, IEEE TPAMI 2017.

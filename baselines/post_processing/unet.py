@@ -4,6 +4,10 @@ N is zero before training, so that x_hat starts as d. It is trained on min E ‖
 root mean square, without the mean and the smooth phase of d. With ``consistent``, which the paper has not, x_hat is
 projected onto {x : A x = y}, for measurements without noise.
 
+The paper's network is larger: four halvings of 64 channels at the finest level, two convolutions with batch
+normalisation at each side of a level, and maxima to halve. Here are three of 16, one convolution without
+normalisation, and convolutions of stride two.
+
 K. Jin, M. McCann, E. Froustey, M. Unser, Deep convolutional neural network for inverse problems in imaging, IEEE TIP
 2017.
 """

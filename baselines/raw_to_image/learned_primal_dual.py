@@ -3,9 +3,11 @@
 A primal-dual iteration whose proximal maps are networks: Γ_k acts in the space of the measurement, Λ_k in the space of
 the image, and each iteration k has its own. f and h hold several images as memory; f⁽¹⁾ is the first and f⁽²⁾ the last.
 
-Two things differ from the paper, for the sake of short training. f starts at the direct reconstruction. And the
-classical step on the data term, of learned size, stands beside each network, which starts at zero. All is in units of
-‖A‖ and of the direct reconstruction's root mean square; Λ_k sees images without their smooth phase.
+This is no copy of the paper's network: much differs, for the sake of short training. f starts at the direct
+reconstruction. The classical step on the data term, of learned size, stands beside each network, which starts at zero.
+Networks work on images and measurements that are folded, 2x2 pixels to four channels (`baselines.networks.folding`), by
+ReLU in place of PReLU. There are 5 iterations and a memory of 4 images, where the paper has 10 and 5. All is in units
+of ‖A‖ and of the direct reconstruction's root mean square; Λ_k sees images without their smooth phase.
 
 J. Adler, O. Öktem, Learned primal-dual reconstruction, IEEE TMI 2018.
 """

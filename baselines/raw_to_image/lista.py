@@ -6,6 +6,9 @@ x ↦ (d_l * x)_l, are circular convolutions with filters of 3x3 pixels. Before 
 over 3, a tight frame, so that the untrained network is ISTA. c_0 is the frame of the direct reconstruction. The
 constant cosine has no threshold before training.
 
+Three things differ from the first paper: A stays inside of the iteration, so that one network serves any operator;
+each iteration has filters and thresholds of its own, where all share theirs; and c_0 is not zero.
+
 Images are in units of the direct reconstruction's root mean square, so that one recipe serves all units. Both parts
 of a complex image go through the same filters.
 

@@ -4,8 +4,8 @@ Model-based deep learning: a denoiser N and a data-consistency step in turn, K t
 learned. The data step is the linear system (AᵀA/‖A‖² + λ) x = Aᵀy/‖A‖² + λ z_k (`baselines.solvers.normal_equations`),
 through whose solution the gradients go. x_0 is the direct reconstruction. N has five convolutions of 64 channels.
 
-Three things differ from the paper: N starts at zero and has no batch normalisation; it sees normalised images
-(`baselines.networks.normalisation`); and all K iterations are trained at once from the start.
+Four things differ from the paper: N starts at zero and has no batch normalisation; it sees normalised images
+(`baselines.networks.normalisation`); all K iterations are trained at once from the start; and K is 5, not 10.
 
 H. Aggarwal, M. Mani, M. Jacob, MoDL: model-based deep learning architecture for inverse problems, IEEE TMI 2019.
 """

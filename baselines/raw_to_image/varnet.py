@@ -4,6 +4,10 @@ Gradient descent on a variational model: each cascade takes a step of learned si
 of its own stands for the regulariser. x_0 is the direct (zero-filled) reconstruction. The networks see normalised
 images (`baselines.networks.normalisation`).
 
+Of the end-to-end network it has the U-Nets alone: it works on images and not on k-space, takes the coils' sensitivities
+from the operator and does not estimate them, and has six small U-Nets on folded images, without instance normalisation,
+where the paper has twelve larger ones. `foe_varnet` is the first variational network, with filters.
+
 K. Hammernik et al., Learning a variational network for reconstruction of accelerated MRI data, MRM 2018.
 A. Sriram et al., End-to-end variational networks for accelerated MRI reconstruction, MICCAI 2020 (the U-Nets).
 """
