@@ -172,9 +172,14 @@ def aapm(name: str, title: str, views: int, arc: float) -> Track:
 
 PHOTONS = ("1e3", "3e3", "1e4", "3e4", "1e5")
 SHIFTS = (
-    Shift("views", "number of views", {str(n): {"views": n} if n != 24 else {} for n in (12, 18, 24, 36, 48)}),
+    Shift(
+        "views",
+        "number of views",
+        {str(n): {"views": n} if n != 24 else {} for n in (12, 18, 24, 36, 48)},
+        more=("36", "48"),
+    ),
     Shift("photons", "photons a ray", {n: {"photons": float(n)} if n != "1e4" else {} for n in PHOTONS}),
-    Shift("anatomy", "part of the body", {"thorax": {}, "abdomen": {"anatomy": "abdomen"}}),
+    Shift("anatomy", "part of the body", {"thorax": {}, "abdomen": {"anatomy": "abdomen"}}, ordered=False),
 )
 MINI = Track(
     task="ct",

@@ -104,7 +104,7 @@ SHIFTS = (
             for s in (0.8, 1.2, 1.6, 2.4, 3.2)
         },
     ),
-    Shift("kernel", "kernel of the blur", {"Gaussian": {}, "motion": {"blur": MOTION}}),
+    Shift("kernel", "kernel of the blur", {"Gaussian": {}, "motion": {"blur": MOTION}}, ordered=False),
 )
 MINI = Track(
     task="deblurring",

@@ -122,6 +122,7 @@ SHIFTS = (
             "speckle": {"noise": "speckle", "sigma": None, "looks": 26},
             "impulse": {"noise": "impulse", "sigma": None, "probability": 0.03},
         },
+        ordered=False,
     ),
 )
 MINI = Track(

@@ -65,8 +65,11 @@ SHIFTS = (
         "missing",
         "share of missing pixels",
         {str(share): {"mask": {"missing": share}} if share != 0.5 else {} for share in (0.3, 0.4, 0.5, 0.65, 0.8)},
+        more=("0.4", "0.3"),
     ),
-    Shift("mask", "what is missing", {"pixels": {}, "boxes of 16 x 16": {"mask": {"cell": 32, "box": 16}}}),
+    Shift(
+        "mask", "what is missing", {"pixels": {}, "boxes of 16 x 16": {"mask": {"cell": 32, "box": 16}}}, ordered=False
+    ),
 )
 MINI = Track(
     task="inpainting",

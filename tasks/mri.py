@@ -132,6 +132,7 @@ def shifts(acceleration: float) -> tuple[Shift, ...]:
             "acceleration",
             "acceleration",
             {str(n): {"acceleration": n} if n != acceleration else {} for n in (2, 3, 4, 6, 8)},
+            more=("3", "2") if acceleration == 4 else ("4", "3", "2"),
         ),
         Shift(
             "centre",
@@ -143,7 +144,7 @@ def shifts(acceleration: float) -> tuple[Shift, ...]:
             "standard deviation of the noise, of the largest magnitude",
             {str(n): {"noise": n} if n != 0.01 else {} for n in (0.003, 0.005, 0.01, 0.02, 0.04)},
         ),
-        Shift("anatomy", "part of the body", {"brain": {}, "abdomen": {"anatomy": "abdomen"}}),
+        Shift("anatomy", "part of the body", {"brain": {}, "abdomen": {"anatomy": "abdomen"}}, ordered=False),
     )
 
 

@@ -20,16 +20,8 @@ if TYPE_CHECKING:
 
 SPLITS = ("train", "val", "test")
 OF = ("image", "finding", "std")  # the parts of an estimate that a metric may score
-UNSCORED = (
-    "title",
-    "split_unit",
-    "citation",
-    "shifts",
-    "tested_on",
-    "calibration",
-    "observer",
-    "region",
-)  # fields of a track that move no score
+# Fields of a track that move no score
+UNSCORED = ("title", "split_unit", "citation", "shifts", "tested_on", "calibration", "observer", "region")
 LATER = (
     "classes",
     "record",
@@ -109,16 +101,21 @@ class Shift:
     """One way in which measurements depart from the ones that a track tunes and trains for, in steps.
 
     ``points`` maps each step, as it is shown, to the options of the track that it changes; None takes an option away.
-    One of them, the track itself, changes nothing.
+    One of them, the track itself, changes nothing. ``more`` are the points that have more samples than the track, which
+    must not hurt, the nearest first. Points that are not ``ordered`` have no curve, and no area under it.
     """
 
     name: str
     title: str
     points: Mapping[str, Mapping[str, Any]]
+    more: tuple[str, ...] = ()
+    ordered: bool = True
 
     def __post_init__(self) -> None:
         if [dict(changes) for changes in self.points.values()].count({}) != 1:
             raise ValueError(f"the shift {self.name!r} must have one point that changes nothing: the track itself")
+        if unknown := set(self.more) - set(self.points):
+            raise ValueError(f"the shift {self.name!r} has more samples at {', '.join(sorted(unknown))}: no such point")
 
     @property
     def own(self) -> str:

@@ -9,6 +9,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from bench.contract import registry
+from bench.contract.task import Shift
+from bench.errors import BenchError
 from bench.leaderboard.entries import Entry, of_metric
 from bench.leaderboard.ranking import pairwise_order
 from bench.leaderboard.statistics import PerSeed
@@ -26,11 +29,12 @@ class Line:
     trained: bool
     scores: list[float | None]
     reasons: list[str]
+    ordered: bool = True
 
     @property
     def area(self) -> float | None:
-        """Area under the curve of scores, the points evenly spaced over an axis of length one."""
-        if len(self.scores) < 2 or any(score is None for score in self.scores):
+        """Area under the curve of scores, the points evenly spaced over an axis of length one; None without a curve."""
+        if not self.ordered or len(self.scores) < 2 or any(score is None for score in self.scores):
             return None
         known = [score for score in self.scores if score is not None]
         return (sum(known) - (known[0] + known[-1]) / 2) / (len(known) - 1)
@@ -46,6 +50,7 @@ class Panel:
     points: list[str]
     lines: list[Line]
     fallen: list[str]  # trained methods below untrained ones that they beat on the track, with the first such point
+    hurt: list[str] | None  # methods that more samples make worse, with the first such point; None where none has more
 
 
 def merged(found: Sequence[Stress]) -> Stress | None:
@@ -74,6 +79,7 @@ def panels(entries: Sequence[Entry]) -> list[Panel]:
     if not stressed:
         return []
     lead, first = stressed[0]
+    declared = shifts_of(lead.board)
     found = []
     for shift, points in first.shifts.items():
         names = [point.at for point in points]
@@ -82,21 +88,31 @@ def panels(entries: Sequence[Entry]) -> list[Panel]:
             for entry, stress in stressed
             if [point.at for point in stress.shifts.get(shift, [])] == names
         ]
-        lines = [_line(entry, points) for entry, points in under]
+        now = declared.get(shift)
+        lines = [_line(entry, points, now is None or now.ordered) for entry, points in under]
         kept = shift == KEPT
         better = lead.metrics[lead.primary].higher_is_better
         fallen = [] if kept else _fallen(under, better)
         unit = "%" if kept else lead.metrics[lead.primary].unit
-        found.append(Panel(shift, first.titles.get(shift, shift), unit, names, lines, fallen))
+        hurt = _hurt(under, now.own, now.more, better) if now is not None and now.more else None
+        found.append(Panel(shift, first.titles.get(shift, shift), unit, names, lines, fallen, hurt))
     return found
 
 
-def _line(entry: Entry, points: Sequence[StressPoint]) -> Line:
+def shifts_of(name: str) -> dict[str, Shift]:
+    """The shifts that a track declares now; none where it is not here."""
+    try:
+        return {shift.name: shift for shift in registry.track(name).shifts}
+    except BenchError:
+        return {}
+
+
+def _line(entry: Entry, points: Sequence[StressPoint], ordered: bool) -> Line:
     means = [
         math.fsum(point.per_image.values()) / len(point.per_image) if point.per_image else None for point in points
     ]
     reasons = list(dict.fromkeys(point.reason for point in points if point.reason))
-    return Line(entry.name, entry.scores[entry.primary], entry.learned, means, reasons)
+    return Line(entry.name, entry.scores[entry.primary], entry.learned, means, reasons, ordered)
 
 
 def _fallen(stressed: Sequence[tuple[Entry, Sequence[StressPoint]]], higher_is_better: bool) -> list[str]:
@@ -119,6 +135,24 @@ def _fallen(stressed: Sequence[tuple[Entry, Sequence[StressPoint]]], higher_is_b
             ]
             if above:
                 found.append(f"{entry.name} at {point.at} (below {', '.join(above)})")
+                break
+    return found
+
+
+def _hurt(
+    stressed: Sequence[tuple[Entry, Sequence[StressPoint]]], own: str, more: Sequence[str], higher_is_better: bool
+) -> list[str]:
+    """The methods that score less where there are more samples than on the track, told apart, at the first such point.
+
+    Each method is compared with itself, image by image.
+    """
+    found = []
+    for entry, points in stressed:
+        scores = {point.at: {0: point.per_image} for point in points if point.per_image}
+        for at in more:
+            both = {name: scores[name] for name in (own, at) if name in scores}
+            if (own, at) in better_pairs(both, list(both), entry.groups, higher_is_better):
+                found.append(f"{entry.name} at {at}")
                 break
     return found
 

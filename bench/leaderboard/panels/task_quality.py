@@ -16,6 +16,8 @@ from bench.leaderboard.statistics import PerSeed
 from bench.runs.records import Observed
 from bench.sealed import MetricInfo
 
+MOVES = 3
+
 
 @dataclass(frozen=True)
 class Line:
@@ -48,7 +50,9 @@ class Panel:
     truth: float  # the score of the finding in the true images
     lines: list[Line]
     trades: list[Trade]
+    moves: list[str]  # the methods whose places by the means are farthest apart, with both places
     left_out: list[str]  # judged by another observer
+    missing: list[str]  # ranked, and judged by none
 
 
 def panel(entries: Sequence[Entry]) -> Panel | None:
@@ -81,8 +85,18 @@ def panel(entries: Sequence[Entry]) -> Panel | None:
         truth=lead.truth[lead.primary],
         lines=lines,
         trades=trades(images, tasks, lead.groups, [lead.metrics[name].higher_is_better for name in scores]),
+        moves=moves(lines, lead.metrics[lead.primary].higher_is_better),
         left_out=[name for name in judged if name not in kept],
+        missing=[entry.name for entry in entries if not entry.observed],
     )
+
+
+def moves(lines: Sequence[Line], higher_is_better: bool) -> list[str]:
+    """The `MOVES` methods that change most places between the orders of the means, which may be chance."""
+    by_task = sorted(lines, key=lambda line: line.task, reverse=higher_is_better)
+    places = [(line.name, 1 + i, 1 + by_task.index(line)) for i, line in enumerate(lines)]
+    farthest = sorted(places, key=lambda one: -abs(one[2] - one[1]))[:MOVES]
+    return [f"{name} from place {first} to {second}" for name, first, second in farthest if first != second]
 
 
 def of_metric(observed: dict[str, Observed], metric: str) -> PerSeed:

@@ -1,8 +1,12 @@
 """Scores under shifts stand in a panel of their own: lines, areas, seeds as one, and who falls below the reference."""
 
+from dataclasses import replace
+
 import pytest
 from fabricate import result
 
+from bench.contract import registry
+from bench.contract.task import Shift
 from bench.errors import BenchError
 from bench.leaderboard import board_rows, selection
 from bench.leaderboard.page import pages
@@ -136,3 +140,40 @@ def test_a_record_of_scores_under_shifts_that_was_edited_is_refused(tmp_path):
     path.write_text(stress(30.0, 28.0, 20.0).to_json().replace("28.0", "38.0"))
     with pytest.raises(BenchError, match=r"stress\.json is no valid stress: checksum"):
         Stress.read(path)
+
+
+def test_methods_that_more_samples_make_worse_are_named_where_that_is_told_apart(now, monkeypatch):
+    shift = Shift("level", "samples", {"10": {"a": 1}, "25": {}, "50": {"a": 2}}, more=("50",))
+    track = replace(registry.track("denoising"), shifts=(shift,))
+    monkeypatch.setattr(registry, "track", lambda name: track)
+    found = entries(now, tv=stress(20.0, 28.0, 30.0), nlm=stress(20.0, 28.0, 27.0), unet=stress(20.0, 28.0, None))
+    assert stability.panels(found)[0].hurt == ["nlm at 50"]
+    alike = entries(now, nlm=stress(20.0, 28.0, 28.0 - 1e-9))
+    assert stability.panels(alike)[0].hurt == []
+    text = pages(board_rows.boards(found, now))["denoising/README.md"]
+    assert "More samples must not hurt. They do, told apart from the track: nlm at 50." in text
+    assert "They make no method worse" in pages(board_rows.boards(alike, now))["denoising/README.md"]
+
+
+def test_points_without_an_order_have_no_area(now, monkeypatch):
+    shift = Shift("level", "law", {"10": {"a": 1}, "25": {}, "50": {"a": 2}}, ordered=False)
+    track = replace(registry.track("denoising"), shifts=(shift,))
+    monkeypatch.setattr(registry, "track", lambda name: track)
+    level, _ = stability.panels(entries(now, tv=stress(30.0, 28.0, 20.0)))
+    assert level.lines[0].area is None
+    assert level.hurt is None
+
+
+def test_a_track_that_is_not_here_has_its_panel(now, monkeypatch):
+    def gone(name):
+        raise BenchError("no such track")
+
+    monkeypatch.setattr(registry, "track", gone)
+    level, _ = stability.panels(entries(now, tv=stress(30.0, 28.0, 20.0)))
+    assert level.lines[0].area == pytest.approx(26.5)
+    assert level.hurt is None
+
+
+def test_more_samples_are_points_of_the_shift():
+    with pytest.raises(ValueError, match="the shift 'views' has more samples at 48: no such point"):
+        Shift("views", "views", {"24": {}}, more=("48",))

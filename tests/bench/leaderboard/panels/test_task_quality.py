@@ -54,6 +54,16 @@ def test_a_trade_that_both_scores_tell_apart_is_named(now):
     assert [line.by_task.best for line in panel.lines] == [2, 1, 3]
     assert [(trade.name, trade.others) for trade in panel.trades] == [("tv", ["nlm"])]
     assert (panel.on, panel.images, panel.image, panel.task, panel.truth) == ("nodules:mini", 40, "psnr", "cpm", 0.9)
+    assert panel.moves == ["tv from place 1 to 2", "nlm from place 2 to 1"]
+    assert panel.missing == []
+
+
+def test_ranked_methods_that_nobody_judged_are_named(now):
+    found = entries(now, tv=observed(30.0, 0.5, np.random.default_rng(0)))
+    others = entries(now, nlm=observed(29.0, 0.6, np.random.default_rng(0)))
+    bare = [one.model_copy(update={"observed": None}) for one in others]
+    assert task_quality.panel([*found, *bare]).missing == ["nlm"]
+    assert "Not judged: nlm." in pages(board_rows.boards([*found, *bare], now))["denoising/README.md"]
 
 
 def test_a_trade_that_one_score_does_not_tell_apart_is_none(now):
