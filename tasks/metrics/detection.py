@@ -1,7 +1,7 @@
 """Scores of a set of images by the lesions found in them: sensitivity at rates of false positives, and AUROC.
 
 A finding is a map of probabilities (1, classes, H, W). Its candidates are its local maxima, each with its value as
-confidence. A candidate hits a nodule where it lies within the nodule's radius (`SLACK` pixels at the least) of its
+confidence; pixels of one value beside each other, as in a mask, are one candidate in their middle. A candidate hits a nodule where it lies within the nodule's radius (`SLACK` pixels at the least) of its
 centre; of several nodules it hits the nearest. Several candidates in one nodule count once, by the most confident; a
 candidate in none is a false positive.
 
@@ -59,10 +59,20 @@ def record(finding: Tensor, target: dict[str, Tensor], params: Params) -> Record
 
 def candidates(probability: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     """Rows and columns (n, 2), and confidence (n,), of the local maxima, at the borders too; a flat map has none."""
+    from scipy.ndimage import label, maximum_filter
     from skimage.feature import peak_local_max
 
     places = peak_local_max(probability, min_distance=APART, threshold_abs=FAINTEST, exclude_border=False)
+    plateaus, _ = label(probability == maximum_filter(probability, 3), np.ones((3, 3)))
+    numbers = dict.fromkeys(plateaus[tuple(places.T)].tolist())  # in the order of their confidence
+    places = np.array([middle(plateaus == number) for number in numbers], dtype=int).reshape(-1, 2)
     return places, probability[tuple(places.T)]
+
+
+def middle(region: NDArray[np.bool_]) -> NDArray[Any]:
+    """The pixel of a region that is nearest to its centre of mass."""
+    pixels = np.argwhere(region)
+    return pixels[np.square(pixels - pixels.mean(0)).sum(1).argmin()]
 
 
 def sensitivity_at(records: Iterable[Record], rate: float) -> float:

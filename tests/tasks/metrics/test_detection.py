@@ -155,6 +155,20 @@ def test_no_nodule_no_prediction_and_all_positive_have_defined_scores(probabilit
         assert all(math.isfinite(share) for share in jackknife(kept, score))
 
 
+def test_a_mask_has_a_candidate_in_the_middle_of_each_part():
+    rows, columns = np.indices((SIDE, SIDE))
+    disc = np.hypot(rows - 8, columns - 9) <= 6
+    bar = (rows >= 20) & (columns >= 18)
+    mask = torch.from_numpy((disc | bar).astype(float))
+    places, confidence = candidates(mask.numpy())
+    assert sorted(map(tuple, places.tolist())) == [(8, 9), (21, 20)]
+    assert confidence.tolist() == [1, 1]
+    assert image(mask, (8, 9, 4)) == {"found": [1.0], "false": [1.0], "highest": 1.0}
+    dented = torch.full((SIDE, SIDE), 0.9)
+    dented[3, 4] = 0.5
+    assert len(candidates(dented.numpy())[0]) == 1
+
+
 def test_a_perfect_reader_has_one_and_the_border_is_no_exception():
     kept = [image(spot((0, 0, 1.0), (SIDE - 1, SIDE - 1, 0.7)), (0, 0, 1), (SIDE - 1, SIDE - 1, 2)), image(spot())]
     assert cpm(kept) == auroc(kept) == 1
