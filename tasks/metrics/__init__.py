@@ -6,6 +6,9 @@ names.
 the standard deviation that an estimate may hold, for every track, and no rank depends on it. `anatomy` finds the region
 that a finding should come from.
 
+Dice, AUROC and the surface distance are written here, where torchmetrics and MONAI have them too, to whose values tests
+hold ours: those have no value for empty masks or for sets of one kind, and take seconds to import.
+
 A score is a finite number for every finite image, also where the formula divides by zero:
 
 - PSNR is at most 160 dB, which stands for an exact image: answers in single precision stay below.
