@@ -7,7 +7,8 @@ tuned. Elsewhere the number of iterations is tuned too. The synthesis form: the 
 parts of a complex coefficient shrink together, and the approximation is not penalised.
 
 μ is in units of the image's root mean square. The larger μ is, the sparser is the image and the more iterations it
-takes. w is the norm of a band's filter, as in `baselines.handcrafted.wavelet_frame`.
+takes. w is the norm of a band's filter, as in `baselines.handcrafted.wavelet_frame`. That this is a method of its own,
+and no ``algorithm`` of that one, has a reason: it solves another problem, with the data as a constraint.
 
 J.-F. Cai, S. Osher, Z. Shen, Linearized Bregman iterations for frame-based image deblurring, SIAM J. Imaging Sci. 2009.
 W. Yin, S. Osher, D. Goldfarb, J. Darbon, Bregman iterative algorithms for l1-minimization with applications to

@@ -47,7 +47,7 @@ KERNELS = {
     "organs": 3.2e-3 / 16,
 }
 METHOD, LOOPS, STEPS = "unet", ("denoising:mini", "ct:mini"), 20
-ROUNDS = 3
+ROUNDS = 6
 
 
 def main() -> list[Row]:
