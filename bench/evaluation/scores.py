@@ -14,7 +14,9 @@ B. Efron, C. Stein, The jackknife estimate of variance, Annals of Statistics 9, 
 
 from __future__ import annotations
 
+import importlib
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -26,6 +28,7 @@ from bench.contract import registry
 from bench.contract.method import Estimate
 from bench.contract.task import Metric, Track
 from bench.errors import BenchError
+from bench.evaluation.curves import CurvePoint
 
 Target = Mapping[str, Tensor] | None
 Score = Callable[..., dict[str, float]]
@@ -153,6 +156,21 @@ def shares(track: Track, records: Sequence[Mapping[str, Any]]) -> list[dict[str,
             for image, share in zip(found, kept, strict=True):
                 image[metric.name] = share
     return found
+
+
+def curves_of_set(track: Track, records: Sequence[Mapping[str, Any]]) -> list[CurvePoint]:
+    """The curves behind the scores of a set: the functions in ``CURVES`` of a metric's module, from records to values.
+
+    A curve is a dict ``{step: value}``.
+    """
+    found: dict[str, list[CurvePoint]] = {}
+    for metric in track.metrics:
+        if metric.record and records and all(metric.name in one for one in records):
+            module = importlib.import_module(metric.function.partition(":")[0])
+            for name, curve in getattr(module, "CURVES", {}).items():
+                values = curve([one[metric.name] for one in records])
+                found[name] = [CurvePoint(name, step, time.time(), value) for step, value in values.items()]
+    return [point for points in found.values() for point in points]
 
 
 def of_primary(track: Track, facts: Sequence[tuple[Any, ...]]) -> dict[str, float]:

@@ -32,6 +32,7 @@ from bench.evaluation.evaluate import evaluate, mean_score
 from bench.evaluation.objective_and_atoms import curve_and_atoms, offered
 from bench.evaluation.partial import WholeFile
 from bench.evaluation.resources import Monitor
+from bench.evaluation.scores import curves_of_set
 from bench.evaluation.train import Computing, train
 from bench.evaluation.tune import Trial, best, tune
 from bench.places import partial, runs
@@ -161,6 +162,7 @@ def tune_train_evaluate(
             seed=spec.seed,
             report=report,
         )
+        outcome.curves += curves_of_set(track, list(outcome.evaluation.records.values()))
     if not offered(method):
         return None
     device = torch.device(spec.accelerator)

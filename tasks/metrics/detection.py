@@ -1,9 +1,10 @@
 """Scores of a set of images by the lesions found in them: sensitivity at rates of false positives, and AUROC.
 
 A finding is a map of probabilities (1, classes, H, W). Its candidates are its local maxima, each with its value as
-confidence; pixels of one value beside each other, as in a mask, are one candidate in their middle. A candidate hits a nodule where it lies within the nodule's radius (`SLACK` pixels at the least) of its
-centre; of several nodules it hits the nearest. Several candidates in one nodule count once, by the most confident; a
-candidate in none is a false positive.
+confidence; pixels of one value beside each other, as in a mask, are one candidate in their middle. A candidate hits a
+nodule where it lies within the nodule's radius (`SLACK` pixels at the least) of its centre; of several nodules it hits
+the nearest. Several candidates in one nodule count once, by the most confident; a candidate in none is a false
+positive.
 
 `record` keeps of one image the facts of which the scores of a set are made. The rules and the mean sensitivity at seven
 rates (the competition performance metric) follow
@@ -107,6 +108,15 @@ def froc(records: Sequence[Record]) -> tuple[NDArray[Any], NDArray[Any]]:
     rates = [0.0, *((false >= one).sum() / len(records) for one in thresholds)]
     shares = [0.0, *((found >= one).sum() / max(nodules, 1) for one in thresholds)]
     return np.array(rates), np.array(shares)
+
+
+def froc_curve(records: Sequence[Record]) -> dict[int, float]:
+    """Sensitivity by the number of false positives in all images."""
+    rates, shares = froc(records)
+    return {round(rate * len(records)): float(share) for rate, share in zip(rates, shares, strict=True)}
+
+
+CURVES = {"froc": froc_curve}
 
 
 def auroc(records: Sequence[Record]) -> float:

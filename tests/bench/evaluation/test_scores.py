@@ -9,8 +9,9 @@ import torch
 import toy
 from scipy.stats import norm
 
+from bench.contract import registry
 from bench.contract.method import Estimate
-from bench.evaluation.scores import jackknife, mean, recorder, scorer, shares
+from bench.evaluation.scores import curves_of_set, jackknife, mean, recorder, scorer, shares
 
 
 def test_the_shares_of_a_mean_are_the_values():
@@ -67,3 +68,17 @@ def test_metrics_of_images_ask_for_no_target():
     x = torch.rand(1, 1, 4, 4).double()
     track = replace(toy.FINDING, metrics=toy.MINI.metrics)
     assert scorer(track)("a", Estimate(x + 0.1), x, {})["mae"] == pytest.approx(0.1)
+
+
+def test_the_curves_of_a_metrics_module_are_made_of_the_records_once():
+    track = registry.track("nodules")
+    one = {"found": [0.9, 0.0], "false": [0.5, 0.2], "highest": 0.9}
+    records = [{metric.name: one for metric in track.metrics if metric.record}] * 2
+    points = curves_of_set(track, records)
+    assert [(point.name, point.step, point.value) for point in points] == [
+        ("froc", 0, 0.5),
+        ("froc", 2, 0.5),
+        ("froc", 4, 0.5),
+    ]
+    assert curves_of_set(toy.FINDING, [{"ordered": [1.0, 1.0]}]) == []
+    assert curves_of_set(track, []) == []

@@ -9,7 +9,19 @@ import torch
 from torchmetrics.functional.classification import binary_auroc
 
 from bench.evaluation.scores import jackknife
-from tasks.metrics.detection import APART, FAINTEST, RATES, SLACK, auroc, candidates, cpm, froc, record, sensitivity_at
+from tasks.metrics.detection import (
+    APART,
+    FAINTEST,
+    RATES,
+    SLACK,
+    auroc,
+    candidates,
+    cpm,
+    froc,
+    froc_curve,
+    record,
+    sensitivity_at,
+)
 
 SIDE = 24
 
@@ -88,6 +100,9 @@ def test_sensitivity_is_that_of_a_search_over_all_thresholds(seed):
     assert np.all(np.diff(rates) >= 0)
     assert np.all(np.diff(shares) >= 0)
     assert [shares[rates <= rate].max() for rate in RATES] == pytest.approx(expected)
+    curve = froc_curve(kept)
+    for rate in RATES:
+        assert max(share for count, share in curve.items() if count <= rate * len(kept)) == sensitivity_at(kept, rate)
 
 
 @pytest.mark.parametrize("seed", range(3))
