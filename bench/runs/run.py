@@ -39,14 +39,7 @@ from bench.places import partial, runs
 from bench.runs import checkpoints, provenance
 from bench.runs.outcomes import Outcome, one_line, plain, track_of, where
 from bench.runs.privacy import without_folders
-from bench.runs.run_directory import (
-    CHOSEN,
-    FAILURE,
-    add_look,
-    chosen_by_the_first,
-    write,
-    write_whole,
-)
+from bench.runs.run_directory import CHOSEN, FAILURE, add_look, chosen_by_the_first, write, write_whole
 from bench.runs.spec import Spec, computing, load
 
 Report = Callable[[str], None]
