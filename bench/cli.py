@@ -148,9 +148,13 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("action", choices=("list", "get", "check"))
     sub.add_argument("names", nargs="*", metavar="NAME", help="data sets (default: all)")
 
-    sub = command("check", commands.check, "run the contract tests on one method")
-    sub.add_argument("method", metavar="METHOD")
-    sub.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where they run (default cpu)")
+    sub = command("check", commands.check, "run the contract tests on one method, or on the tracks of a task")
+    sub.add_argument(
+        "what",
+        metavar="METHOD|TASK",
+        help="method by name or file, task (all tracks whose data are here), or task:track",
+    )
+    sub.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where a method is checked (default cpu)")
 
     sub = command("ui", commands.ui, "open the MLflow dashboard on this store")
     sub.add_argument("--host", default="127.0.0.1")

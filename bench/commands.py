@@ -7,9 +7,13 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from bench.errors import BenchError
+from bench.errors import BenchError, unknown
+
+if TYPE_CHECKING:
+    from bench.contract.checks import Outcome
 
 
 def list_all(options: argparse.Namespace) -> int:
@@ -167,23 +171,51 @@ def data(options: argparse.Namespace) -> int:
 
 
 def check(options: argparse.Namespace) -> int:
+    outcomes = checks_of_task(options) if is_task(options.what) else checks_of_method(options)
+    passed = failed = 0
+    for name, passes, message in outcomes:
+        print(f"{'ok    ' if passes else 'FAILED'}  {name}{': ' + message if message else ''}", flush=True)
+        passed, failed = passed + passes, failed + (not passes)
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+def is_task(name: str) -> bool:
+    """Whether a name is one of a task or a track, or else of a method. Raises `BenchError` where it is none of them."""
     from bench.contract import registry
 
-    registry.method_file(options.method)  # before the imports that take seconds
+    methods, tasks = registry.methods(), registry.tasks()
+    outer = name.partition(registry.JOINED)[0]
+    if name.endswith(".py") or "/" in name or outer in methods:
+        registry.method_file(name)
+        return False
+    if ":" in name:
+        registry.track(name)
+    elif name not in tasks:
+        raise unknown("method or task", name, [*methods, *tasks], registry.FORMER_NAMES.get(outer))
+    return True
+
+
+def checks_of_task(options: argparse.Namespace) -> Iterable[Outcome]:
+    if options.device != "cpu":
+        raise BenchError(f"--device {options.device}: tasks are checked on the CPU. Leave --device out.")
+
+    from bench.task_checks.checks import check
+
+    return check(options.what)
+
+
+def checks_of_method(options: argparse.Namespace) -> Iterable[Outcome]:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # as in a run, for deterministic products
 
     import torch
 
+    from bench.contract import registry
     from bench.contract.checks import check
 
     if options.device == "cuda" and not torch.cuda.is_available():
         raise BenchError("--device cuda: PyTorch finds no GPU on this machine. Leave --device out to check on the CPU.")
-    outcomes = check(registry.load_method(options.method), options.device)
-    for name, passed, message in outcomes:
-        print(f"{'ok    ' if passed else 'FAILED'}  {name}{': ' + message if message else ''}")
-    failures = sum(not passed for _, passed, _ in outcomes)
-    print(f"{len(outcomes) - failures} passed, {failures} failed")
-    return 1 if failures else 0
+    return check(registry.load_method(options.what), options.device)
 
 
 def ui(options: argparse.Namespace) -> int:

@@ -18,8 +18,8 @@ ROOMS = {
     "baselines": [FAMILIES, {"patches"}, {"solvers"}, {"networks"}, {"functionals"}, {"transforms"}, {""}],
     "tasks": [{""}, {"observers"}, {"datasets", "scanners"}, {"phantoms"}, {"physics", "metrics"}],
     "bench": [
-        {"cli"}, {"commands"}, {"listing", "plan"}, {"engines"}, {"tracking"}, {"leaderboard", "panels"}, {"runs"},
-        {"stability", "observation"},
+        {"cli"}, {"commands"}, {"listing", "plan", "task_checks"}, {"engines"}, {"tracking"}, {"leaderboard", "panels"},
+        {"runs"}, {"stability", "observation"},
         {"evaluation"}, {"data"}, {""}, {"contract"}, {"places"}, {"errors"},
     ],
 }  # fmt: skip
@@ -166,7 +166,8 @@ def loaded(code: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "line", ["list", "list --json", "--help", "run --help", "--version", "run denoisng -m tv", "run ct -m vt"]
+    "line",
+    ["list", "list --json", "--help", "run --help", "--version", "run denoisng -m tv", "run ct -m vt", "check tisue"],
 )
 def test_listing_helping_and_refusing_import_nothing_heavy(line):
     code = f"from bench.cli import main\ntry:\n    main({line.split()!r})\nexcept SystemExit: pass"

@@ -66,7 +66,7 @@ def check(method: type[Method], device: torch.device | str = "cpu", seconds: flo
 
 
 def attempt(name: str, test: Callable[[], str | None]) -> Outcome:
-    """The outcome of a check, which returns a remark or nothing and raises where the method fails it."""
+    """The outcome of a check, which returns a remark or nothing and raises where a method, or a task, fails it."""
     try:
         return Outcome(name, True, test() or "")
     except Breach as breach:

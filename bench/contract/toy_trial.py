@@ -21,7 +21,7 @@ from bench.contract.toy_operators import Toy
 
 
 class Breach(Exception):
-    """A method does something that the contract forbids."""
+    """A method, or a task, does something that the contract forbids."""
 
 
 class Tried:

@@ -52,7 +52,10 @@ BAD = [
     ((*RUN, "shrink.py", "-m", "other/shrink.py"), 2, "would both be the method 'shrink'. Rename one file."),
     ((*RUN, "two.py"), 1, "method file two defines 2 public Method classes; it must define one."),
     ((*RUN, "syntax.py"), 1, "method syntax cannot be imported: SyntaxError: "),
-    (("check", "nothing"), 2, "no method is called 'nothing'"),
+    (("check", "nothing"), 2, "no method or task is called 'nothing'"),
+    (("check", "tisue"), 2, "no method or task is called 'tisue'. Did you mean tissue?"),
+    (("check", "tissue:mni"), 2, "no track of tissue is called 'mni'. Did you mean mini?"),
+    (("check", "tissue", "--device", "cuda"), 2, "--device cuda: tasks are checked on the CPU. Leave --device out."),
     (("check", "two.py"), 2, "method file two defines 2 public Method classes; it must define one."),
     # hyperparameters
     ((*RUN, "shrink.py:factor"), 2, "cannot read 'factor' in 'shrink.py:factor'. Write METHOD:name=value"),

@@ -1,17 +1,10 @@
 """Every track, and every track whose data are on this machine."""
 
-from functools import cache
-
 import pytest
 from every_track import TRACKS
 
 from bench.contract.task import Track
-from bench.data.manifest import check
-
-
-@cache
-def lacking(name: str) -> bool:
-    return any(problem.endswith("is missing") for problem in check(name))
+from bench.task_checks.checks import lacking
 
 
 @pytest.fixture(params=TRACKS)
@@ -23,7 +16,7 @@ def track(request) -> Track:
 def open_track(request) -> Track:
     """A track whose data are on this machine."""
     track = TRACKS[request.param]
-    missing = [name for name in track.data if lacking(name)]
-    if missing:
-        pytest.skip(f"needs {', '.join(missing)}: set BENCH_DATA or run `bench data get`")
+    reason = lacking(track)
+    if reason:
+        pytest.skip(reason)
     return track

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from every_track import TRACKS, batched, opened, sample
+from every_track import TRACKS, opened
 
 from bench.contract import registry
 from bench.contract.method import Estimate
@@ -14,8 +14,8 @@ from bench.evaluation.scores import scorer
 @pytest.mark.parametrize("name", [name for name, track in TRACKS.items() if track.blind])
 def test_a_blind_physics_does_not_hold_the_kernel(name):
     """Nor do the params: two images of other kernels meet operators that hold the same, and y is not A x."""
-    problem, first = opened(name), sample(name, "test")
-    x, y, physics = batched(name)
+    problem, first = opened(name).problem, opened(name).sample("test")
+    x, y, physics = opened(name).batched()
     assert first.params == {}
     assert isinstance(physics, Blind)
     tensors = [value for value in vars(physics).values() if isinstance(value, torch.Tensor)]
@@ -31,7 +31,7 @@ def test_a_blind_physics_does_not_hold_the_kernel(name):
 @pytest.mark.parametrize("name", [name for name, track in TRACKS.items() if track.blind])
 @pytest.mark.parametrize("method", ["direct", "tv", "wavelet", "nlm", "shock_filter", "blind_deconvolution"])
 def test_methods_run_on_a_blind_track(name, method):
-    x, y, physics = batched(name)
+    x, y, physics = opened(name).batched()
     made = registry.load_method(method)
     assert made.supports(TRACKS[name]) is None
     with torch.no_grad():
