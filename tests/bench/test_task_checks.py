@@ -239,7 +239,7 @@ def test_a_sound_track_passes_all_checks(track):
     assert [outcome.check for outcome in found] == [f"{track.id}: {name}" for name in checks]
 
 
-@pytest.mark.parametrize(("check", "message", "track", "opening"), BROKEN, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(("check", "message", "track", "opening"), BROKEN, ids=[one[1] for one in BROKEN])
 def test_a_broken_track_fails_the_one_check_of_what_is_broken(check, message, track, opening):
     failed = [outcome for outcome in outcomes(track, opening) if not outcome.passed]
     assert [outcome.check for outcome in failed] == [f"{track.id}: {check}"]
