@@ -112,6 +112,15 @@ def boards(entries: Iterable[Entry], now: Now) -> list[Board]:
     return [_board(name, members, trained, now) for name, members in tracks.items()]
 
 
+def of_the_budget(entry: Entry) -> str:
+    """Of a training with other steps than the track's, how many these are; empty else, and where the track is gone."""
+    try:
+        steps = registry.track(entry.board).budget.steps
+    except BenchError:
+        return ""
+    return f": {entry.steps:,} of the track's {steps:,} training steps" if entry.steps not in (None, steps) else ""
+
+
 def unranked(entry: Entry, now: Now) -> str:
     """Why an entry has no rank, in a few words; "" where it has one.
 
@@ -131,7 +140,7 @@ def unranked(entry: Entry, now: Now) -> str:
     if entry.requested:
         return "values by hand: " + ", ".join(f"{name}={value}" for name, value in entry.requested.items())
     if entry.label or not entry.protocol:
-        return "beyond the protocol, as its label says"
+        return "beyond the protocol, as its label says" + of_the_budget(entry)
     if entry.dirty:
         return f"uncommitted changes: {entry.dirty_reason}" if entry.dirty_reason else "uncommitted changes"
     if entry.failures:

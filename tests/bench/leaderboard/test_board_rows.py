@@ -57,6 +57,10 @@ def test_protocol_rows_of_current_committed_code_are_ranked(now):
         ({"label": "data=gaussian", "requested": {"data": "gaussian"}}, "values by hand: data=gaussian"),
         ({"label": "mine", "protocol": True}, "beyond the protocol, as its label says"),
         ({"label": "steps=100"}, "beyond the protocol, as its label says"),
+        (
+            {"label": "steps=100", "learned": True, "training": {"steps": 100}},
+            "beyond the protocol, as its label says: 100 of the track's 350 training steps",
+        ),
         ({"label": "oracle", "control": "oracle"}, "tuned on the test set"),
         ({"label": "defaults", "control": "defaults"}, "not tuned"),
         ({"learned": True}, "trained on 1 of the 3 seeds that a rank needs"),
