@@ -1,9 +1,8 @@
 """x_hat = mean of R_1(y), ..., R_T(y),   std² = Σ (R_t(y) − x_hat)² / (T − 1):   R_t is R with random channels left out
 
-Each channel behind a ReLU of the network R is left out with probability p, in training and in the test alike; of a
-U-Net only below its finest level, whose layers find edges and noise in any image (Bayesian SegNet's central layers).
-The T results are samples of a variational posterior over the weights, and std is the part of the deviation that comes
-from not knowing these. The noise that every R_t leaves in the image is not in it, so that it is smaller than the error;
+Each channel behind a ReLU of the network R is left out with probability p, in training and in the test alike. The T
+results are samples of a variational posterior over the weights, and std is the part of the deviation that comes from
+not knowing these. The noise that every R_t leaves in the image is not in it, so that it is smaller than the error;
 calibration finds by how much. Whole channels are left out because the pixels of one resemble each other.
 
 R is asked for by its name, ``-m mc_dropout:network=learned_primal_dual``, and is the U-Net by default.
@@ -11,7 +10,6 @@ R is asked for by its name, ``-m mc_dropout:network=learned_primal_dual``, and i
 Y. Gal, Z. Ghahramani, Dropout as a Bayesian approximation, ICML 2016.
 J. Tompson, R. Goroshin, A. Jain, Y. LeCun, C. Bregler, Efficient object localization using convolutional networks, CVPR
 2015 (whole channels).
-A. Kendall, V. Badrinarayanan, R. Cipolla, Bayesian SegNet, BMVC 2017 (the central layers).
 """
 
 from __future__ import annotations
@@ -23,7 +21,6 @@ from deepinv.physics import LinearPhysics
 from torch import Tensor, nn
 
 from baselines.networks.confidence import Confident, mean_and_deviation
-from baselines.networks.unet import Level
 from bench.contract.method import Estimate, LearnedMethod, Method
 from bench.errors import BenchError
 
@@ -38,7 +35,7 @@ class MCDropout(Confident):
             raise BenchError(f"probability={probability}, samples={samples}: it lies between 0 and 1; two or more.")
         self.network = network
         self.samples = samples
-        activations = central(network) or activations_of(network)
+        activations = [one for one in self.network.modules() if isinstance(one, nn.ReLU)]
         if not activations:
             raise BenchError(f"{type(network).__name__} has no ReLU, behind which channels could be left out.")
         for activation in activations:
@@ -51,16 +48,6 @@ class MCDropout(Confident):
         if self.training:
             return self.network(y, physics)
         return mean_and_deviation([self.network(y, physics) for _ in range(self.samples)])
-
-
-def central(network: nn.Module) -> list[nn.ReLU]:
-    """The activations below the finest level of the U-Nets of a network."""
-    coarser = [one.coarser for one in network.modules() if isinstance(one, Level) and one.coarser is not None]
-    return list(dict.fromkeys(activation for one in coarser for activation in activations_of(one)))
-
-
-def activations_of(network: nn.Module) -> list[nn.ReLU]:
-    return [one for one in network.modules() if isinstance(one, nn.ReLU)]
 
 
 class Dropout:
