@@ -6,8 +6,8 @@ names.
 the standard deviation that an estimate may hold, for every track, and no rank depends on it. `anatomy` finds the region
 that a finding should come from.
 
-Dice, AUROC and the surface distance are written here, where torchmetrics and MONAI have them too, to whose values tests
-hold ours: those have no value for empty masks or for sets of one kind, and take seconds to import.
+Dice, AUROC and the surface distance are written here although torchmetrics and MONAI have them: empty masks and sets of
+one kind need the values below, and those packages take seconds to import. Tests compare ours with theirs.
 
 A score is a finite number for every finite image, also where the formula divides by zero:
 

@@ -88,13 +88,13 @@ def panels(entries: Sequence[Entry]) -> list[Panel]:
             for entry, stress in stressed
             if [point.at for point in stress.shifts.get(shift, [])] == names
         ]
-        now = declared.get(shift)
-        lines = [_line(entry, points, now is None or now.ordered) for entry, points in under]
+        known = declared.get(shift)
+        lines = [_line(entry, points, known is None or known.ordered) for entry, points in under]
         kept = shift == KEPT
         better = lead.metrics[lead.primary].higher_is_better
         fallen = [] if kept else _fallen(under, better)
         unit = "%" if kept else lead.metrics[lead.primary].unit
-        hurt = _hurt(under, now.own, now.more, better) if now is not None and now.more else None
+        hurt = _hurt(under, known.own, known.more, better) if known is not None and known.more else None
         found.append(Panel(shift, first.titles.get(shift, shift), unit, names, lines, fallen, hurt))
     return found
 
