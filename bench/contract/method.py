@@ -107,6 +107,10 @@ class LearnedMethod(Method):
     Override the hooks in which your paper differs. A training batch is ``(x, y, physics)``, on a track that asks for a
     finding ``(x, y, physics, target)``, with the truth of the finding. The constants of the recipe are class
     attributes and part of the run's key.
+
+    A part that is called ``network`` and takes a single tensor is taken for a function of it and of its own parameters
+    and buffers: no counter and no switch of Python changes what it computes, though it may draw torch's random numbers.
+    On a GPU its passes in training are recorded and repeated (`bench.recorded`).
     """
 
     learned: ClassVar[bool] = True

@@ -158,8 +158,8 @@ def collate_training(samples: Sequence[Sample | Unmeasured]) -> Any:
     """Stack samples of a `TrainingStream`, for `on_device`."""
     if isinstance(samples[0], Sample):
         target = targets(samples)  # type: ignore[arg-type]
-        measured = collate(samples)  # type: ignore[arg-type]
-        return measured if target is None else (*measured, target)
+        _, *measured = collate(samples)  # type: ignore[arg-type]
+        return tuple(measured) if target is None else (*measured, target)
     return stacked([one.arrays for one in samples]), [one.seed for one in samples]  # type: ignore[union-attr]
 
 
@@ -170,7 +170,7 @@ def on_device(problem: Problem, batch: Any, device: torch.device) -> tuple[Any, 
     others of its batch.
     """
     if problem.simulate is None:
-        _, x, y, *others = batch
+        x, y, *others = batch
         x, y = x.to(device, non_blocking=True), y.to(device, non_blocking=True)
         return x, y, *(to_device(one, device) for one in others)
     arrays, seeds = batch

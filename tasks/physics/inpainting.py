@@ -6,8 +6,8 @@ x, y: (B, C, H, W); m: (B, 1, H, W) or (B, C, H, W).
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
-from functools import lru_cache, partial
+from collections.abc import Sequence
+from functools import lru_cache
 
 import deepinv.physics
 import torch
@@ -15,6 +15,7 @@ from deepinv.physics.noise import NoiseModel
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
+from bench.recorded import aside, record, try_once
 from tasks.physics.placing import put_on
 
 TOLERANCE = 1e-4  # relative residual of the harmonic interpolation
@@ -48,24 +49,27 @@ def harmonic(y: Tensor, mask: Tensor) -> Tensor:
     Five-point stencil, conjugate gradients from `pull_push`. T. F. Chan and J. Shen, Mathematical Models for Local
     Nontexture Inpaintings, SIAM J. Appl. Math. 62(3), 2002.
     """
-    known = mask > 0
-    x = pull_push(y, known)
-    residual = torch.where(known, 0, _laplacian(x))
-    square = _dot(residual, residual)
-    system, state = (known, TOLERANCE**2 * square), (x, residual, residual, square)
-    at_once = 1 if y.is_cpu else LOOK_EVERY
-    advance: Callable[[System, State], State] = partial(iterated, at_once)
     if recordable(y) and (recorded := recording(y.shape, y.dtype, y.device)):
-        advance = recorded.advance
+        return recorded.solve(y, mask > 0)
+    system, state = beginning(y, mask > 0)
+    at_once = 1 if y.is_cpu else LOOK_EVERY
     for _ in range(ITERATIONS // at_once):
         if not unfinished(system, state).any():
             break
-        state = advance(system, state)
-    return state[0].clone()
+        state = iterated(at_once, system, state)
+    return state[0]
 
 
 def recordable(y: Tensor) -> bool:
     return y.is_cuda and not y.requires_grad and not torch.compiler.is_compiling()
+
+
+def beginning(y: Tensor, known: Tensor) -> tuple[System, State]:
+    """What conjugate gradients solve, and from where."""
+    x = pull_push(y, known)
+    residual = torch.where(known, 0, _laplacian(x))
+    square = _dot(residual, residual)
+    return (known, TOLERANCE**2 * square), (x, residual, residual, square)
 
 
 def iterated(times: int, system: System, state: State) -> State:
@@ -111,44 +115,46 @@ def recording(shape: torch.Size, dtype: torch.dtype, device: torch.device) -> Re
 
 
 class Recording:
-    """Iterations as a CUDA graph: they are hundreds of small kernels, which Python starts more slowly than they run."""
+    """The beginning and some iterations, each as a CUDA graph."""
 
     def __init__(self, shape: torch.Size, dtype: torch.dtype, device: torch.device) -> None:
-        image, number = torch.zeros(shape, dtype=dtype, device=device), (*shape[:2], 1, 1)
-        self.system = image.bool(), image.new_zeros(number)
-        self.state = image, image.clone(), image.clone(), image.new_zeros(number)
-        self.graph = torch.cuda.CUDAGraph()
-        here, side = torch.cuda.current_stream(device), torch.cuda.Stream(device)
-        side.wait_stream(here)
-        with torch.cuda.stream(side):
-            self.try_once()
-            self.graph.capture_begin(capture_error_mode="thread_local")
-            try:
-                self.iterate()
-            finally:
-                self.graph.capture_end()
-        here.wait_stream(side)
+        self.y = torch.zeros(shape, dtype=dtype, device=device)
+        self.known = self.y.bool()
+        self.left = self.y.new_zeros((), dtype=torch.bool)
+        self.seen = torch.zeros(2, dtype=torch.bool, pin_memory=torch.cuda.is_available())
+        self.arrived = torch.cuda.Event(), torch.cuda.Event()
+        with aside(device):
+            try_once(lambda: self.iterate(*beginning(self.y, self.known)))
+            self.begin, (self.system, self.state) = record(lambda: self.fresh(*beginning(self.y, self.known)))
+            self.advance, _ = record(lambda: self.iterate(self.system, self.state), self.begin.pool())
 
-    def try_once(self) -> None:
-        """Make the kernels, which a graph can't. Raises RuntimeError where the process would wait for the device."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that not all ways to wait are seen
-            torch.cuda.set_sync_debug_mode("error")
-        try:
-            self.iterate()
-        finally:
-            torch.cuda.set_sync_debug_mode("default")
+    @staticmethod
+    def fresh(system: System, state: State) -> tuple[System, State]:
+        """With tensors for the state that are nowhere else: iterations write to them."""
+        x, residual, direction, square = state
+        return system, (x.clone(), residual, direction.clone(), square)
 
-    def iterate(self) -> None:
-        put(self.state, iterated(LOOK_EVERY, self.system, self.state))
+    def iterate(self, system: System, state: State) -> None:
+        """Some iterations, in place; ``left``, whether more are needed."""
+        put(state, iterated(LOOK_EVERY, system, state))
+        self.left.copy_(unfinished(system, state).any())
 
-    def advance(self, system: System, state: State) -> State:
-        """The state after `LOOK_EVERY` iterations, in tensors that the next call writes to."""
-        if state is not self.state:
-            put(self.system, system)
-            put(self.state, state)
-        self.graph.replay()
-        return self.state
+    def solve(self, y: Tensor, known: Tensor) -> Tensor:
+        """The result. The device goes on while the process waits to hear whether the iterations before were enough.
+
+        Those that were too many change nothing.
+        """
+        put((self.y, self.known), (y, known))
+        self.begin.replay()
+        for number in range(ITERATIONS // LOOK_EVERY):
+            self.advance.replay()
+            self.seen[number % 2].copy_(self.left, non_blocking=True)
+            self.arrived[number % 2].record()
+            if number:
+                self.arrived[1 - number % 2].synchronize()
+                if not self.seen[1 - number % 2]:
+                    break
+        return self.state[0].clone()
 
 
 def put(to: Sequence[Tensor], tensors: Sequence[Tensor]) -> None:

@@ -4,7 +4,7 @@ One method trains on a real track of every task and data set at hand (`rows`), a
 that it supports (`mini_training`). Steps are counted from near the start of a training: data that are made on first use
 are part of it. One training has the card; others start meanwhile, and wait for it at their first step. On real tracks
 nothing is counted until all have come so far, and what draws samples for those who wait is stopped, so that no other
-takes the processors from a training that is counted.
+takes the processors from a training that is counted. What makes phantoms ahead, with the lowest priority, goes on.
 On a mini track, where steps are counted for a moment, a training draws its samples by itself: workers would take longer
 to start.
 """
@@ -42,6 +42,7 @@ STARTS = 0.5  # of the time of all, after which a training is counted beside oth
 STARTING = 6  # trainings on mini tracks at a time beside a card, of which one has it
 BUSY = 90.0  # percent of the time, on real tracks
 ENDLESS = 10**6  # steps
+LOWEST = 19  # of the priorities: "niceness"
 
 
 class Enough(Exception):
@@ -196,10 +197,10 @@ def turn_is_over(*_: object) -> None:
 
 @contextmanager
 def standstill() -> Iterator[None]:
-    """The children of this process stand still: those that draw samples, and those that make phantoms."""
+    """The children of this process stand still, but for those of the lowest priority, which make phantoms ahead."""
     import psutil
 
-    children = psutil.Process().children(recursive=True)
+    children = [one for one in psutil.Process().children(recursive=True) if one.nice() < LOWEST]
     each(psutil.Process.suspend, children)
     try:
         yield

@@ -38,8 +38,8 @@ class Sight(Dataset):
         return 4
 
     def __getitem__(self, index):
-        seen = os.environ.get("CUDA_VISIBLE_DEVICES", "all")
-        return Sample(seen, "", torch.zeros(1, 5), torch.zeros(1, 3), {"p": torch.zeros(2)})
+        seen = torch.tensor(len(os.environ.get("CUDA_VISIBLE_DEVICES", "all")))
+        return Sample("", "", torch.zeros(1, 5), torch.zeros(1, 3), {"p": torch.zeros(2), "seen": seen})
 
 
 @pytest.mark.usefixtures("toys")
@@ -114,8 +114,8 @@ def test_the_server_of_workers_imports_the_task_that_is_open(monkeypatch):
 
 def test_workers_see_no_gpu_and_this_process_sees_the_same_as_before(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
-    ((ids, *_),) = Batches(Subset(Sight(), range(4)), 4, 1, workers=1)
-    assert ids == [""] * 4
+    ((_, _, params),) = Batches(Subset(Sight(), range(4)), 4, 1, workers=1)
+    assert not params["seen"].any()
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "3"
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
     with blind():
@@ -124,7 +124,7 @@ def test_workers_see_no_gpu_and_this_process_sees_the_same_as_before(monkeypatch
 
 
 def test_workers_whose_batches_do_not_fit_into_shared_memory_are_not_started(monkeypatch):
-    size = 4 * (5 + 3 + 2)  # bytes of a sample
+    size = 4 * (5 + 3 + 2) + 8  # bytes of a sample
     monkeypatch.setattr(batches.shutil, "disk_usage", lambda path: Usage(2 * 3 * 10 * size * 5))
     assert room(Subset(Sight(), range(4)), 10) == 5
     assert Batches(Subset(Sight(), range(4)), 100, 1, workers=4).loader.num_workers == 0

@@ -1,0 +1,209 @@
+"""Recorded passes against plain ones, with the part of `torch.cuda` that makes graphs played by the processor."""
+
+from __future__ import annotations
+
+import copy
+import random
+from contextlib import nullcontext
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from bench import recorded
+from bench.recorded import PLAIN, Passes, Recorded, recorded_networks
+
+X = [torch.randn(2, 3, generator=torch.Generator().manual_seed(seed)) for seed in range(6)]
+
+
+class Card:
+    """Plays the part of `torch.cuda`: nothing waits, and a graph does nothing when it is replayed."""
+
+    def current_stream(self, device: torch.device) -> SimpleNamespace:
+        return SimpleNamespace(wait_stream=lambda other: None)
+
+    Stream = current_stream
+
+    def stream(self, stream: SimpleNamespace) -> nullcontext:
+        return nullcontext()
+
+    def set_sync_debug_mode(self, mode: str) -> None:
+        pass
+
+    def get_rng_state(self, device: torch.device) -> Tensor:
+        return torch.get_rng_state()
+
+    def set_rng_state(self, state: Tensor, device: torch.device) -> None:
+        torch.set_rng_state(state)
+
+
+class Played(Passes):
+    """Passes whose replays compute: forward from ``x``, backward from what that left."""
+
+    count = 0
+
+    def __init__(self, network: nn.Module, forward: Any, like: Tensor) -> None:
+        super().__init__(network, forward, like)
+        wanted = [self.x, *self.parameters] if like.requires_grad else self.parameters
+        left: dict[str, Tensor] = {}
+
+        def forwards() -> None:
+            Played.count += 1
+            with torch.enable_grad():
+                left["out"] = forward(self.x)
+            self.out.data.copy_(left["out"].detach())
+
+        def backwards() -> None:
+            found = torch.autograd.grad(left.pop("out"), wanted, self.gradient, allow_unused=True)
+            for to, one in zip(self.gradients[0 if like.requires_grad else 1 :], found, strict=True):
+                if to is not None and one is not None:
+                    to.copy_(one)
+
+        self.forward: Any = SimpleNamespace(replay=forwards)
+        self.backward: Any = SimpleNamespace(replay=backwards)
+
+
+@pytest.fixture(autouse=True)
+def _card(monkeypatch: pytest.MonkeyPatch) -> None:
+    def record(work: Any, pool: Any = None) -> Any:
+        return SimpleNamespace(pool=lambda: (0, 1), replay=lambda: None), work()
+
+    def recordable(self: Recorded, x: Any) -> bool:
+        return isinstance(x, Tensor) and self.network.training and torch.is_grad_enabled()
+
+    card = Card()
+    for name in ("current_stream", "Stream", "stream", "set_sync_debug_mode", "get_rng_state", "set_rng_state"):
+        monkeypatch.setattr(torch.cuda, name, getattr(card, name))
+    monkeypatch.setattr(recorded, "record", record)
+    monkeypatch.setattr(recorded, "Passes", Played)
+    monkeypatch.setattr(Recorded, "recordable", recordable)
+    Played.count = 0
+
+
+class Method(nn.Module):
+    def __init__(self, network: nn.Module | None = None) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.network = network or nn.Sequential(nn.Linear(3, 5), nn.BatchNorm1d(5), nn.Tanh(), nn.Linear(5, 3))
+
+
+def once(method: Method, x: Tensor) -> Tensor:
+    return method.network(x).square().mean()
+
+
+def twice(method: Method, x: Tensor) -> Tensor:
+    """As an unrolled network with shared weights."""
+    return method.network(x + method.network(2 * x)).square().mean()
+
+
+def of_a_gradient(method: Method, x: Tensor) -> Tensor:
+    return method.network(x.clone().requires_grad_() * 2).square().mean()
+
+
+def trained(method: Method, loss: Any, parts: int = 1, to_none: bool = True) -> list[Tensor]:
+    optimiser = torch.optim.SGD(method.parameters(), lr=0.1, momentum=0.9)
+    for number, x in enumerate(X):
+        loss(method, x).backward()
+        if (number + 1) % parts == 0:
+            torch.nn.utils.clip_grad_norm_(method.parameters(), 0.1)
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=to_none)
+    return [one.detach().clone() for one in method.state_dict().values()]
+
+
+@pytest.mark.parametrize("loss", [once, twice, of_a_gradient])
+@pytest.mark.parametrize(("parts", "to_none"), [(1, True), (1, False), (3, True)])
+def test_weights_and_running_means_are_those_of_plain_passes(loss: Any, parts: int, to_none: bool) -> None:
+    plain = trained(Method(), loss, parts, to_none)
+    method = Method()
+    with recorded_networks(method):
+        found = trained(method, loss, parts, to_none)
+    assert Played.count == len(X) - PLAIN
+    for one, other in zip(found, plain, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-7)
+    assert "forward" not in vars(method.network)
+
+
+def test_a_pass_that_no_backward_pass_follows_does_not_end_the_recording() -> None:
+    method = Method()
+    with recorded_networks(method):
+        trained(method, once)
+        before = Played.count
+        once(method, X[0])
+        once(method, X[0])
+        assert Played.count == before + 2
+        kept = once(method, X[0])
+        once(method, X[1])
+        assert Played.count == before + 3
+        kept.backward()
+
+
+def test_validation_and_another_shape_are_plain() -> None:
+    method = Method()
+    with recorded_networks(method):
+        trained(method, once)
+        before = Played.count
+        with torch.no_grad():
+            method.network(X[0])
+        method.eval()
+        method.network(X[0])
+        method.train()
+        method.network(X[0][:, :].repeat(2, 1))
+        assert Played.count == before
+
+
+def test_a_copy_of_a_method_is_plain() -> None:
+    method = Method()
+    with recorded_networks(method):
+        trained(method, once)
+        before = Played.count
+        twin = copy.deepcopy(method)
+        assert torch.equal(twin.eval().network(X[0]), method.eval().network(X[0]))
+        twin.train().network(X[0])
+        assert Played.count == before
+        assert twin.network.forward.__self__ is twin.network
+
+
+def test_the_innermost_network_is_recorded() -> None:
+    inner = Method()
+    outer = Method(inner)
+    inner.forward = lambda x: inner.network(x)  # type: ignore[method-assign]
+    with recorded_networks(outer):
+        assert isinstance(inner.network.forward, Recorded)
+        assert not isinstance(inner.forward, Recorded)
+
+
+class Drawing(nn.Linear):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) if random.random() < 2 else x
+
+
+class Counting(nn.Linear):
+    calls = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        return self.calls * super().forward(x)
+
+
+class Failing(nn.Linear):
+    tries = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.tries += 1
+        if self.tries == PLAIN + 2:
+            raise RuntimeError("operation not permitted when stream is capturing\nmore")
+        return super().forward(x)
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [(Drawing, "not the same each time"), (Counting, "not the same each time"), (Failing, "when stream is capturing$")],
+)
+def test_a_network_that_cannot_be_recorded_stays_plain_with_a_warning(kind: Any, reason: str) -> None:
+    method = Method(kind(3, 3))
+    with recorded_networks(method), pytest.warns(UserWarning, match=f"without a recording.*: .*{reason}"):
+        trained(method, once)
+    assert Played.count == 0
