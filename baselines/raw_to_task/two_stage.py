@@ -9,7 +9,6 @@ inverse problems, Inverse Problems 38, 2022.
 
 from __future__ import annotations
 
-import time
 from functools import lru_cache
 from typing import ClassVar, Self
 
@@ -21,7 +20,6 @@ from baselines.networks.analysis import Analysis, Reader
 from bench.contract.determinism import exact
 from bench.contract.method import Estimate, Method
 
-QUICK = 0.01  # seconds, for a batch of images on a GPU: to ask which are known means to wait for the GPU
 KEPT = 2**28  # bytes of images of training measurements that are kept, for when a measurement comes again
 
 
@@ -40,7 +38,6 @@ class TwoStage(Reader):
         self.analysis = Analysis(channels, classes, dims)
         self.seen: dict[int, Tensor] = {}
         self.room = KEPT
-        self.quick: bool | None = None
 
     def train(self, mode: bool = True) -> Self:
         super().train(mode)
@@ -57,12 +54,7 @@ class TwoStage(Reader):
             return self.reconstruction(y, physics).detach()
 
     def known(self, y: Tensor, physics: LinearPhysics) -> Tensor:
-        """The images of training measurements, kept for when these come again. A batch with a new one is made anew.
-
-        On a GPU that makes a batch quickly none is kept.
-        """
-        if y.is_cuda and self.is_quick(y, physics):
-            return self.image(y, physics)
+        """The images of training measurements, kept for when these come again. A batch with a new one is made anew."""
         names = fingerprints(y)
         if any(name not in self.seen for name in names):
             images = self.image(y, physics)
@@ -72,18 +64,6 @@ class TwoStage(Reader):
                     self.room -= image.nbytes
             return images
         return torch.stack([self.seen[name] for name in names])
-
-    def is_quick(self, y: Tensor, physics: LinearPhysics) -> bool:
-        """Whether a GPU makes the images of a batch in `QUICK`, by the second time for the first batch."""
-        if self.quick is None:
-            for _ in range(2):
-                torch.cuda.synchronize(y.device)
-                start = time.perf_counter()
-                self.image(y, physics)
-                torch.cuda.synchronize(y.device)
-                seconds = time.perf_counter() - start
-            self.quick = seconds < QUICK
-        return self.quick
 
 
 def fingerprints(y: Tensor) -> list[int]:

@@ -31,7 +31,6 @@ TRAINING_BUDGET = ("steps", "batch", "validation")  # fields of a budget that mo
 
 LOOKS = 20  # at validation images per training, the last at its end; a short training has fewer
 FEWEST_LOOKS = 5
-MEAN_IMAGES = 16  # at which an inner training looks, at most
 STEPS_PER_LOOK = 200  # at the least, where there are more than the fewest looks
 
 
@@ -195,9 +194,9 @@ class Track:
     def of_images(self) -> Track:
         """The track as an inner method meets it, which returns images: without targets and scores of findings.
 
-        Its checkpoint is chosen on 16 images at most: a mean needs fewer of them than a score of a set.
+        Its checkpoint is chosen on as many images as tune: a mean needs fewer of them than a score of a set.
         """
-        budget = replace(self.budget, validation=min(self.budget.validation_images, MEAN_IMAGES))
+        budget = replace(self.budget, validation=None)
         return replace(self, metrics=tuple(one for one in self.metrics if one.of == "image"), budget=budget, classes=0)
 
     def scored(self, learned: bool) -> dict[str, Any]:
