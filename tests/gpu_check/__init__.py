@@ -2,6 +2,6 @@
 
 `__main__` plans and prints, `surroundings` finds the device, `lanes` starts the parts in processes (`part`) with time
 limits. The parts, each a file with a generator ``rows(plan)``: `speed`, `training` (on real tracks),
-`mini_training`, `references` (scores on the CPU), `contract`, `agreement` (the scores on the device), `runs`, `resume`,
-`archive`.
+`mini_training`, `recordings` (what is repeated from one against what is not), `references` (scores on the CPU),
+`contract`, `agreement` (the scores on the device), `runs`, `resume`, `archive`.
 """

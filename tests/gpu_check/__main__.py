@@ -89,7 +89,7 @@ def phases(cores: int) -> list[tuple[float, list[Lane]]]:
     return [
         (0.2, [Lane({"speed": 1.0}, 1)]),
         (0.35, [Lane({"training": 1.0}, 1)]),
-        (0.5, [Lane({"mini_training": 1.0}, 1), Lane({"references": 1.0}, most)]),
+        (0.5, [Lane({"mini_training": 1.0}, 1), Lane({"recordings": 1.0}, 1), Lane({"references": 1.0}, most)]),
         (
             0.92,
             [
@@ -104,7 +104,7 @@ def phases(cores: int) -> list[tuple[float, list[Lane]]]:
 
 def short_phases() -> list[tuple[float, list[Lane]]]:
     """Few processes: each start costs seconds of a processor."""
-    parts = ("speed", "contract", "references", "agreement", "runs", "mini_training", "archive")
+    parts = ("speed", "contract", "references", "agreement", "runs", "recordings", "mini_training", "archive")
     return [(1.0, [Lane(dict.fromkeys(parts, 0.5), 2), Lane({"resume": 1.0}, 2)])]
 
 

@@ -10,7 +10,9 @@ import pytest
 
 from tests.gpu_check.surroundings import ROOT
 
-PARTS = ["speed", "contract", "references", "agreement", "runs", "mini_training", "archive", "resume"]
+PARTS = [
+    *("speed", "contract", "references", "agreement", "runs", "recordings", "mini_training", "archive", "resume"),
+]
 
 
 @pytest.mark.slow
