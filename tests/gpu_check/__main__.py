@@ -89,12 +89,13 @@ def phases(cores: int) -> list[tuple[float, list[Lane]]]:
     return [
         (0.2, [Lane({"speed": 1.0}, 1)]),
         (0.35, [Lane({"training": 1.0}, 1)]),
-        (0.5, [Lane({"mini_training": 1.0}, 1), Lane({"recordings": 1.0}, 1), Lane({"references": 1.0}, most)]),
+        (0.5, [Lane({"mini_training": 1.0}, 1), Lane({"references": 1.0}, most)]),
         (
             0.92,
             [
                 Lane({"contract": 1.0}, max(1, 7 * cores // 16)),
                 Lane({"agreement": 0.8, "runs": 0.2}, max(1, 7 * cores // 16)),
+                Lane({"recordings": 1.0}, 2),
                 Lane({"resume": 1.0}, 2),
             ],
         ),
