@@ -31,7 +31,7 @@ from tests.gpu_check.plan import OutOfTime, Plan, stop_clock
 from tests.gpu_check.report import FAILED, NOTE, OK, SHORT, Row
 
 HOME = ("mri:mini", "ct:mini", "denoising:mini", "qsm:mini")  # in this order of preference
-ON_REAL = ("unet", "two_stage")  # the first that a real track supports: the fastest, for the data
+ON_REAL = ("unet", "oracle")  # the first that a real track supports: the fastest, for the data
 ONLY = ("unet",)  # in short
 WARM_UP, WARM_STEPS = 1.0, 5  # seconds after the first step, on mini tracks or steps, before the count begins
 COUNTED, COUNTED_MINI = 3.0, 1.0  # seconds, on real and on mini tracks
