@@ -101,7 +101,12 @@ class Recorded:
         self.calls[kind] += 1
         if self.kind is None and self.calls[kind] > PLAIN:
             self.kind, self.passes = kind, self.recording(x)
-        if kind != self.kind or self.passes is None or self.passes.waiting():
+        if (
+            kind != self.kind
+            or self.passes is None
+            or self.passes.waiting()
+            or self.passes.places != places(self.network)
+        ):
             return self.plain(x)
         return Pass.apply(x, self.passes, *self.passes.parameters)
 
@@ -134,7 +139,7 @@ class Passes:
     """
 
     def __init__(self, network: nn.Module, forward: Callable[[Tensor], Tensor], like: Tensor) -> None:
-        self.parameters = [one for one in network.parameters() if one.requires_grad]
+        self.parameters, self.places = [one for one in network.parameters() if one.requires_grad], places(network)
         self.x = like.detach().clone(memory_format=torch.contiguous_format).requires_grad_(like.requires_grad)
         self.last: weakref.ref[Pending] | None = None
         wanted = [self.x, *self.parameters] if like.requires_grad else self.parameters
@@ -163,6 +168,11 @@ class Passes:
     def waiting(self) -> bool:
         """Whether the last pass may still be followed by its backward pass, which needs what the forward one left."""
         return self.last is not None and self.last() is not None
+
+
+def places(network: nn.Module) -> list[tuple[int, bool]]:
+    """Where a network's parameters lie, and which of them learn."""
+    return [(one.data_ptr(), one.requires_grad) for one in network.parameters()]
 
 
 def draws() -> tuple[Any, ...]:

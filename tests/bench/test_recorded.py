@@ -154,6 +154,20 @@ def test_validation_and_another_shape_are_plain() -> None:
         assert Played.count == before
 
 
+def test_a_network_whose_parameters_are_others_or_learn_no_more_is_plain() -> None:
+    method = Method()
+    with recorded_networks(method):
+        trained(method, once)
+        before = Played.count
+        method.network[0].weight.requires_grad_(False)
+        once(method, X[0]).backward()
+        assert method.network[0].weight.grad is None
+        method.network[0].weight.requires_grad_()
+        method.network[3].weight.data = method.network[3].weight.data.clone()
+        once(method, X[0]).backward()
+        assert Played.count == before
+
+
 def test_a_copy_of_a_method_is_plain() -> None:
     method = Method()
     with recorded_networks(method):
