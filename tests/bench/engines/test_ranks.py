@@ -126,7 +126,9 @@ def test_a_launch_ends_for_the_rank_that_broke_whatever_another_has_written(spec
 
 def test_a_rank_that_dies_after_the_result_costs_nothing(spec, tmp_path, monkeypatch):
     unsupported = toy_result(spec, "no", "unsupported")
-    code = f"(Path(sys.argv[2], 'result.json').write_text({unsupported!r}), os._exit(int(rank)))"
+    # Whole at once, as a run writes it: the first rank is ended as soon as the second one dies.
+    code = f"(own := Path(sys.argv[2], rank), own.write_text({unsupported!r}), "
+    code += "own.replace(Path(sys.argv[2], 'result.json')), os._exit(int(rank)))"
     monkeypatch.setattr(worker, "words", lambda *paths: [*as_rank(code), *map(str, paths)])
     worker.launch(spec, tmp_path)
 
