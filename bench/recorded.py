@@ -152,6 +152,7 @@ class Passes:
             self.forward, self.out = record(lambda: forward(self.x))
             self.gradient = torch.zeros_like(self.out)
             self.backward, found = record(lambda: backward(self.out, self.gradient), self.forward.pool())
+        self.out = self.out.detach()
         self.gradients = found if like.requires_grad else (None, *found)
         self.compare(network, forward)
 
@@ -193,7 +194,7 @@ class Pass(torch.autograd.Function):
         passes.last = weakref.ref(ctx.pending)
         passes.x.detach().copy_(x)
         passes.forward.replay()
-        return passes.out.detach()
+        return passes.out.clone()  # the next pass writes there
 
     @staticmethod
     @torch.autograd.function.once_differentiable
@@ -219,4 +220,4 @@ def kept(network: nn.Module, device: torch.device) -> Iterator[None]:
     finally:
         torch.cuda.set_rng_state(state, device)
         for buffer, before in buffers:
-            buffer.copy_(before)
+            buffer.data.copy_(before)  # plain passes may have kept it for their backward pass

@@ -25,6 +25,11 @@ def workers() -> int | None:
     return whole_number("BENCH_WORKERS", 0)
 
 
+def recorded() -> bool:
+    """Whether networks in training pass as CUDA graphs (`bench.recorded`): only where it is asked for."""
+    return os.environ.get("BENCH_RECORDED") == "on"
+
+
 def threads() -> int:
     """Threads of one run on the CPU: one by default, so that scores do not depend on the machine's size."""
     return whole_number("BENCH_THREADS", 1) or 1

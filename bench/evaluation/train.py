@@ -33,6 +33,7 @@ from bench.evaluation.partial import Keeper, WholeFile
 from bench.evaluation.pictures import Picture, save_look
 from bench.evaluation.trainer import compiled, step_of, trainer
 from bench.recorded import recorded_networks
+from bench.settings import recorded as recorded_asked
 
 CURVE_POINTS = 200  # of the training loss
 FINITE_EVERY = 10  # steps between looks at whether the loss is still finite: each waits for the device
@@ -256,7 +257,7 @@ def train(
     data = TrainingData(track, problem, seed, devices, done, workers, computing.accumulate)
     try:
         # The processes of several devices exchange gradients while a backward pass works, which a recording can't.
-        alone = devices == 1 and method.automatic_optimization
+        alone = devices == 1 and method.automatic_optimization and recorded_asked()
         with compiled(method) if computing.compile else recorded_networks(method) if alone else nullcontext():
             run.fit(method, datamodule=data, ckpt_path=keeper.path if keeper and done else None)
     except torch.OutOfMemoryError as error:

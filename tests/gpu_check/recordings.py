@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
@@ -84,6 +85,7 @@ def training(method_name: str, track_name: str, report: Callable[[str], None]) -
         return {name: one.double() for name, one in method.state_dict().items()}
 
     deterministic()
+    os.environ["BENCH_RECORDED"] = "on"
     with mock.patch("bench.evaluation.train.recorded_networks", return_value=nullcontext()):
         plain = weights()
     with mock.patch("bench.recorded.Recorded", Seen), warnings.catch_warnings(record=True) as said:
