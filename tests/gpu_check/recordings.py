@@ -14,12 +14,11 @@ from bench.engines.local import LocalEngine, Task
 from tests.gpu_check.plan import OutOfTime, Plan, stop_clock
 from tests.gpu_check.report import FAILED, NOTE, OK, Row
 
-# A network alone, with a complex image, with random numbers, called several times, and in a method of findings
+# A network alone, with a complex image, with random numbers, and in a method of findings
 TRAININGS = (
     ("dncnn", "denoising:mini"),
     ("unet", "mri:mini"),
     ("mc_dropout", "denoising:mini"),
-    ("modl", "ct:mini"),
     ("two_stage", "nodules:mini"),
 )
 STEPS = 12
