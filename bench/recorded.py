@@ -13,7 +13,7 @@ import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 PLAIN = 2  # calls with tensors of one kind before their passes are recorded: plans and kernels are made in them
 
+T = TypeVar("T")
 Kind = tuple[torch.Size, torch.dtype, bool]  # of a tensor: its shape, dtype, and whether a gradient is asked of it
 
 
@@ -51,6 +52,18 @@ def record(work: Callable[[], Any], pool: Any = None) -> tuple[torch.cuda.CUDAGr
     finally:
         graph.capture_end()
     return graph, returned
+
+
+def attempted(make: Callable[[], T], without: str) -> T | None:
+    """What ``make`` records; None where it can't, with a warning that begins with what happens ``without``."""
+    try:
+        return make()
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        reason = (str(error).strip().splitlines() or ["?"])[0]
+        warnings.warn(f"{without}: {reason}", stacklevel=3)
+        return None
 
 
 @contextmanager
@@ -122,14 +135,8 @@ class Recorded:
 
     def recording(self, x: Tensor) -> Passes | None:
         """The passes for tensors like ``x``; None, with a warning, where they can't be recorded."""
-        try:
-            return Passes(self.network, self.plain, x)
-        except torch.OutOfMemoryError:
-            raise
-        except RuntimeError as error:
-            reason = (str(error).strip().splitlines() or ["?"])[0]
-            warnings.warn(f"trains without a recording of its network on this GPU: {reason}", stacklevel=2)
-            return None
+        without = "trains without a recording of its network on this GPU"
+        return attempted(lambda: Passes(self.network, self.plain, x), without)
 
 
 class Passes:

@@ -25,9 +25,17 @@ def workers() -> int | None:
     return whole_number("BENCH_WORKERS", 0)
 
 
-def recorded() -> bool:
-    """Whether networks in training pass as CUDA graphs (`bench.recorded`): only where it is asked for."""
-    return os.environ.get("BENCH_RECORDED") == "on"
+def switch(name: str, usual: bool) -> bool:
+    """Whether a variable is on, ``usual`` where it is empty. Raises `BenchError` where it is neither on nor off."""
+    text = os.environ.get(name) or ("on" if usual else "off")
+    if text not in ("on", "off"):
+        raise BenchError(f"{name}={text} is neither on nor off. Set one, or unset it.")
+    return text == "on"
+
+
+def records_networks() -> bool:
+    """Whether networks in training pass as CUDA graphs (`bench.recorded`)."""
+    return switch("BENCH_RECORDED", False)
 
 
 def threads() -> int:

@@ -9,7 +9,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ from bench.evaluation.partial import Keeper, WholeFile
 from bench.evaluation.pictures import Picture, save_look
 from bench.evaluation.trainer import compiled, step_of, trainer
 from bench.recorded import recorded_networks
-from bench.settings import recorded as recorded_asked
+from bench.settings import records_networks
 
 CURVE_POINTS = 200  # of the training loss
 FINITE_EVERY = 10  # steps between looks at whether the loss is still finite: each waits for the device
@@ -255,10 +255,14 @@ def train(
         accumulate_grad_batches=computing.accumulate,
     )
     data = TrainingData(track, problem, seed, devices, done, workers, computing.accumulate)
+    faster: AbstractContextManager[None] = nullcontext()
+    if computing.compile:
+        faster = compiled(method)
+    elif devices == 1 and method.automatic_optimization and records_networks():
+        # Several devices exchange gradients while a backward pass works, which a recording can't.
+        faster = recorded_networks(method)
     try:
-        # The processes of several devices exchange gradients while a backward pass works, which a recording can't.
-        alone = devices == 1 and method.automatic_optimization and recorded_asked()
-        with compiled(method) if computing.compile else recorded_networks(method) if alone else nullcontext():
+        with faster:
             run.fit(method, datamodule=data, ckpt_path=keeper.path if keeper and done else None)
     except torch.OutOfMemoryError as error:
         raise BenchError(too_large(budget.batch, computing.accumulate, devices, method, error)) from error

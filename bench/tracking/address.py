@@ -14,6 +14,7 @@ from pathlib import Path
 
 from bench.errors import BenchError
 from bench.places import store
+from bench.settings import switch
 
 SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -43,10 +44,7 @@ def available() -> bool:
 
 
 def switched_off() -> bool:
-    setting = os.environ.get("BENCH_TRACKING", "")
-    if setting not in ("", "on", "off"):
-        raise BenchError(f"BENCH_TRACKING={setting} is neither on nor off. Set one, or unset it.")
-    return setting == "off"
+    return not switch("BENCH_TRACKING", True)
 
 
 def uri() -> str:

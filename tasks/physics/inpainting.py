@@ -5,7 +5,6 @@ x, y: (B, C, H, W); m: (B, 1, H, W) or (B, C, H, W).
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -15,7 +14,7 @@ from deepinv.physics.noise import NoiseModel
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
-from bench.recorded import aside, record, try_once
+from bench.recorded import aside, attempted, record, try_once
 from tasks.physics.placing import put_on
 
 TOLERANCE = 1e-4  # relative residual of the harmonic interpolation
@@ -103,15 +102,9 @@ def unfinished(system: System, state: State) -> Tensor:
 @lru_cache(maxsize=4)  # the images of a training, and of its validation
 def recording(shape: torch.Size, dtype: torch.dtype, device: torch.device) -> Recording | None:
     """The recording for images of a shape, made on its first use; None, with a warning, where that fails."""
-    try:
-        with torch.inference_mode(False), torch.no_grad():
-            return Recording(shape, dtype, device)
-    except torch.OutOfMemoryError:
-        raise
-    except RuntimeError as error:
-        reason = (str(error).strip().splitlines() or ["?"])[0]
-        warnings.warn(f"harmonic interpolation is slower on this GPU, which records no graph: {reason}", stacklevel=2)
-        return None
+    with torch.inference_mode(False), torch.no_grad():
+        without = "harmonic interpolation is slower on this GPU, which records no graph"
+        return attempted(lambda: Recording(shape, dtype, device), without)
 
 
 class Recording:

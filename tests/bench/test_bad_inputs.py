@@ -151,6 +151,7 @@ def told(words, capsys) -> tuple[int, list[str]]:
 SETTINGS = {
     "BENCH_WORKERS": ("few", "BENCH_WORKERS=few is not a whole number. Set one, or unset it."),
     "BENCH_THREADS": ("0", "BENCH_THREADS=0 is not a positive whole number. Set one, or unset it."),
+    "BENCH_RECORDED": ("1", "BENCH_RECORDED=1 is neither on nor off. Set one, or unset it."),
     "BENCH_TRACKING": ("false", "BENCH_TRACKING=false is neither on nor off. Set one, or unset it."),
 }
 

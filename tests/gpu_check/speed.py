@@ -25,8 +25,8 @@ from tests.gpu_check.report import FAILED, OK, Row, compared
 SIGMA = 25 / 255
 LAM, ITERATIONS = 0.07, 150
 SAME = 1e-4  # largest difference of TV's image from the plain loop's: single precision, 150 iterations
-
 ITERATED = 10  # products of a network
+
 # Goals on a card
 CT_A, CT_ADJOINT, CT_READ = 8.0, 30.0, 4.0
 TV_PLAIN = 5.0

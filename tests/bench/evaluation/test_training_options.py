@@ -1,5 +1,7 @@
 """Batches in parts, mixed precision and compilation change what a training costs, and hardly what it learns."""
 
+from contextlib import nullcontext
+
 import pytest
 import torch
 import toy
@@ -7,6 +9,7 @@ from toy_trainings import seeded, train, weights_of
 
 from bench.contract.task import Budget
 from bench.errors import BenchError
+from bench.evaluation import train as training
 from bench.evaluation.train import Computing
 from bench.evaluation.trainer import compiled
 
@@ -48,6 +51,18 @@ def test_a_compiled_training_learns_the_same_and_leaves_a_plain_method(network, 
     assert record["compile"] is True
     found = torch.cat([value.flatten() for value in method.state_dict().values()])
     assert torch.allclose(found, plain, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(("setting", "computing", "count"), [("", {}, 0), ("on", {}, 1), ("on", {"compile": True}, 0)])
+def test_networks_are_recorded_where_it_is_asked_for_and_nothing_is_compiled(
+    network, monkeypatch, setting, computing, count
+):
+    entered = []
+    monkeypatch.setenv("BENCH_RECORDED", setting)
+    monkeypatch.setattr(training, "recorded_networks", lambda method: nullcontext(entered.append(method)))
+    monkeypatch.setattr(training, "compiled", nullcontext)
+    train(seeded(network), computing=Computing(**computing))
+    assert len(entered) == count
 
 
 def test_without_a_compiler_the_remedy_is_told(network, monkeypatch):
