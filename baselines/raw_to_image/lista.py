@@ -24,7 +24,6 @@ import torch
 from deepinv.physics import LinearPhysics
 from torch import Tensor, nn
 
-from baselines.functionals.l1 import soft_threshold
 from baselines.networks.cosine_filters import convolve, convolve_adjoint, cosines
 from baselines.networks.normalisation import rms
 from bench.contract.method import LearnedMethod
@@ -63,5 +62,13 @@ class Lista(LearnedMethod):
         for D, E, threshold in zip(self.synthesis, self.analysis, self.thresholds, strict=False):
             image = convolve_adjoint(c, D).reshape(x.shape)
             gradient = physics.A_adjoint(physics.A(image)) / norm2 - A_adjoint_y
-            c = soft_threshold(c - convolve(gradient.flatten(0, 1).unsqueeze(1), E), threshold)
+            c = shrink(c - convolve(gradient.flatten(0, 1).unsqueeze(1), E), threshold)
         return unit * convolve_adjoint(c, self.synthesis[-1]).reshape(x.shape)
+
+
+def shrink(c: Tensor, threshold: Tensor) -> Tensor:
+    """sign(c) max(|c| − θ, 0), h_θ of the first paper.
+
+    Unlike a quotient by |c| it has the right gradient where c is almost zero, and for a θ that was learned negative.
+    """
+    return c.sign() * (c.abs() - threshold).clamp(min=0)
