@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
     from bench.places import open_runs
     from bench.runs import checkpoints
     from bench.runs.spec import Wish, parse_method
-    from bench.settings import records_networks, threads, workers
+    from bench.settings import records, threads, workers
     from bench.tracking.address import switched_off
 
     # What needs no import of seconds is checked before those.
@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
             options.checkpoint = weights.find(options.weights, file).sha256
     tracks = select(options.tracks)
     workers()
-    records_networks()
+    records(usual=False)
     switched_off()
     open_runs()
     preparing(len(options.method), len(tracks))

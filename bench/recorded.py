@@ -18,8 +18,13 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
+
+from bench.errors import BenchError
 
 PLAIN = 2  # calls with tensors of one kind before their passes are recorded: plans and kernels are made in them
+
+SAME = 1e-5  # a recorded pass differs from a plain one by at most so much of the largest value
 
 T = TypeVar("T")
 Kind = tuple[torch.Size, torch.dtype, bool]  # of a tensor: its shape, dtype, and whether a gradient is asked of it
@@ -43,15 +48,21 @@ def record(work: Callable[[], Any], pool: Any = None) -> tuple[torch.cuda.CUDAGr
     """The graph of some work, and what it returned: tensors that are filled when the graph is replayed.
 
     To be called on a stream that is not the default one. Graphs that follow one another share a memory ``pool``. Other
-    threads may use the GPU meanwhile.
+    threads may use the GPU meanwhile. Raises `BenchError` where the recording breaks off: PyTorch's allocator and
+    random numbers are then in no known state, so that the process can't go on.
     """
-    graph = torch.cuda.CUDAGraph()
-    graph.capture_begin(pool=pool, capture_error_mode="thread_local")
+    graph, stream = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
     try:
-        returned = work()
-    finally:
-        graph.capture_end()
+        with torch.cuda.graph(graph, pool=pool, stream=stream, capture_error_mode="thread_local"):
+            returned = work()
+    except RuntimeError as error:
+        cause = error.__context__ or error  # the first one, of which others follow
+        raise BenchError(f"a recording on the GPU broke off: {reason(cause)}. Set BENCH_RECORDED=off.") from error
     return graph, returned
+
+
+def reason(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or ["?"])[0].rstrip(".")
 
 
 def attempted(make: Callable[[], T], without: str) -> T | None:
@@ -61,8 +72,7 @@ def attempted(make: Callable[[], T], without: str) -> T | None:
     except torch.OutOfMemoryError:
         raise
     except RuntimeError as error:
-        reason = (str(error).strip().splitlines() or ["?"])[0]
-        warnings.warn(f"{without}: {reason}", stacklevel=3)
+        warnings.warn(f"{without}: {reason(error)}", stacklevel=3)
         return None
 
 
@@ -71,9 +81,11 @@ def aside(device: torch.device) -> Iterator[None]:
     """On a stream of its own, which waits for the current one and is waited for."""
     here, side = torch.cuda.current_stream(device), torch.cuda.Stream(device)
     side.wait_stream(here)
-    with torch.cuda.stream(side):
-        yield
-    here.wait_stream(side)
+    try:
+        with torch.cuda.stream(side):
+            yield
+    finally:
+        here.wait_stream(side)
 
 
 @contextmanager
@@ -149,28 +161,50 @@ class Passes:
         self.parameters, self.places = [one for one in network.parameters() if one.requires_grad], places(network)
         self.x = like.detach().clone(memory_format=torch.contiguous_format).requires_grad_(like.requires_grad)
         self.last: weakref.ref[Pending] | None = None
-        wanted = [self.x, *self.parameters] if like.requires_grad else self.parameters
+        # Other leaves at the same places: those of the network may wait for a backward pass on another stream.
+        bare = Bare(network, forward)
+        alike = {name: one.detach().requires_grad_(one.requires_grad) for name, one in bare.named_parameters()}
+        inputs = [self.x, *(one for one in alike.values() if one.requires_grad)]
+        wanted = inputs if like.requires_grad else inputs[1:]
+        self.gradients: dict[int, Tensor] = {}  # of those inputs that have one
 
-        def backward(out: Tensor, gradient: Tensor) -> tuple[Tensor | None, ...]:
-            return torch.autograd.grad(out, wanted, gradient, allow_unused=True)
+        def forwards() -> Tensor:
+            out = functional_call(bare, alike, (self.x,))
+            if not isinstance(out, Tensor):
+                raise RuntimeError("it returns more than a tensor")
+            return out
+
+        def backwards(out: Tensor, gradient: Tensor) -> None:
+            """Into tensors outside of the memory of the graphs, where the next forward pass may write."""
+            found = torch.autograd.grad(out, wanted, gradient, allow_unused=True)
+            for place, one in enumerate(found, len(inputs) - len(found)):
+                if one is not None:
+                    if place not in self.gradients:  # when it is tried
+                        self.gradients[place] = torch.empty_like(inputs[place])
+                    self.gradients[place].copy_(one)
 
         with kept(network, like.device), aside(like.device):
-            try_once(lambda: backward(out := forward(self.x), torch.zeros_like(out)))
-            self.forward, self.out = record(lambda: forward(self.x))
-            self.gradient = torch.zeros_like(self.out)
-            self.backward, found = record(lambda: backward(self.out, self.gradient), self.forward.pool())
-        self.out = self.out.detach()
-        self.gradients = found if like.requires_grad else (None, *found)
-        self.compare(network, forward)
+            try_once(lambda: backwards(out := forwards(), torch.ones_like(out)))
+            self.forward, out = record(forwards)
+            self.gradient = torch.ones_like(out)
+            self.backward, _ = record(lambda: backwards(out, self.gradient), self.forward.pool())
+        self.out = out.detach()
+        self.compare(network, forwards, backwards)
 
-    def compare(self, network: nn.Module, forward: Callable[[Tensor], Tensor]) -> None:
-        """Raises RuntimeError where the recorded pass is not that of the network."""
+    def compare(
+        self, network: nn.Module, forwards: Callable[[], Tensor], backwards: Callable[[Tensor, Tensor], None]
+    ) -> None:
+        """Raises RuntimeError where recorded passes are not those of the network."""
         drawn = draws()
-        with kept(network, self.x.device), torch.no_grad():
-            expected = forward(self.x)
+        with kept(network, self.x.device):
+            out = forwards()
+            backwards(out, self.gradient)
+            plain = [out.detach(), *(one.clone() for one in self.gradients.values())]
         with kept(network, self.x.device):
             self.forward.replay()
-        if draws() != drawn or not torch.equal(self.out, expected):
+            self.backward.replay()
+        pairs = zip([self.out, *self.gradients.values()], plain, strict=True)
+        if draws() != drawn or not all((a - b).abs().max() <= SAME * b.abs().max() for a, b in pairs):
             raise RuntimeError("it is not the same each time")
 
     def waiting(self) -> bool:
@@ -184,8 +218,20 @@ def places(network: nn.Module) -> list[tuple[int, bool]]:
 
 
 def draws() -> tuple[Any, ...]:
-    """What changes when a network draws random numbers that are not PyTorch's."""
-    return random.getstate(), np.random.get_state(legacy=False)["state"]["pos"]  # noqa: NPY002 - it may
+    """What changes when a network draws random numbers that are not those of the GPU."""
+    numpys = np.random.get_state(legacy=False)["state"]["pos"]  # noqa: NPY002 - it may
+    return random.getstate(), numpys, torch.get_rng_state().numpy().tobytes()
+
+
+class Bare(nn.Module):
+    """A network with its own ``forward``, whatever stands in its place."""
+
+    def __init__(self, network: nn.Module, forward: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.network, self.plain = network, forward
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.plain(x)
 
 
 class Pending:
@@ -207,14 +253,17 @@ class Pass(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         passes: Passes = ctx.passes
+        if ctx.pending is None:
+            raise BenchError("a recorded pass of a network has one backward pass. Set BENCH_RECORDED=off.")
         for parameter in passes.parameters:
             if parameter.grad is not None:  # it may lie where the gradients are written now
                 parameter.grad = parameter.grad.clone()
         passes.gradient.copy_(gradient)
         passes.backward.replay()
         ctx.pending = None
-        x, *others = (None if one is None else one.detach() for one in passes.gradients)
-        return x, None, *others
+        found = [passes.gradients.get(place) for place in range(1 + len(passes.parameters))]
+        x, *others = (None if one is None else one.detach() for one in found)
+        return None if x is None else x.clone(), None, *others
 
 
 @contextmanager

@@ -33,9 +33,9 @@ def switch(name: str, usual: bool) -> bool:
     return text == "on"
 
 
-def records_networks() -> bool:
-    """Whether networks in training pass as CUDA graphs (`bench.recorded`)."""
-    return switch("BENCH_RECORDED", False)
+def records(usual: bool) -> bool:
+    """Whether work of a GPU is recorded as CUDA graphs (`bench.recorded`), which ``usual`` work is without asking."""
+    return switch("BENCH_RECORDED", usual)
 
 
 def threads() -> int:

@@ -33,7 +33,7 @@ from bench.evaluation.partial import Keeper, WholeFile
 from bench.evaluation.pictures import Picture, save_look
 from bench.evaluation.trainer import compiled, step_of, trainer
 from bench.recorded import recorded_networks
-from bench.settings import records_networks
+from bench.settings import records
 
 CURVE_POINTS = 200  # of the training loss
 FINITE_EVERY = 10  # steps between looks at whether the loss is still finite: each waits for the device
@@ -258,7 +258,7 @@ def train(
     faster: AbstractContextManager[None] = nullcontext()
     if computing.compile:
         faster = compiled(method)
-    elif devices == 1 and method.automatic_optimization and records_networks():
+    elif devices == 1 and method.automatic_optimization and records(usual=False):
         # Several devices exchange gradients while a backward pass works, which a recording can't.
         faster = recorded_networks(method)
     try:

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
 from bench.recorded import aside, attempted, record, try_once
+from bench.settings import records
 from tasks.physics.placing import put_on
 
 TOLERANCE = 1e-4  # relative residual of the harmonic interpolation
@@ -60,7 +61,7 @@ def harmonic(y: Tensor, mask: Tensor) -> Tensor:
 
 
 def recordable(y: Tensor) -> bool:
-    return y.is_cuda and not y.requires_grad and not torch.compiler.is_compiling()
+    return y.is_cuda and not y.requires_grad and not torch.compiler.is_compiling() and records(usual=True)
 
 
 def beginning(y: Tensor, known: Tensor) -> tuple[System, State]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import random
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,8 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from bench import recorded
+from bench.errors import BenchError
 from bench.recorded import PLAIN, Passes, Recorded, recorded_networks
 
+RECORD = recorded.record
 X = [torch.randn(2, 3, generator=torch.Generator().manual_seed(seed)) for seed in range(6)]
 
 
@@ -47,6 +50,7 @@ class Played(Passes):
     def __init__(self, network: nn.Module, forward: Any, like: Tensor) -> None:
         super().__init__(network, forward, like)
         wanted = [self.x, *self.parameters] if like.requires_grad else self.parameters
+        first = 0 if like.requires_grad else 1
         left: dict[str, Tensor] = {}
 
         def forwards() -> None:
@@ -57,9 +61,9 @@ class Played(Passes):
 
         def backwards() -> None:
             found = torch.autograd.grad(left.pop("out"), wanted, self.gradient, allow_unused=True)
-            for to, one in zip(self.gradients[0 if like.requires_grad else 1 :], found, strict=True):
-                if to is not None and one is not None:
-                    to.copy_(one)
+            for place, one in enumerate(found, first):
+                if one is not None:
+                    self.gradients[place].copy_(one)
 
         self.forward: Any = SimpleNamespace(replay=forwards)
         self.backward: Any = SimpleNamespace(replay=backwards)
@@ -98,6 +102,11 @@ def twice(method: Method, x: Tensor) -> Tensor:
     return method.network(x + method.network(2 * x)).square().mean()
 
 
+def thrice(method: Method, x: Tensor) -> Tensor:
+    """The recording is made in the second step, while a pass waits for its backward pass."""
+    return method.network(x + method.network(x + method.network(2 * x))).square().mean()
+
+
 def of_a_gradient(method: Method, x: Tensor) -> Tensor:
     return method.network(x.clone().requires_grad_() * 2).square().mean()
 
@@ -113,14 +122,14 @@ def trained(method: Method, loss: Any, parts: int = 1, to_none: bool = True) -> 
     return [one.detach().clone() for one in method.state_dict().values()]
 
 
-@pytest.mark.parametrize("loss", [once, twice, of_a_gradient])
+@pytest.mark.parametrize("loss", [once, twice, thrice, of_a_gradient])
 @pytest.mark.parametrize(("parts", "to_none"), [(1, True), (1, False), (3, True)])
 def test_weights_and_running_means_are_those_of_plain_passes(loss: Any, parts: int, to_none: bool) -> None:
     plain = trained(Method(), loss, parts, to_none)
     method = Method()
     with recorded_networks(method):
         found = trained(method, loss, parts, to_none)
-    assert Played.count == len(X) - PLAIN
+    assert Played.count == len(X) - (1 if loss is thrice else PLAIN)
     for one, other in zip(found, plain, strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=1e-7)
     assert "forward" not in vars(method.network)
@@ -207,9 +216,62 @@ class Failing(nn.Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         self.tries += 1
-        if self.tries == PLAIN + 2:
+        if self.tries == PLAIN + 1:
             raise RuntimeError("operation not permitted when stream is capturing\nmore")
         return super().forward(x)
+
+
+class Pair(nn.Linear):
+    def forward(self, x: Tensor) -> Any:
+        out = super().forward(x)
+        return out, out
+
+
+class Idle(nn.Linear):
+    """With a parameter that it does not use."""
+
+    def __init__(self) -> None:
+        super().__init__(3, 3)
+        self.idle = nn.Parameter(torch.ones(2))
+
+
+def test_an_unused_parameter_has_no_gradient_and_a_second_backward_pass_is_refused() -> None:
+    method = Method(Idle())
+    with recorded_networks(method):
+        trained(method, once)
+        loss = once(method, X[0])
+        loss.backward(retain_graph=True)
+        assert method.network.idle.grad is None
+        assert method.network.weight.grad is not None
+        with pytest.raises(BenchError, match="has one backward pass"):
+            loss.backward()
+
+
+def test_two_outputs_are_plain() -> None:
+    method = Method(Pair(3, 3))
+    with recorded_networks(method), pytest.warns(UserWarning, match="more than a tensor"):
+        trained(method, lambda method, x: method.network(x)[0].square().mean())
+    assert Played.count == 0
+
+
+def test_a_recording_that_breaks_off_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PyTorch's allocator and random numbers go on recording then, with wrong numbers as the result."""
+
+    @contextmanager
+    def graph(*_: Any, **__: Any) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            raise RuntimeError("operation failed due to a previous error during capture")
+
+    def work() -> None:
+        raise RuntimeError("operation not permitted when stream is capturing.\nmore")
+
+    monkeypatch.setattr(torch.cuda, "graph", graph)
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", lambda: None)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda: None)
+    with pytest.raises(BenchError, match=r"not permitted when stream is capturing. Set BENCH_RECORDED=off\.$"):
+        RECORD(work)
 
 
 @pytest.mark.parametrize(

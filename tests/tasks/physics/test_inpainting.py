@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import nullcontext
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,8 +13,9 @@ from scipy.interpolate import griddata
 from skimage.data import camera
 from skimage.transform import resize
 
+from bench.errors import BenchError
 from tasks.physics import inpainting
-from tasks.physics.inpainting import Inpainting, beginning, harmonic, put, recording
+from tasks.physics.inpainting import Inpainting, beginning, harmonic, put, recordable, recording
 
 
 @pytest.fixture(scope="module", name="image")
@@ -93,12 +95,13 @@ class Card:
         self.strict = False
 
     def CUDAGraph(self) -> SimpleNamespace:
-        return SimpleNamespace(capture_begin=self.capture_begin, capture_end=lambda: None, pool=lambda: (0, 1))
+        return SimpleNamespace(pool=lambda: (0, 1))
 
-    def capture_begin(self, pool: object, capture_error_mode: str) -> None:
+    def graph(self, *_: object, **__: object) -> nullcontext:
         assert not self.strict
+        return nullcontext()
 
-    def current_stream(self, device: torch.device) -> SimpleNamespace:
+    def current_stream(self, device: torch.device | None = None) -> SimpleNamespace:
         return SimpleNamespace(wait_stream=lambda other: None)
 
     Stream = current_stream
@@ -149,12 +152,24 @@ def test_an_image_is_the_same_with_and_without_a_recording(
 def test_where_nothing_can_be_recorded_a_warning_says_so(
     image: np.ndarray, card: Card, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(pool: object, capture_error_mode: str) -> None:
-        raise RuntimeError("operation not permitted when stream is capturing\nmore")
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("called a synchronizing operation\nmore")
 
     mask, y = torch.from_numpy(random_mask(image.shape, 0.5))[None, None], torch.from_numpy(image)[None, None]
-    monkeypatch.setattr(card, "capture_begin", fail)
-    with pytest.warns(UserWarning, match="slower on this GPU.*: operation not permitted when stream is capturing$"):
-        found = harmonic(mask * y, mask)
+    with monkeypatch.context() as patch:
+        patch.setattr(inpainting, "try_once", fail)
+        with pytest.warns(UserWarning, match="slower on this GPU.*: called a synchronizing operation$"):
+            found = harmonic(mask * y, mask)
+    recording.cache_clear()
+    monkeypatch.setattr(card, "graph", fail)
+    with pytest.raises(BenchError, match=r"broke off: called a synchronizing operation. Set BENCH_RECORDED=off\.$"):
+        harmonic(mask * y, mask)
     monkeypatch.setattr(inpainting, "recordable", lambda y: False)
     assert torch.equal(found, harmonic(mask * y, mask))
+
+
+@pytest.mark.parametrize(("setting", "expected"), [("", True), ("on", True), ("off", False)])
+def test_recordings_can_be_switched_off(setting: str, expected: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BENCH_RECORDED", setting)
+    on_a_gpu: Any = SimpleNamespace(is_cuda=True, requires_grad=False)
+    assert recordable(on_a_gpu) is expected
