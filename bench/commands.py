@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
             options.checkpoint = weights.find(options.weights, file).sha256
     tracks = select(options.tracks)
     workers()
-    records(usual=False)
+    records()
     switched_off()
     open_runs()
     preparing(len(options.method), len(tracks))

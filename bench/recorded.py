@@ -12,7 +12,7 @@ import warnings
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TypeVar
 
 import numpy as np
@@ -26,6 +26,7 @@ PLAIN = 2  # calls with tensors of one kind before their passes are recorded: pl
 
 SAME = 1e-5  # a recorded pass differs from a plain one by at most so much of the largest value
 
+BROKEN: list[torch.cuda.CUDAGraph] = []
 T = TypeVar("T")
 Kind = tuple[torch.Size, torch.dtype, bool]  # of a tensor: its shape, dtype, and whether a gradient is asked of it
 
@@ -48,17 +49,36 @@ def record(work: Callable[[], Any], pool: Any = None) -> tuple[torch.cuda.CUDAGr
     """The graph of some work, and what it returned: tensors that are filled when the graph is replayed.
 
     To be called on a stream that is not the default one. Graphs that follow one another share a memory ``pool``. Other
-    threads may use the GPU meanwhile. Raises `BenchError` where the recording breaks off: PyTorch's allocator and
-    random numbers are then in no known state, so that the process can't go on.
+    threads may use the GPU meanwhile. Raises RuntimeError where the recording breaks off.
     """
-    graph, stream = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
+    graph = torch.cuda.CUDAGraph()
     try:
-        with torch.cuda.graph(graph, pool=pool, stream=stream, capture_error_mode="thread_local"):
+        with recording_to(graph, pool):
             returned = work()
     except RuntimeError as error:
-        cause = error.__context__ or error  # the first one, of which others follow
-        raise BenchError(f"a recording on the GPU broke off: {reason(cause)}. Set BENCH_RECORDED=off.") from error
+        mend(graph)
+        raise RuntimeError(reason(error.__context__ or error)) from error  # the first error, of which others follow
     return graph, returned
+
+
+def recording_to(graph: torch.cuda.CUDAGraph, pool: Any = None) -> AbstractContextManager[None]:
+    stream = torch.cuda.current_stream()
+    return torch.cuda.graph(graph, pool=pool, stream=stream, capture_error_mode="thread_local")
+
+
+def mend(broken: torch.cuda.CUDAGraph) -> None:
+    """After a recording that broke off, which PyTorch's random numbers take to go on until the next one has ended.
+
+    Raises `BenchError` where that can't be recorded either.
+    """
+    BROKEN.append(broken)  # the allocator goes on asking it
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that it is empty
+            with recording_to(torch.cuda.CUDAGraph()):
+                pass
+    except RuntimeError as error:
+        raise BenchError(f"recordings on this GPU break off: {reason(error)}. Set BENCH_RECORDED=off.") from error
 
 
 def reason(error: BaseException) -> str:
@@ -69,8 +89,6 @@ def attempted(make: Callable[[], T], without: str) -> T | None:
     """What ``make`` records; None where it can't, with a warning that begins with what happens ``without``."""
     try:
         return make()
-    except torch.OutOfMemoryError:
-        raise
     except RuntimeError as error:
         warnings.warn(f"{without}: {reason(error)}", stacklevel=3)
         return None

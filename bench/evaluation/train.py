@@ -37,6 +37,7 @@ from bench.settings import records
 
 CURVE_POINTS = 200  # of the training loss
 FINITE_EVERY = 10  # steps between looks at whether the loss is still finite: each waits for the device
+LONG = 2000  # steps of a training that is worth the seconds in which its networks are recorded on a GPU
 PACE = 50  # steps over which the pace of a training is taken
 
 Report = Callable[[str], None]
@@ -258,7 +259,7 @@ def train(
     faster: AbstractContextManager[None] = nullcontext()
     if computing.compile:
         faster = compiled(method)
-    elif devices == 1 and method.automatic_optimization and records(usual=False):
+    elif devices == 1 and method.automatic_optimization and records(budget.steps >= LONG):
         # Several devices exchange gradients while a backward pass works, which a recording can't.
         faster = recorded_networks(method)
     try:

@@ -61,7 +61,7 @@ def harmonic(y: Tensor, mask: Tensor) -> Tensor:
 
 
 def recordable(y: Tensor) -> bool:
-    return y.is_cuda and not y.requires_grad and not torch.compiler.is_compiling() and records(usual=True)
+    return y.is_cuda and not y.requires_grad and not torch.compiler.is_compiling() and records()
 
 
 def beginning(y: Tensor, known: Tensor) -> tuple[System, State]:

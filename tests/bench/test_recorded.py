@@ -254,15 +254,20 @@ def test_two_outputs_are_plain() -> None:
     assert Played.count == 0
 
 
-def test_a_recording_that_breaks_off_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    """PyTorch's allocator and random numbers go on recording then, with wrong numbers as the result."""
+@pytest.mark.parametrize(("fails", "error"), [(1, RuntimeError), (2, BenchError)])
+def test_after_a_recording_that_breaks_off_an_empty_one_sets_things_right(
+    monkeypatch: pytest.MonkeyPatch, fails: int, error: type[Exception]
+) -> None:
+    recordings = []
 
     @contextmanager
     def graph(*_: Any, **__: Any) -> Iterator[None]:
+        recordings.append(1)
         try:
             yield
         finally:
-            raise RuntimeError("operation failed due to a previous error during capture")
+            if len(recordings) <= fails:
+                raise RuntimeError("operation failed due to a previous error during capture")
 
     def work() -> None:
         raise RuntimeError("operation not permitted when stream is capturing.\nmore")
@@ -270,8 +275,11 @@ def test_a_recording_that_breaks_off_ends_the_run(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(torch.cuda, "graph", graph)
     monkeypatch.setattr(torch.cuda, "CUDAGraph", lambda: None)
     monkeypatch.setattr(torch.cuda, "current_stream", lambda: None)
-    with pytest.raises(BenchError, match=r"not permitted when stream is capturing. Set BENCH_RECORDED=off\.$"):
+    monkeypatch.setattr(recorded, "BROKEN", [])
+    with pytest.raises(error, match=r"not permitted when stream is capturing$|Set BENCH_RECORDED=off\.$"):
         RECORD(work)
+    assert len(recordings) == 2
+    assert len(recorded.BROKEN) == 1
 
 
 @pytest.mark.parametrize(

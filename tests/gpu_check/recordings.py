@@ -49,7 +49,7 @@ def row_of(what: str, value: Any, error: str) -> Row:
         return Row(FAILED, what, error)
     apart, count, said = value
     if not count:
-        return Row(FAILED, what, f"was not recorded: {said}")
+        return Row(FAILED, what, f"was not recorded: {said or 'no reason was given'}")
     found = f"{count} recorded, differs by {apart:.1e}"
     return Row(OK if apart <= SAME else FAILED, what, found, f"at most {SAME:g}")
 
@@ -118,5 +118,5 @@ def interpolation(report: Callable[[str], None]) -> tuple[float, int, str]:
 
 
 def told(said: Any) -> str:
-    reasons = [str(one.message) for one in said if "record" in str(one.message)]
-    return "; ".join(dict.fromkeys(reasons)) or "no reason was given"
+    """The reasons why something was not recorded, among warnings; empty where there are none."""
+    return "; ".join(dict.fromkeys(text for one in said if "record" in (text := str(one.message))))

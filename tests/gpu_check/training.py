@@ -5,8 +5,8 @@ that it supports (`mini_training`). Steps are counted from near the start of a t
 are part of it. One training has the card; others start meanwhile, and wait for it at their first step. On real tracks
 nothing is counted until all have come so far, and what draws samples for those who wait is stopped, so that no other
 takes the processors from a training that is counted. What makes phantoms ahead, with the lowest priority, goes on.
-On a mini track, where steps are counted for a moment, a training draws its samples by itself: workers would take longer
-to start.
+On a mini track, where steps are counted for a moment, a training draws its samples by itself and records nothing:
+workers and recordings would take longer.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import fcntl
 import os
 import signal
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -28,6 +29,7 @@ from bench.engines.local import LocalEngine, Task
 from bench.errors import BenchError
 from tests.gpu_check.busy import Busy
 from tests.gpu_check.plan import OutOfTime, Plan, stop_clock
+from tests.gpu_check.recordings import told
 from tests.gpu_check.report import FAILED, NOTE, OK, SHORT, Row
 
 HOME = ("mri:mini", "ct:mini", "denoising:mini", "qsm:mini")  # in this order of preference
@@ -127,15 +129,17 @@ def train_for(
     folder: str,
     end: float,
     report: Callable[[str], None],
-) -> tuple[float, float, float | None]:
-    """Train without end, and stop ``seconds`` after the warm-up: steps, seconds, and the busy share or None.
+) -> tuple[float, float, float | None, str]:
+    """Train without end, and stop ``seconds`` after the warm-up.
+
+    Returns steps, seconds, the busy share or None, and why networks were not recorded where that failed.
 
     Whoever locks the file "turn" in ``folder`` has the card; the lock ends with the process. The starts of others are
     waited for until ``end``, by the clock of the machine.
     """
     start = None
     if is_mini(track_name):
-        os.environ["BENCH_WORKERS"] = "0"
+        os.environ.update(BENCH_WORKERS="0", BENCH_RECORDED="off")
     else:
         start = Start(Path(folder))
     import torch
@@ -181,11 +185,11 @@ def train_for(
 
     method.on_train_batch_start = at_step
     try:
-        with (Path(folder) / "turn").open("w") as lock:
+        with (Path(folder) / "turn").open("w") as lock, warnings.catch_warnings(record=True) as said:
             train(method, track, problem, seed=0, accelerator=device, report=report)
     except Enough:
         busy.__exit__()
-        return count["steps"], count["to"] - count["from"], busy.share
+        return count["steps"], count["to"] - count["from"], busy.share, told(said)
     finally:
         signal.alarm(0)
     raise BenchError(f"the training ended after {ENDLESS} steps")
@@ -253,9 +257,9 @@ def row_of(what: str, value: Any, error: str, device: str) -> Row:
     if error:
         slow = real and ("went over its time" in error or TURN_OVER in error)
         return Row(SHORT if slow else FAILED, what, error)
-    steps, seconds, share = value
+    steps, seconds, share, said = value
     seen = f"card busy {share:.0f} %" if share is not None else "card's busy share not seen"
-    found = f"{steps / seconds:.3g} steps/s, {seen}"
+    found = f"{steps / seconds:.3g} steps/s, {seen}" + (said and f"; {said}")
     details = {"steps_per_second": steps / seconds, "busy_percent": share}
     if not real or share is None:
         return Row(OK, what, found, details=details)

@@ -53,12 +53,23 @@ def test_a_compiled_training_learns_the_same_and_leaves_a_plain_method(network, 
     assert torch.allclose(found, plain, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize(("setting", "computing", "count"), [("", {}, 0), ("on", {}, 1), ("on", {"compile": True}, 0)])
-def test_networks_are_recorded_where_it_is_asked_for_and_nothing_is_compiled(
-    network, monkeypatch, setting, computing, count
+@pytest.mark.parametrize(
+    ("setting", "steps", "computing", "count"),
+    [
+        ("", training.LONG, {}, 0),
+        ("", 1, {}, 1),
+        ("off", 1, {}, 0),
+        ("on", training.LONG, {}, 1),
+        ("on", training.LONG, {"compile": True}, 0),
+    ],
+)
+def test_networks_are_recorded_in_long_trainings_and_where_it_is_asked_for_and_nothing_is_compiled(
+    network, monkeypatch, setting, steps, computing, count
 ):
+    """A training is long from so many ``steps`` on."""
     entered = []
     monkeypatch.setenv("BENCH_RECORDED", setting)
+    monkeypatch.setattr(training, "LONG", steps)
     monkeypatch.setattr(training, "recorded_networks", lambda method: nullcontext(entered.append(method)))
     monkeypatch.setattr(training, "compiled", nullcontext)
     train(seeded(network), computing=Computing(**computing))

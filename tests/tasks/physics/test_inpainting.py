@@ -13,7 +13,6 @@ from scipy.interpolate import griddata
 from skimage.data import camera
 from skimage.transform import resize
 
-from bench.errors import BenchError
 from tasks.physics import inpainting
 from tasks.physics.inpainting import Inpainting, beginning, harmonic, put, recordable, recording
 
@@ -156,14 +155,9 @@ def test_where_nothing_can_be_recorded_a_warning_says_so(
         raise RuntimeError("called a synchronizing operation\nmore")
 
     mask, y = torch.from_numpy(random_mask(image.shape, 0.5))[None, None], torch.from_numpy(image)[None, None]
-    with monkeypatch.context() as patch:
-        patch.setattr(inpainting, "try_once", fail)
-        with pytest.warns(UserWarning, match="slower on this GPU.*: called a synchronizing operation$"):
-            found = harmonic(mask * y, mask)
-    recording.cache_clear()
-    monkeypatch.setattr(card, "graph", fail)
-    with pytest.raises(BenchError, match=r"broke off: called a synchronizing operation. Set BENCH_RECORDED=off\.$"):
-        harmonic(mask * y, mask)
+    monkeypatch.setattr(inpainting, "try_once", fail)
+    with pytest.warns(UserWarning, match="slower on this GPU.*: called a synchronizing operation$"):
+        found = harmonic(mask * y, mask)
     monkeypatch.setattr(inpainting, "recordable", lambda y: False)
     assert torch.equal(found, harmonic(mask * y, mask))
 
