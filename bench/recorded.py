@@ -1,109 +1,32 @@
-"""Work of a GPU as CUDA graphs: hundreds of small kernels, which Python starts more slowly than the device does them.
+"""The passes of networks in training, forward and backward, as CUDA graphs of a GPU.
 
-Here are the passes of a network in training, forward and backward, for `bench.evaluation`, and the parts of which
-other recordings are made.
+A small network has hundreds of small kernels, which Python starts more slowly than the device does them.
 """
 
 from __future__ import annotations
 
 import copy
 import random
-import warnings
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from typing import Any, TypeVar
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from bench.cuda_graphs import aside, attempted, record, try_once
 from bench.errors import BenchError
 
 PLAIN = 2  # calls with tensors of one kind before their passes are recorded: plans and kernels are made in them
 
 SAME = 1e-5  # a recorded pass differs from a plain one by at most so much of the largest value
 
-BROKEN: list[torch.cuda.CUDAGraph] = []
-T = TypeVar("T")
 Kind = tuple[torch.Size, torch.dtype, bool]  # of a tensor: its shape, dtype, and whether a gradient is asked of it
-
-
-def try_once(work: Callable[[], Any]) -> None:
-    """Do the work that is to be recorded, so that its kernels are made.
-
-    Raises RuntimeError where the process would wait for the device, which a graph can't, as far as PyTorch sees that.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that not all ways to wait are seen
-        torch.cuda.set_sync_debug_mode("error")
-    try:
-        work()
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
-
-
-def record(work: Callable[[], Any], pool: Any = None) -> tuple[torch.cuda.CUDAGraph, Any]:
-    """The graph of some work, and what it returned: tensors that are filled when the graph is replayed.
-
-    To be called on a stream that is not the default one. Graphs that follow one another share a memory ``pool``. Other
-    threads may use the GPU meanwhile. Raises RuntimeError where the recording breaks off.
-    """
-    graph = torch.cuda.CUDAGraph()
-    try:
-        with recording_to(graph, pool):
-            returned = work()
-    except RuntimeError as error:
-        mend(graph)
-        raise RuntimeError(reason(error.__context__ or error)) from error  # the first error, of which others follow
-    return graph, returned
-
-
-def recording_to(graph: torch.cuda.CUDAGraph, pool: Any = None) -> AbstractContextManager[None]:
-    stream = torch.cuda.current_stream()
-    return torch.cuda.graph(graph, pool=pool, stream=stream, capture_error_mode="thread_local")
-
-
-def mend(broken: torch.cuda.CUDAGraph) -> None:
-    """After a recording that broke off, which PyTorch's random numbers take to go on until the next one has ended.
-
-    Raises `BenchError` where that can't be recorded either.
-    """
-    BROKEN.append(broken)  # the allocator goes on asking it
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that it is empty
-            with recording_to(torch.cuda.CUDAGraph()):
-                pass
-    except RuntimeError as error:
-        raise BenchError(f"recordings on this GPU break off: {reason(error)}. Set BENCH_RECORDED=off.") from error
-
-
-def reason(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or ["?"])[0].rstrip(".")
-
-
-def attempted(make: Callable[[], T], without: str) -> T | None:
-    """What ``make`` records; None where it can't, with a warning that begins with what happens ``without``."""
-    try:
-        return make()
-    except RuntimeError as error:
-        warnings.warn(f"{without}: {reason(error)}", stacklevel=3)
-        return None
-
-
-@contextmanager
-def aside(device: torch.device) -> Iterator[None]:
-    """On a stream of its own, which waits for the current one and is waited for."""
-    here, side = torch.cuda.current_stream(device), torch.cuda.Stream(device)
-    side.wait_stream(here)
-    try:
-        with torch.cuda.stream(side):
-            yield
-    finally:
-        here.wait_stream(side)
 
 
 @contextmanager
@@ -114,14 +37,18 @@ def recorded_networks(method: nn.Module) -> Iterator[None]:
     within each other it is the innermost.
     """
     found = {one for part in method.modules() if isinstance(one := getattr(part, "network", None), nn.Module)}
-    stand_ins = [(one, Recorded(one)) for one in found if not found & set(one.modules()) - {one}]
-    for network, stand_in in stand_ins:
-        network.forward = stand_in  # type: ignore[assignment]
+    networks = [one for one in found if not found & set(one.modules()) - {one}]
+    own = [vars(network).get("forward") for network in networks]
+    for network in networks:
+        network.forward = Recorded(network)  # type: ignore[assignment]
     try:
         yield
     finally:
-        for network, _ in stand_ins:
-            del network.forward  # type: ignore[union-attr]
+        for network, forward in zip(networks, own, strict=True):
+            if forward is None:
+                del network.forward  # type: ignore[union-attr]
+            else:
+                network.forward = forward
 
 
 class Recorded:
@@ -205,24 +132,29 @@ class Passes:
             try_once(lambda: backwards(out := forwards(), torch.ones_like(out)))
             self.forward, out = record(forwards)
             self.gradient = torch.ones_like(out)
-            self.backward, _ = record(lambda: backwards(out, self.gradient), self.forward.pool())
+            self.backward, _ = record(partial(backwards, out, self.gradient), self.forward.pool())
         self.out = out.detach()
-        self.compare(network, forwards, backwards)
+        del out  # what it came from belongs to another stream
+        self.compare(network, forward)
 
-    def compare(
-        self, network: nn.Module, forwards: Callable[[], Tensor], backwards: Callable[[Tensor, Tensor], None]
-    ) -> None:
+    def compare(self, network: nn.Module, forward: Callable[[Tensor], Tensor]) -> None:
         """Raises RuntimeError where recorded passes are not those of the network."""
         drawn = draws()
         with kept(network, self.x.device):
-            out = forwards()
-            backwards(out, self.gradient)
-            plain = [out.detach(), *(one.clone() for one in self.gradients.values())]
+            out = forward(self.x)
+            wanted = [self.x, *self.parameters] if self.x.requires_grad else self.parameters
+            found = torch.autograd.grad(out, wanted, self.gradient, allow_unused=True)
+        first = 1 + len(self.parameters) - len(found)
+        plain = {place: one for place, one in enumerate(found, first) if one is not None}
         with kept(network, self.x.device):
             self.forward.replay()
             self.backward.replay()
-        pairs = zip([self.out, *self.gradients.values()], plain, strict=True)
-        if draws() != drawn or not all((a - b).abs().max() <= SAME * b.abs().max() for a, b in pairs):
+        if (
+            draws() != drawn
+            or plain.keys() != self.gradients.keys()
+            or not is_same(self.out, out)
+            or not all(is_same(self.gradients[place], one) for place, one in plain.items())
+        ):
             raise RuntimeError("it is not the same each time")
 
     def waiting(self) -> bool:
@@ -230,9 +162,13 @@ class Passes:
         return self.last is not None and self.last() is not None
 
 
+def is_same(one: Tensor, other: Tensor) -> bool:
+    return bool((one - other).abs().max() <= SAME * other.abs().max())
+
+
 def places(network: nn.Module) -> list[tuple[int, bool]]:
-    """Where a network's parameters lie, and which of them learn."""
-    return [(one.data_ptr(), one.requires_grad) for one in network.parameters()]
+    """Where a network's parameters and buffers lie, and which of them learn."""
+    return [(one.data_ptr(), one.requires_grad) for one in (*network.parameters(), *network.buffers())]
 
 
 def draws() -> tuple[Any, ...]:
@@ -268,10 +204,9 @@ class Pass(torch.autograd.Function):
         return passes.out.clone()  # the next pass writes there
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         passes: Passes = ctx.passes
-        if ctx.pending is None:
+        if ctx.pending is None or torch.is_grad_enabled():
             raise BenchError("a recorded pass of a network has one backward pass. Set BENCH_RECORDED=off.")
         for parameter in passes.parameters:
             if parameter.grad is not None:  # it may lie where the gradients are written now
@@ -286,12 +221,22 @@ class Pass(torch.autograd.Function):
 
 @contextmanager
 def kept(network: nn.Module, device: torch.device) -> Iterator[None]:
-    """What passes change is as before: running means, and the state of the random numbers of the GPU."""
-    buffers = [(one, one.clone()) for one in network.buffers()]
+    """What passes change is as before: running means, and the state of the random numbers of the GPU.
+
+    Raises RuntimeError where a pass replaces a buffer, which a graph can't.
+    """
+    buffers = [(name, one, one.clone()) for name, one in network.named_buffers()]
     state = torch.cuda.get_rng_state(device)
     try:
         yield
     finally:
         torch.cuda.set_rng_state(state, device)
-        for buffer, before in buffers:
-            buffer.data.copy_(before)  # plain passes may have kept it for their backward pass
+        now = dict(network.named_buffers())
+        replaced = [(name, one) for name, one, _ in buffers if now.get(name) is not one]
+        for name, one in replaced:
+            owner, _, last = name.rpartition(".")
+            setattr(network.get_submodule(owner), last, one)
+        for _, one, before in buffers:
+            one.data.copy_(before)  # plain passes may have kept it for their backward pass
+    if replaced:
+        raise RuntimeError(f"it replaces its buffer {replaced[0][0]!r}")

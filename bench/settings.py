@@ -34,7 +34,7 @@ def switch(name: str, usual: bool) -> bool:
 
 
 def records(usual: bool = True) -> bool:
-    """Whether work of a GPU is recorded as CUDA graphs (`bench.recorded`), which ``usual`` work is without asking."""
+    """Whether work of a GPU is recorded (`bench.cuda_graphs`), which ``usual`` work is without asking."""
     return switch("BENCH_RECORDED", usual)
 
 

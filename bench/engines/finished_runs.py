@@ -23,6 +23,7 @@ from bench.runs import checkpoints, provenance
 from bench.runs.outcomes import metric_infos
 from bench.runs.records import Observed, Result, Sensitivity, Stress, StressPoint, Timing
 from bench.runs.run_directory import OBSERVED, SENSITIVITY, SENSITIVITY_MAP, STRESS, STRESS_PICTURE, TIMING
+from bench.runs.spec import asks_for
 from bench.runs.store import held, take
 from bench.settings import threads
 from bench.tracking import address
@@ -124,10 +125,7 @@ def each(
 
 
 def select(tracks: set[str], methods: Sequence[str]) -> dict[str, list[Path]]:
-    """The run directories that hold a result of these tracks, by the method that was asked for; "" asks for all.
-
-    A method is asked for by its name, with its label or without; one with an inner method also by the outer name.
-    """
+    """The run directories that hold a result of these tracks, by the method that was asked for; "" asks for all."""
     found: dict[str, list[Path]] = {method: [] for method in methods or [""]}
     for path in sorted(runs().glob("[0-9a-f]*/result.json")):
         try:
@@ -135,9 +133,9 @@ def select(tracks: set[str], methods: Sequence[str]) -> dict[str, list[Path]]:
         except BenchError:
             continue
         if result.status == "ok" and f"{result.task}:{result.track}" in tracks:
-            names = ("", result.method, result.name, result.method.partition(registry.JOINED)[0])
-            for method in found.keys() & names:
-                found[method].append(path.parent)
+            for method in found:
+                if asks_for(method, result):
+                    found[method].append(path.parent)
     return found
 
 

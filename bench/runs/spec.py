@@ -22,6 +22,7 @@ from bench.sealed import Hash, Key, Label, Name, Record
 
 if TYPE_CHECKING:
     from bench.contract.method import Method
+    from bench.runs.records import Result
 
 SHORT_KEY = 8  # digits of a key that tell runs apart for a reader
 LONGEST_LABEL = 120
@@ -189,6 +190,19 @@ def parse_method(text: str) -> tuple[str, dict[str, Any]]:
         except (ValueError, SyntaxError):
             hyperparameters[key.strip()] = TRUTH.get(value.strip(), value.strip())
     return name, hyperparameters
+
+
+def asks_for(text: str, result: Result) -> bool:
+    """Whether ``text`` asks for a finished run: by its row, its method, the outer one of its methods, or as `-m` does.
+
+    An empty text asks for all.
+    """
+    outer = result.method.partition(registry.JOINED)[0]
+    if text in ("", result.name, result.method, outer):
+        return True
+    reference, values = parse_method(text)
+    name = Path(reference).stem if reference.endswith(".py") else reference
+    return name in (result.method, outer) and values.items() <= result.hyperparameters.items()
 
 
 def citation_of(docstring: str) -> str:

@@ -14,7 +14,7 @@ from deepinv.physics.noise import NoiseModel
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
-from bench.recorded import aside, attempted, record, try_once
+from bench.cuda_graphs import aside, attempted, record, try_once
 from bench.settings import records
 from tasks.physics.placing import put_on
 

@@ -13,11 +13,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from bench import recorded
+from bench import cuda_graphs, recorded
 from bench.errors import BenchError
 from bench.recorded import PLAIN, Passes, Recorded, recorded_networks
 
-RECORD = recorded.record
 X = [torch.randn(2, 3, generator=torch.Generator().manual_seed(seed)) for seed in range(6)]
 
 
@@ -221,6 +220,30 @@ class Failing(nn.Linear):
         return super().forward(x)
 
 
+class Hiding(nn.Module):
+    """Its weight is reached in another way than by the name that it has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(3, 3)
+        self.held = [self.layer.weight]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x @ self.held[0]
+
+
+class Replacing(nn.Linear):
+    mean: Tensor
+
+    def __init__(self) -> None:
+        super().__init__(3, 3)
+        self.register_buffer("mean", torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.mean = 0.9 * self.mean + 0.1 * x.mean().detach()
+        return super().forward(x)
+
+
 class Pair(nn.Linear):
     def forward(self, x: Tensor) -> Any:
         out = super().forward(x)
@@ -245,6 +268,18 @@ def test_an_unused_parameter_has_no_gradient_and_a_second_backward_pass_is_refus
         assert method.network.weight.grad is not None
         with pytest.raises(BenchError, match="has one backward pass"):
             loss.backward()
+
+
+def test_a_gradient_of_a_gradient_is_refused() -> None:
+    method = Method()
+    with recorded_networks(method):
+        trained(method, once)
+        x = X[0].clone().requires_grad_()
+        for _ in range(PLAIN):
+            method.network(x)
+        loss = Method().network(x).sum() + method.network(X[0]).sum()
+        with pytest.raises(BenchError, match="has one backward pass"):
+            torch.autograd.grad(loss, list(method.parameters()), create_graph=True)
 
 
 def test_two_outputs_are_plain() -> None:
@@ -273,21 +308,36 @@ def test_after_a_recording_that_breaks_off_an_empty_one_sets_things_right(
         raise RuntimeError("operation not permitted when stream is capturing.\nmore")
 
     monkeypatch.setattr(torch.cuda, "graph", graph)
-    monkeypatch.setattr(torch.cuda, "CUDAGraph", lambda: None)
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", lambda: SimpleNamespace(reset=lambda: None))
+    monkeypatch.setattr(torch.cuda, "graph_pool_handle", lambda: (0, 1))
     monkeypatch.setattr(torch.cuda, "current_stream", lambda: None)
-    monkeypatch.setattr(recorded, "BROKEN", [])
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    monkeypatch.setattr(cuda_graphs, "BROKEN", [])
     with pytest.raises(error, match=r"not permitted when stream is capturing$|Set BENCH_RECORDED=off\.$"):
-        RECORD(work)
+        cuda_graphs.record(work)
     assert len(recordings) == 2
-    assert len(recorded.BROKEN) == 1
+    assert len(cuda_graphs.BROKEN) == 1
 
 
 @pytest.mark.parametrize(
     ("kind", "reason"),
-    [(Drawing, "not the same each time"), (Counting, "not the same each time"), (Failing, "when stream is capturing$")],
+    [
+        (lambda: Drawing(3, 3), "not the same each time"),
+        (lambda: Counting(3, 3), "not the same each time"),
+        (lambda: Failing(3, 3), "when stream is capturing$"),
+        (Hiding, "not the same each time"),
+        (Replacing, "replaces its buffer 'mean'"),
+    ],
 )
 def test_a_network_that_cannot_be_recorded_stays_plain_with_a_warning(kind: Any, reason: str) -> None:
-    method = Method(kind(3, 3))
+    method = Method(kind())
     with recorded_networks(method), pytest.warns(UserWarning, match=f"without a recording.*: .*{reason}"):
         trained(method, once)
     assert Played.count == 0
+
+
+def test_an_attempt_changes_no_buffer() -> None:
+    plain, method = Method(Replacing()), Method(Replacing())
+    with recorded_networks(method), pytest.warns(UserWarning, match="replaces its buffer"):
+        found = trained(method, once)
+    assert all(torch.equal(one, other) for one, other in zip(found, trained(plain, once), strict=True))

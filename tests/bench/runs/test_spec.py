@@ -1,13 +1,14 @@
 """A spec: read from the words of a command, labelled where it goes beyond the protocol, and repeated by its command."""
 
 import shlex
+from types import SimpleNamespace
 
 import pytest
 import toy
 
 from bench.cli import parser
 from bench.errors import BenchError
-from bench.runs.spec import LONGEST_LABEL, Spec, Wish, board_label, citation_of, command, parse_method
+from bench.runs.spec import LONGEST_LABEL, Spec, Wish, asks_for, board_label, citation_of, command, parse_method
 
 
 @pytest.mark.parametrize(
@@ -125,3 +126,29 @@ def test_the_citation_names_an_author_and_a_year():
     assert citation_of(docstring) == "A. Uthor, *Title*, Journal 3, 2026."
     assert citation_of("x = y\n\nPlain words in 2026.") == ""
     assert citation_of("x = y") == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", True),
+        ("two_stage", True),
+        ("two_stage+unet", True),
+        ("two_stage+unet@classes=2", True),
+        ("two_stage:reconstruction=unet", True),
+        ("two_stage:reconstruction=unet,classes=2", True),
+        ("my/two_stage.py", True),
+        ("my/two_stage.py:classes=2", True),
+        ("unet", False),
+        ("two_stage+tv", False),
+        ("two_stage@classes=2", False),
+        ("two_stage:reconstruction=tv", False),
+        ("two_stage:classes=3", False),
+        ("two_stage:lam=2", False),
+        ("my/joint.py", False),
+    ],
+)
+def test_finished_runs_are_asked_for_as_new_ones_are(text, expected):
+    hyperparameters = {"reconstruction": "unet", "classes": 2, "sizes": [1, 2]}
+    result = SimpleNamespace(method="two_stage+unet", name="two_stage+unet@classes=2", hyperparameters=hyperparameters)
+    assert asks_for(text, result) is expected

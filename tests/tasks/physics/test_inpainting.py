@@ -96,6 +96,9 @@ class Card:
     def CUDAGraph(self) -> SimpleNamespace:
         return SimpleNamespace(pool=lambda: (0, 1))
 
+    def graph_pool_handle(self) -> tuple[int, int]:
+        return 0, 1
+
     def graph(self, *_: object, **__: object) -> nullcontext:
         assert not self.strict
         return nullcontext()
