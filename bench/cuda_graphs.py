@@ -57,9 +57,10 @@ def mend(broken: torch.cuda.CUDAGraph, pool: Any) -> None:
     where that can't be recorded either.
     """
     BROKEN.append(broken)  # allocators go on asking it
-    broken.reset()
     private: Any = torch._C
     device = torch.cuda.current_device()
+    with suppress(RuntimeError):
+        broken.reset()
     with suppress(RuntimeError, AttributeError):  # the end was seen; there is no such function
         private._cuda_endAllocateToPool(device, pool)
         private._cuda_releasePool(device, pool)
