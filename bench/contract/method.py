@@ -110,7 +110,7 @@ class LearnedMethod(Method):
 
     A part that is called ``network`` and takes a single tensor is taken for a function of it and of its own parameters
     and buffers: no counter and no switch of Python changes what it computes, though it may draw torch's random numbers.
-    Its passes in a long training on a GPU are recorded and repeated (`bench.recorded`).
+    Its passes in a long training on a GPU are recorded and repeated (`bench.recorded_networks`).
     """
 
     learned: ClassVar[bool] = True

@@ -32,7 +32,7 @@ from bench.evaluation.evaluate import mean_score, physics_for, seeded
 from bench.evaluation.partial import Keeper, WholeFile
 from bench.evaluation.pictures import Picture, save_look
 from bench.evaluation.trainer import compiled, step_of, trainer
-from bench.recorded import recorded_networks
+from bench.recorded_networks import recorded_networks
 from bench.settings import records
 
 CURVE_POINTS = 200  # of the training loss

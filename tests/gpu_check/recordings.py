@@ -59,7 +59,7 @@ def training(method_name: str, track_name: str, report: Callable[[str], None]) -
     import torch
     from pytorch_lightning import seed_everything
 
-    import bench.recorded
+    import bench.recorded_networks
     from bench.contract import registry
     from bench.contract.construct import build
     from bench.contract.determinism import deterministic
@@ -67,7 +67,7 @@ def training(method_name: str, track_name: str, report: Callable[[str], None]) -
 
     made: list[Any] = []
 
-    class Seen(bench.recorded.Recorded):
+    class Seen(bench.recorded_networks.Recorded):
         def recording(self, x: Any) -> Any:
             found = super().recording(x)
             made.extend([found] if found else [])
@@ -87,7 +87,7 @@ def training(method_name: str, track_name: str, report: Callable[[str], None]) -
     os.environ["BENCH_RECORDED"] = "on"
     with mock.patch("bench.evaluation.train.recorded_networks", return_value=nullcontext()):
         plain = weights()
-    with mock.patch("bench.recorded.Recorded", Seen), warnings.catch_warnings(record=True) as said:
+    with mock.patch("bench.recorded_networks.Recorded", Seen), warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         recorded = weights()
     apart = max(float((plain[name] - one).abs().max()) for name, one in recorded.items())

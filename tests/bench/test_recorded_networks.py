@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import copy
 import random
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,9 +12,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from bench import cuda_graphs, recorded
+from bench import recorded_networks as recorded
 from bench.errors import BenchError
-from bench.recorded import PLAIN, Passes, Recorded, recorded_networks
+from bench.recorded_networks import PLAIN, Passes, Recorded, recorded_networks
 
 X = [torch.randn(2, 3, generator=torch.Generator().manual_seed(seed)) for seed in range(6)]
 
@@ -274,10 +273,7 @@ def test_a_gradient_of_a_gradient_is_refused() -> None:
     method = Method()
     with recorded_networks(method):
         trained(method, once)
-        x = X[0].clone().requires_grad_()
-        for _ in range(PLAIN):
-            method.network(x)
-        loss = Method().network(x).sum() + method.network(X[0]).sum()
+        loss = once(method, X[0])
         with pytest.raises(BenchError, match="has one backward pass"):
             torch.autograd.grad(loss, list(method.parameters()), create_graph=True)
 
@@ -287,36 +283,6 @@ def test_two_outputs_are_plain() -> None:
     with recorded_networks(method), pytest.warns(UserWarning, match="more than a tensor"):
         trained(method, lambda method, x: method.network(x)[0].square().mean())
     assert Played.count == 0
-
-
-@pytest.mark.parametrize(("fails", "error"), [(1, RuntimeError), (2, BenchError)])
-def test_after_a_recording_that_breaks_off_an_empty_one_sets_things_right(
-    monkeypatch: pytest.MonkeyPatch, fails: int, error: type[Exception]
-) -> None:
-    recordings = []
-
-    @contextmanager
-    def graph(*_: Any, **__: Any) -> Iterator[None]:
-        recordings.append(1)
-        try:
-            yield
-        finally:
-            if len(recordings) <= fails:
-                raise RuntimeError("operation failed due to a previous error during capture")
-
-    def work() -> None:
-        raise RuntimeError("operation not permitted when stream is capturing.\nmore")
-
-    monkeypatch.setattr(torch.cuda, "graph", graph)
-    monkeypatch.setattr(torch.cuda, "CUDAGraph", lambda: SimpleNamespace(reset=lambda: None))
-    monkeypatch.setattr(torch.cuda, "graph_pool_handle", lambda: (0, 1))
-    monkeypatch.setattr(torch.cuda, "current_stream", lambda: None)
-    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
-    monkeypatch.setattr(cuda_graphs, "BROKEN", [])
-    with pytest.raises(error, match=r"not permitted when stream is capturing$|Set BENCH_RECORDED=off\.$"):
-        cuda_graphs.record(work)
-    assert len(recordings) == 2
-    assert len(cuda_graphs.BROKEN) == 1
 
 
 @pytest.mark.parametrize(
