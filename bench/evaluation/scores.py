@@ -7,7 +7,9 @@ score of all n images and θ_(i) without image i, the share of image i is its ce
     s_i = θ + (n − 1) (θ_(·) − θ_(i)),       θ_(·) the mean of the θ_(i).
 
 The variance of a mean of s_i is the jackknife's variance of θ; summed over groups it counts images of one group as
-dependent, as for any score (`bench.leaderboard.statistics`).
+dependent, as for any score (`bench.leaderboard.statistics`). A bootstrap over groups would need the records of all
+images, which an entry doesn't hold, and says nothing of seeds. A test compares the two on sets of 60 groups: the
+interval of a board is 4 to 13 % wider than the percentiles of the bootstrap.
 
 B. Efron, C. Stein, The jackknife estimate of variance, Annals of Statistics 9, 1981.
 """
