@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -117,11 +117,20 @@ class Entry(Sealed):
     published: Published | None = None
     verified: Verified | None = None
     renewed: Renewed | None = None
-    stress: Stress | None = None  # scores under shifts, means over ``stress_seeds``
-    stress_seeds: list[int] | None = None
+    stress: dict[Seed, Stress] | None = None  # scores under shifts
     confidence: dict[Seed, Confidence] | None = None  # scores of standard deviations
     observed: dict[Seed, Observed] | None = None  # task-based quality
     sensitivity: dict[Seed, Sensitivity] | None = None  # of its finding, by region
+
+    @model_validator(mode="before")
+    @classmethod
+    def _stress_by_seed(cls, values: Any) -> Any:
+        """Earlier entries hold means over ``stress_seeds``, which tell nothing of the spread of seeds."""
+        if not isinstance(values, dict) or "stress_seeds" not in values:
+            return values
+        seeds, found = (values.get(name) for name in ("stress_seeds", "stress"))
+        kept = {str(seeds[0]): found} if found and seeds and len(seeds) == 1 else None
+        return {name: value for name, value in values.items() if name != "stress_seeds"} | {"stress": kept}
 
     @model_validator(mode="after")
     def _label_and_control(self) -> Entry:

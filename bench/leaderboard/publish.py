@@ -19,12 +19,13 @@ from bench.leaderboard import entries as kept
 from bench.leaderboard.entries import Entry, Published
 from bench.leaderboard.staleness import Now
 from bench.places import ROOT
-from bench.runs.records import FORMAT, Observed, Result, Sensitivity, Stress, Timing
-from bench.runs.run_directory import OBSERVED, SENSITIVITY, STRESS, TIMING
-from bench.sealed import Label, Name, Record
+from bench.runs.records import FORMAT, Result
+from bench.runs.run_directory import ADDED
+from bench.sealed import Label, Name, Record, Sealed
 
 PUBLISHED = "published.json"
 DEFAULT = Path("leaderboards")
+REMEDY = "Delete that file, and type the command again that made it."
 
 
 class Figure(Published):
@@ -44,13 +45,10 @@ class Figures(Record):
 
 @dataclass
 class Runs:
-    """The results and costs of a folder of run directories, and one line for each that could not be read."""
+    """The results of a folder of run directories, later records of them, and one line for each unreadable file."""
 
     results: list[Result] = field(default_factory=list)
-    timings: dict[str, Timing] = field(default_factory=dict)  # {key: costs}
-    stresses: dict[str, Stress] = field(default_factory=dict)  # {key: scores under shifts}
-    observed: dict[str, Observed] = field(default_factory=dict)  # {key: task-based quality}
-    sensitivities: dict[str, Sensitivity] = field(default_factory=dict)  # {key: of its finding, by region}
+    records: dict[str, dict[str, Sealed]] = field(default_factory=dict)  # {"stress": {key: record}}, and so on
     problems: list[str] = field(default_factory=list)
     older: int = 0  # results of an older format, which are passed over
 
@@ -83,9 +81,7 @@ def publish(
         except BenchError as error:
             remarks.append(f"only run directories are read, MLflow is not: {error}")
     figures, problems = read_published(folder)
-    made, unmade = selection.entries(
-        found.results, now, found.timings, figures, found.stresses, found.observed, found.sensitivities
-    )
+    made, unmade = selection.entries(found.results, now, figures, **found.records)
     if not made and not folder.exists():
         raise BenchError(
             f"no finished runs in {runs}, and no folder {folder} here: nothing was written. "
@@ -113,17 +109,16 @@ def read_runs(runs: Path) -> Runs:
             continue
         try:
             result = Result.read(path)
-            found.results.append(result)
-            if (costs := path.with_name(TIMING)).exists():
-                found.timings[result.key] = Timing.read(costs)
-            if (scores := path.with_name(STRESS)).exists():
-                found.stresses[result.key] = Stress.read(scores)
-            if (quality := path.with_name(OBSERVED)).exists():
-                found.observed[result.key] = Observed.read(quality)
-            if (shares := path.with_name(SENSITIVITY)).exists():
-                found.sensitivities[result.key] = Sensitivity.read(shares)
         except BenchError as error:
-            found.problems.append(f"{error} Delete that file, and type the command again that made it.")
+            found.problems.append(f"{error} {REMEDY}")
+            continue
+        found.results.append(result)
+        for file, kind in ADDED.items():
+            if (added := path.with_name(file)).exists():
+                try:
+                    found.records.setdefault(added.stem, {})[result.key] = kind.read(added)
+                except BenchError as error:
+                    found.problems.append(f"{error} {REMEDY}")
     return found
 
 

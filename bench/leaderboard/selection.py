@@ -16,12 +16,11 @@ from pydantic import ValidationError
 
 from bench.data.weights import is_hash
 from bench.leaderboard.entries import Entry, Published, means_of
-from bench.leaderboard.panels import stability
 from bench.leaderboard.staleness import Now, staleness
 from bench.leaderboard.statistics import FEWEST_SEEDS
 from bench.runs.privacy import private, without_folders
-from bench.runs.records import Observed, Result, Sensitivity, Stress, Timing
-from bench.sealed import first_fault
+from bench.runs.records import Result
+from bench.sealed import Record, first_fault
 
 Candidate = TypeVar("Candidate", list[Result], Entry)
 
@@ -29,11 +28,8 @@ Candidate = TypeVar("Candidate", list[Result], Entry)
 def entries(
     results: Iterable[Result],
     now: Now,
-    timings: Mapping[str, Timing] | None = None,  # {key: costs}
     published: Mapping[tuple[str, str], Published] | None = None,  # {(task:track, row): figure}
-    stresses: Mapping[str, Stress] | None = None,  # {key: scores under shifts}
-    observed: Mapping[str, Observed] | None = None,  # {key: task-based quality}
-    sensitivities: Mapping[str, Sensitivity] | None = None,  # {key: of the finding, by region}
+    **records: Mapping[str, Record],  # {key: what was found out later}: timing, stress, observed and sensitivity
 ) -> tuple[list[Entry], list[str]]:
     """One entry for every method and label on every track, in the order of names, and a line for each that fails."""
     newest = {result.key: result for result in sorted(results, key=attrgetter("date"))}
@@ -42,8 +38,8 @@ def entries(
     for name in sorted(methods):
         group = preferred(_split(methods[name], attrgetter("group")).values(), now)
         try:
-            entry = _entry(group, timings or {}, published or {}, stresses or {})
-            found.append(entry.model_copy(update=_later(entry, observed or {}, sensitivities or {})))
+            entry = _entry(group, published or {})
+            found.append(entry.model_copy(update=_later(entry, records)))
         except ValidationError as error:
             task, track, method, label = name
             shown = f"{method}@{label}" if label else method
@@ -131,20 +127,17 @@ def of_same_runs(one: Entry, other: Entry) -> bool:
 
 def findings(first: Entry, second: Entry) -> dict[str, Any]:
     """What two entries know of the runs that they share; of the first where both know it."""
-    stress = first if first.stress else second
-    found = {name: getattr(first, name) or getattr(second, name) for name in ("timing", "observed", "sensitivity")}
-    return {**found, "stress": stress.stress, "stress_seeds": stress.stress_seeds}
+    names = ("timing", "stress", "observed", "sensitivity")
+    return {name: getattr(first, name) or getattr(second, name) for name in names}
 
 
-def _later(
-    entry: Entry, observed: Mapping[str, Observed], sensitivities: Mapping[str, Sensitivity]
-) -> dict[str, dict[str, Observed] | dict[str, Sensitivity] | None]:
-    """What was found out about the runs of an entry when they had ended, by seed."""
-    keys = entry.keys.items()
-    return {
-        "observed": {seed: observed[key] for seed, key in keys if key in observed} or None,
-        "sensitivity": {seed: sensitivities[key] for seed, key in keys if key in sensitivities} or None,
+def _later(entry: Entry, records: Mapping[str, Mapping[str, Record]]) -> dict[str, dict[str, Record] | Record | None]:
+    """What was found out about the runs of an entry when they had ended: by seed, and the costs of one of them."""
+    by_seed = {
+        name: {seed: of_runs[key] for seed, key in entry.keys.items() if key in of_runs} or None
+        for name, of_runs in records.items()
     }
+    return by_seed | {"timing": next(iter((by_seed.get("timing") or {}).values()), None)}
 
 
 def _trains(record: Result | Entry) -> bool:
@@ -185,12 +178,7 @@ def published_command(result: Result) -> str:
     return without_folders(shlex.join(words))
 
 
-def _entry(
-    group: list[Result],
-    timings: Mapping[str, Timing],
-    published: Mapping[tuple[str, str], Published],
-    stresses: Mapping[str, Stress],
-) -> Entry:
+def _entry(group: list[Result], published: Mapping[tuple[str, str], Published]) -> Entry:
     group = sorted(group, key=attrgetter("seed"))
     good = [result for result in group if result.status == "ok"]
     shown = good or [result for result in group if result.status == "unsupported"] or group
@@ -225,11 +213,8 @@ def _entry(
         "dirty_reason": next((result.dirty_reason for result in shown if result.dirty), ""),
         "command": published_command(max(group, key=lambda result: (len(result.seeds), result.date))),
         "data_hash": last.data_hash if len({result.data_hash for result in shown}) == 1 else "",
-        "timing": next((timings[result.key] for result in good if result.key in timings), None),
         "published": figure,
         "confidence": {str(one.seed): one.confidence for one in good if one.confidence is not None} or None,
-        "stress": stability.merged([stresses[result.key] for result in good if result.key in stresses]),
-        "stress_seeds": [result.seed for result in good if result.key in stresses] or None,
     }
     copied = (set(Entry.model_fields) & set(Result.model_fields)) - set(values)
     return Entry.model_validate({name: getattr(last, name) for name in copied} | values)

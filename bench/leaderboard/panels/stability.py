@@ -5,17 +5,16 @@ A poor method can be perfectly stable, so every line opens with the score on the
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.contract import registry
 from bench.contract.task import Shift
+from bench.data.weights import is_hash
 from bench.errors import BenchError
-from bench.leaderboard.entries import Entry, of_metric
+from bench.leaderboard.entries import ROUNDING, Entry, mean, of_metric
 from bench.leaderboard.ranking import pairwise_order
-from bench.leaderboard.statistics import PerSeed
-from bench.runs.records import Stress, StressPoint
+from bench.leaderboard.statistics import FEWEST_SEEDS, PerSeed, mean_interval
 
 KEPT = "structure"  # the shift that is scored by kept contrast
 
@@ -53,50 +52,67 @@ class Panel:
     hurt: list[str] | None  # methods that more samples make worse, with the first such point; None where none has more
 
 
-def merged(found: Sequence[Stress]) -> Stress | None:
-    """The scores of several seeds as one: the mean of each image over the seeds that have a score of it."""
-    if not found:
-        return None
-    shifts = {}
-    for shift, points in found[0].shifts.items():
-        shifts[shift] = [
-            _mean([points_of[i] for one in found if len(points_of := one.shifts.get(shift, [])) > i])
-            for i in range(len(points))
-        ]
-    return found[-1].model_copy(update={"shifts": shifts})
+@dataclass(frozen=True)
+class Stressed:
+    """A method under one shift: ``{point: {seed: {image: score}}}``, and the reasons of points without scores."""
 
+    entry: Entry
+    scores: Mapping[str, PerSeed]
+    reasons: list[str]
 
-def _mean(seeds: Sequence[StressPoint]) -> StressPoint:
-    scored = [one.per_image for one in seeds if one.per_image]
-    images = scored[0] if scored else {}
-    means = {image: math.fsum(one[image] for one in scored) / len(scored) for image in images}
-    return seeds[0].model_copy(update={"per_image": means, "reason": "" if means else seeds[0].reason})
+    @property
+    def groups(self) -> dict[str, str]:
+        """``{image: group}``; an image that the track has not is a group of its own."""
+        images = [image for seeds in self.scores.values() for point in seeds.values() for image in point]
+        return {image: image for image in images} | self.entry.groups
+
+    @property
+    def tells(self) -> bool:
+        """Whether claims may rest on it: on as many trainings as a rank asks for."""
+        seeds = min(len(self.entry.seeds), *(len(point) for point in self.scores.values() if point), FEWEST_SEEDS)
+        return not self.entry.learned or is_hash(self.entry.checkpoint) or seeds == FEWEST_SEEDS
 
 
 def panels(entries: Sequence[Entry]) -> list[Panel]:
-    """The panels of the entries of one track, in their order; none where nothing was scored under a shift."""
-    stressed = [(entry, entry.stress) for entry in entries if entry.stress is not None and entry.status == "ok"]
-    if not stressed:
+    """The panels of the entries of one track, in their order; none where nothing was scored under a shift.
+
+    A panel has the points of the newest scores; older ones of other points are left out.
+    """
+    whole = [entry for entry in entries if entry.stress and entry.status == "ok" and entry.limit is None]
+    if not whole:
         return []
-    lead, first = stressed[0]
+    lead = whole[0]
     declared = shifts_of(lead.board)
+    newest = max((one for entry in whole for one in (entry.stress or {}).values()), key=lambda one: one.date)
+    better = lead.metrics[lead.primary].higher_is_better
     found = []
-    for shift, points in first.shifts.items():
+    for shift, points in newest.shifts.items():
         names = [point.at for point in points]
-        under = [
-            (entry, stress.shifts[shift])
-            for entry, stress in stressed
-            if [point.at for point in stress.shifts.get(shift, [])] == names
-        ]
-        known = declared.get(shift)
-        lines = [_line(entry, points, known is None or known.ordered) for entry, points in under]
-        kept = shift == KEPT
-        better = lead.metrics[lead.primary].higher_is_better
-        fallen = [] if kept else _fallen(under, better)
+        under = [one for entry in whole if (one := _under(entry, shift, names)) is not None]
+        known, kept = declared.get(shift), shift == KEPT
+        lines = [_line(one, names, known is None or known.ordered) for one in under]
         unit = "%" if kept else lead.metrics[lead.primary].unit
-        hurt = _hurt(under, known.own, known.more, better) if known is not None and known.more else None
-        found.append(Panel(shift, first.titles.get(shift, shift), unit, names, lines, fallen, hurt))
+        fallen = [] if kept else _fallen([one for one in under if one.tells], names, better)
+        hurt = _hurt([one for one in under if one.tells], known, better) if known is not None and known.more else None
+        found.append(Panel(shift, newest.titles.get(shift, shift), unit, names, lines, fallen, hurt))
     return found
+
+
+def _under(entry: Entry, shift: str, names: Sequence[str]) -> Stressed | None:
+    """The scores under a shift of those seeds that were scored at just these points; None without such a seed."""
+    by_seed = {int(seed): one.shifts.get(shift, []) for seed, one in (entry.stress or {}).items()}
+    by_seed = {seed: points for seed, points in by_seed.items() if [point.at for point in points] == list(names)}
+    if not by_seed:
+        return None
+    at = {name: {seed: points[i].per_image for seed, points in by_seed.items()} for i, name in enumerate(names)}
+    scores = {name: {seed: images for seed, images in seeds.items() if images} for name, seeds in at.items()}
+    reasons = [
+        points[i].reason
+        for i, name in enumerate(names)
+        for points in by_seed.values()
+        if not scores[name] and points[i].reason
+    ]
+    return Stressed(entry, scores, list(dict.fromkeys(reasons)))
 
 
 def shifts_of(name: str) -> dict[str, Shift]:
@@ -107,61 +123,60 @@ def shifts_of(name: str) -> dict[str, Shift]:
         return {}
 
 
-def _line(entry: Entry, points: Sequence[StressPoint], ordered: bool) -> Line:
-    means = [
-        math.fsum(point.per_image.values()) / len(point.per_image) if point.per_image else None for point in points
-    ]
-    reasons = list(dict.fromkeys(point.reason for point in points if point.reason))
-    return Line(entry.name, entry.scores[entry.primary], entry.learned, means, reasons, ordered)
+def _line(one: Stressed, names: Sequence[str], ordered: bool) -> Line:
+    seeds = [one.scores[name].values() for name in names]
+    means = [mean(mean(images.values()) for images in point) if point else None for point in seeds]
+    return Line(one.entry.name, one.entry.scores[one.entry.primary], one.entry.learned, means, one.reasons, ordered)
 
 
-def _fallen(stressed: Sequence[tuple[Entry, Sequence[StressPoint]]], higher_is_better: bool) -> list[str]:
+def _fallen(stressed: Sequence[Stressed], points: Sequence[str], higher_is_better: bool) -> list[str]:
     """Trained methods below untrained ones that they beat on the track, at the first point where there are such.
 
     Both are claimed only where the rules of `bench.leaderboard.ranking` tell the two methods apart.
     """
-    groups = {image: image for _, points in stressed for point in points for image in point.per_image}
-    groups |= {image: group for entry, _ in stressed for image, group in entry.groups.items()}
-    names = [entry.name for entry, _ in stressed]
-    on_track = {entry.name: of_metric(entry, entry.primary) for entry, _ in stressed}
-    beaten = better_pairs(on_track, names, groups, higher_is_better)
-    found = []
-    for entry, points in stressed:
-        for index, point in enumerate(points if entry.learned else ()):
-            here = {one.name: {0: other[index].per_image} for one, other in stressed if other[index].per_image}
-            below = {(b, a) for a, b in better_pairs(here, list(here), groups, higher_is_better)}
-            above = [
-                other.name for other, _ in stressed if not other.learned and (entry.name, other.name) in beaten & below
-            ]
-            if above:
-                found.append(f"{entry.name} at {point.at} (below {', '.join(above)})")
-                break
-    return found
+    groups = {image: group for one in stressed for image, group in one.groups.items()}
+    on_track = {one.entry.name: of_metric(one.entry, one.entry.primary) for one in stressed}
+    beaten = better_pairs(on_track, groups, higher_is_better)
+    trained = {one.entry.name for one in stressed if one.entry.learned}
+    found: dict[str, str] = {}
+    for point in points:
+        here = {one.entry.name: one.scores[point] for one in stressed if one.scores[point]}
+        below = {(b, a) for a, b in better_pairs(here, groups, higher_is_better)}
+        for name in here:
+            above = [other for other in here if other not in trained and (name, other) in beaten & below]
+            if name in trained and above:
+                found.setdefault(name, f"{name} at {point} (below {', '.join(above)})")
+    return [found[one.entry.name] for one in stressed if one.entry.name in found]
 
 
-def _hurt(
-    stressed: Sequence[tuple[Entry, Sequence[StressPoint]]], own: str, more: Sequence[str], higher_is_better: bool
-) -> list[str]:
+def _hurt(stressed: Sequence[Stressed], shift: Shift, higher_is_better: bool) -> list[str]:
     """The methods that score less where there are more samples than on the track, told apart, at the first such point.
 
-    Each method is compared with itself, image by image.
+    Each method is compared with itself, training by training and image by image.
     """
     found = []
-    for entry, points in stressed:
-        scores = {point.at: {0: point.per_image} for point in points if point.per_image}
-        for at in more:
-            both = {name: scores[name] for name in (own, at) if name in scores}
-            if (own, at) in better_pairs(both, list(both), entry.groups, higher_is_better):
-                found.append(f"{entry.name} at {at}")
+    for one in stressed:
+        own = one.scores.get(shift.own, {})
+        for at in shift.more:
+            more = one.scores.get(at, {})
+            worse = {
+                seed: {image: own[seed][image] - more[seed][image] for image in own[seed].keys() & more[seed].keys()}
+                for seed in own.keys() & more.keys()
+            }
+            lost = mean_interval(worse, one.groups) if worse else None
+            equal = ROUNDING * abs(one.entry.scores[one.entry.primary])
+            if lost is not None and (lost.low > equal if higher_is_better else lost.high < -equal):
+                found.append(f"{one.entry.name} at {at}")
                 break
     return found
 
 
 def better_pairs(
-    scores: Mapping[str, PerSeed], names: Sequence[str], groups: Mapping[str, str], higher_is_better: bool
+    scores: Mapping[str, PerSeed], groups: Mapping[str, str], higher_is_better: bool
 ) -> set[tuple[str, str]]:
     """The pairs of methods of which the first is told apart from the second, and better."""
-    if len(names) < 2:
+    if len(scores) < 2:
         return set()
+    names = list(scores)
     order = pairwise_order(scores, names, groups, higher_is_better)
     return {(a, b) for i, a in enumerate(names) for j, b in enumerate(names) if order[i, j] > 0}

@@ -14,7 +14,7 @@ EVIL = "a | b\n\n# Head\n```\n<script>alert(1)</script> [x](javascript:y) **bold
 
 
 def boards(results, now, timings=None, published=None):
-    made, problems = selection.entries(results, now, timings, published)
+    made, problems = selection.entries(results, now, published, timing=timings or {})
     assert not problems
     return board_rows.boards(made, now)
 

@@ -119,7 +119,7 @@ def test_labels_make_entries_of_their_own(now):
 
 def test_costs_come_from_their_own_measurement_alone(now):
     assert only([result("tv")], now).timing is None
-    (entry,), _ = selection.entries([result("tv")], now, {result("tv").key: timing()})
+    (entry,), _ = selection.entries([result("tv")], now, timing={result("tv").key: timing()})
     assert entry.timing == timing()
 
 

@@ -137,7 +137,7 @@ def test_shares_of_the_sensitivity_stand_beside_the_area(now):
 
     rows = [result("tv"), result("nlm", level=20.0)]
     maps = {rows[0].key: shares(0.5), rows[1].key: shares(0.7)}
-    made, _ = selection.entries(rows, now, sensitivities=maps)
+    made, _ = selection.entries(rows, now, sensitivity=maps)
     panel = sensitivity.panel(made)
     assert [(line.name, line.inside, line.area) for line in panel.lines] == [
         ("nlm", pytest.approx(75.0), pytest.approx(25.0)),
