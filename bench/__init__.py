@@ -2,8 +2,9 @@
 
 Start with `contract` (what tasks and methods promise), then follow a run: `runs.spec` freezes it, `engines` start it,
 `evaluation` tunes, trains and scores it, `runs.run_directory` keeps it, `tracking` mirrors it to MLflow, `leaderboard`
-publishes it; `stability` scores it again under shifts. `task_checks` puts tasks to their contract. Imports run
-downwards: cli, engines, leaderboard, tracking, runs, stability, evaluation, data, contract.
+publishes it; `stability` scores it again under shifts, `observation` by the findings in its images. `task_checks` puts
+tasks to their contract. Imports run downwards: cli, engines, tracking, leaderboard, runs, observation and stability,
+evaluation, data, contract.
 """
 
 from __future__ import annotations

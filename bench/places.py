@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from bench.errors import BenchError
@@ -40,6 +43,20 @@ def open_runs() -> Path:
     except OSError as error:
         raise unwritable(runs(), error) from None
     return runs()
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A scratch path that takes the place of ``path`` when the block ends well, and vanishes otherwise.
+
+    Its name belongs to this process alone, of all machines that share the folder.
+    """
+    scratch = path.with_name(f".tmp-{secrets.token_hex(6)}-{path.name}")
+    try:
+        yield scratch
+        scratch.replace(path)
+    finally:
+        scratch.unlink(missing_ok=True)
 
 
 def unwritable(folder: Path, error: OSError) -> BenchError:

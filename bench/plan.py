@@ -54,7 +54,7 @@ def state_of(spec: Spec, force: bool) -> str:
         return AT_WORK
     if is_done(spec) and not force:
         return DONE
-    return INTERRUPTED if any(partial(spec.key).glob("*.ckpt")) else TO_RUN
+    return INTERRUPTED if any(partial(spec.key).rglob("*.ckpt")) else TO_RUN
 
 
 class Earlier:

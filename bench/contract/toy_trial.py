@@ -88,7 +88,7 @@ def answer(method: Method, y: Tensor, physics: LinearPhysics, seed: int = 0) -> 
 
 
 def joined(estimate: Estimate) -> Tensor:
-    return torch.cat([part for part in (estimate.image, estimate.finding) if part is not None], 1)
+    return torch.cat([part for part in (estimate.image, estimate.finding, estimate.std) if part is not None], 1)
 
 
 def step(method: Method, toy: Toy, index: int = 0) -> list[Tensor]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from bench.places import store
+from bench.places import store, whole_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -74,11 +73,7 @@ def _checksum(values: Any) -> str:
 
 def _write(path: Path, save: Callable[[Path], object]) -> None:
     """A cache that can't be written costs time, not the run."""
-    scratch = path.with_name(f".tmp-{os.getpid()}-{path.name}")
-    try:
+    with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        save(scratch)
-        scratch.replace(path)
-    except OSError:
-        with suppress(OSError):
-            scratch.unlink(missing_ok=True)
+        with whole_file(path) as scratch:
+            save(scratch)

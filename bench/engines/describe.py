@@ -46,7 +46,7 @@ def describe(reference: str, tracks: Sequence[str], hyperparameters: Mapping[str
     path = Path(inspect.getfile(method))
     files = source_files(path, folder, set(sys.modules) - before, code_of(file))
     folder = folder or path.parent
-    read = declared(method, folder)
+    read = list(declared(method, folder).values())
     inner, hyperparameters = inner_of(method, file, hyperparameters)
     inner_code = ""
     if inner:
@@ -55,15 +55,16 @@ def describe(reference: str, tracks: Sequence[str], hyperparameters: Mapping[str
         check_inner(inner, theirs)
         place = Path(inspect.getfile(theirs))
         own = source_files(place, place.parent, set(sys.modules) - before, code_of(registry.method_file(inner)))
-        opened = declared(theirs, place.parent)
-        named = {provenance.relative_name(one, place.parent): one for one in own} | opened
-        inner_code = provenance.code_of({name: provenance.file_hash(one) for name, one in named.items()})
+        opened = list(declared(theirs, place.parent).values())
+        inner_code = provenance.code_of(
+            {provenance.relative_name(one, place.parent): provenance.file_hash(one) for one in [*own, *opened]}
+        )
         files += own
-        read |= opened
+        read += opened
     if watch is not None:
-        watch.settle([*files, *read.values()])
-    named = {provenance.relative_name(source, folder): source for source in files}
-    sources = {name: provenance.file_hash(source) for name, source in (named | read).items()}
+        watch.settle([*files, *read])
+    named = {provenance.relative_name(source, folder): source for source in [*files, *read]}
+    sources = {name: provenance.file_hash(source) for name, source in named.items()}
     outside = {
         name: source.read_text(encoding="utf-8", errors="replace")
         for name, source in named.items()
@@ -164,12 +165,22 @@ def describe_all(
 
 def cache_path(name: str, hyperparameters: Mapping[str, Any], tracks: Sequence[Track]) -> Path | None:
     """Where the descriptions of a method of this repository are kept: under a hash of everything they depend on."""
-    path = registry.method_file(name).path
-    if path is None or not path.is_relative_to(ROOT):
+    asked = [name, *(value for value in hyperparameters.values() if isinstance(value, str))]
+    if not all(is_ours(one) for one in asked):
         return None
     versions = [provenance.source_hash(), provenance.versions(), sys.version]
     scored = {track.id: key.scored(track, learned=True) for track in tracks}
     return cache.folder() / f"described-{key.digest([versions, name, dict(hyperparameters), scored])}.json"
+
+
+def is_ours(name: str) -> bool:
+    """Whether no code from outside of this repository is named: a word that names no method is a plain value."""
+    try:
+        file = registry.method_file(name)
+    except BenchError:
+        return not name.endswith(".py")
+    inner = is_ours(file.inner) if file.inner else True
+    return inner and file.path is not None and file.path.is_relative_to(ROOT)
 
 
 def source_files(path: Path, folder: Path | None, loaded: set[str], code: Installed | None) -> list[Path]:

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bench.contract import registry
 from bench.data.weights import is_hash
@@ -22,7 +22,7 @@ from bench.places import runs, store
 from bench.runs import checkpoints, provenance
 from bench.runs.outcomes import metric_infos
 from bench.runs.records import Observed, Result, Sensitivity, Stress, StressPoint, Timing
-from bench.runs.run_directory import OBSERVED, SENSITIVITY, SENSITIVITY_MAP, STRESS, STRESS_PICTURE, TIMING
+from bench.runs.run_directory import ADDED, OBSERVED, SENSITIVITY, SENSITIVITY_MAP, STRESS, STRESS_PICTURE, TIMING, add
 from bench.runs.spec import asks_for
 from bench.runs.store import held, take
 from bench.settings import threads
@@ -89,7 +89,7 @@ def map_runs(
 def each(
     tracks: Sequence[str],
     methods: Sequence[str],
-    file: str,  # the record, done where it exists
+    file: str,  # the record, made where it can be read
     work: Callable[[str, Report], str],
     limit: float,  # seconds for one run
     jobs: int | None,
@@ -100,28 +100,35 @@ def each(
     """Do a work on every finished run that has no record of it yet, under a claim of this command."""
     with claimed:
         found = select(set(tracks), methods)
-        chosen = list(dict.fromkeys(path for paths in found.values() for path in paths))
-        if not chosen:
+        if not (chosen := list(dict.fromkeys(path for paths in found.values() for path in paths))):
             wanted = ", ".join(methods) or "any method"
             raise BenchError(f"no finished run of {wanted} on these tracks in {runs()}. `bench run` makes one.")
         if missing := [method for method, paths in found.items() if not paths]:
             report(f"no finished run of {', '.join(missing)} on these tracks")
-        pending = [folder for folder in chosen if again or not (folder / file).exists()]
+        pending = [folder for folder in chosen if again or not is_made(folder / file)]
         if len(pending) < len(chosen):
             report(f"{len(chosen) - len(pending)} of {len(chosen)} done, {len(pending)} to go")
         machine = look_around(cpu=False)
         engine = LocalEngine(jobs or machine.jobs(1), machine.visible)
-        failures, done = 0, []
+        done = []
         tasks = [Task(folder.name, work, (str(folder),), limit) for folder in pending]
         for number, ended in enumerate(engine.work(tasks), 1):
-            failures += bool(ended.error)
             done += [] if ended.error else [runs() / ended.task.name]
             report(f"[{number}/{len(tasks)}] {(ended.error and f'FAILED: {ended.error}') or ended.value}")
         if file in (OBSERVED, SENSITIVITY, STRESS) and done and address.available():
             from bench.tracking import mlflow
 
             mlflow.log_all(done, report)  # again, with what is new
-    return int(failures > 0)
+    return int(len(done) < len(tasks))
+
+
+def is_made(record: Path) -> bool:
+    """Whether a record lies beside a result and can be read."""
+    try:
+        ADDED[record.name].read(record)
+    except BenchError:
+        return False
+    return True
 
 
 def select(tracks: set[str], methods: Sequence[str]) -> dict[str, list[Path]]:
@@ -158,24 +165,26 @@ def load(folder: Path) -> FinishedRun:
 
     sys.dont_write_bytecode = True  # beside a source that the run directory keeps
     result = Result.read(folder / "result.json")
+    row = f"{result.name} on {result.task}:{result.track}"
     outer, _, inner = result.method.partition(registry.JOINED)
-    source, second = (folder / "source" / f"{name}.py" for name in (outer, inner))
-    reference = str(source) if source.exists() else result.method
-    now = provenance.method_sources(reference)
-    code = provenance.code_of(now)
-    if not source.exists() and code != result.code and not is_renewed(result, code):
-        raise BenchError(f"{result.name} on {result.task}:{result.track}: its code has changed. Run it again first.")
+    source = folder / "source"  # of methods from outside
+    kept = {name: str(path) for name in (outer, inner) if (path := source / f"{name}.py").exists()}
+    reference = kept.get(outer, outer if inner in kept else result.method)
+    if not kept:
+        code = provenance.code_of(provenance.method_sources(reference))
+        if code != result.code and not is_renewed(result, code):
+            raise BenchError(f"{row}: its code has changed. Run it again first.")
     if result.accelerator == "cuda" and not torch.cuda.is_available():
-        raise BenchError(f"{result.name} on {result.task}:{result.track} ran on a GPU, and here is none.")
+        raise BenchError(f"{row} ran on a GPU, and here is none.")
     track = registry.track(f"{result.task}:{result.track}")
-    kept = [str(second)] if inner and second.exists() else []
-    method = checkpoints.remade(registry.load_method(reference), track, result.key, result.hyperparameters, kept)
+    inner_file = [kept[inner]] if inner in kept else []
+    method = checkpoints.remade(registry.load_method(reference), track, result.key, result.hyperparameters, inner_file)
     if is_hash(result.checkpoint):
         checkpoints.restore(method, track, result.checkpoint)
     elif (folder / checkpoints.CHECKPOINT).exists():
         checkpoints.restore(method, track, result.key)
     elif result.learned:
-        raise BenchError(f"{result.name} on {track.id}: its weights are not here. Run it again by --force.")
+        raise BenchError(f"{row}: its weights are not here. Run it again by --force.")
     return FinishedRun(folder, result, track, method, torch.device(result.accelerator))
 
 
@@ -197,9 +206,9 @@ def measure_run(folder: str, report: Report) -> str:
         device=provenance.device_name(result.accelerator),
         threads=threads(),
         load=cost.load,
-        date=now_utc(),
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    (run.folder / TIMING).write_text(timing.to_json(), encoding="utf-8")
+    add(run.folder, timing)
     return f"{track.id}  {result.name}  seed {result.seed}  {cost.seconds:.3g} s an image, of {cost.repeats} repeats"
 
 
@@ -228,11 +237,9 @@ def stress_run(folder: str, report: Report) -> str:
         own={shift.name: shift.own for shift in track.shifts},
         titles=titles(track),
         primary=result.primary,
-        device=provenance.device_name(result.accelerator),
-        commit=provenance.commit()[0],
-        date=now_utc(),
+        **made_by(result),
     )
-    (run.folder / STRESS).write_text(record.to_json(), encoding="utf-8")
+    add(run.folder, record)
     save_all(pictures, run.folder, STRESS_PICTURE, report)
     lost = sum(bool(point.reason) for points in found.values() for point in points)
     count = sum(map(len, found.values()))
@@ -255,11 +262,9 @@ def observe_run(folder: str, report: Report) -> str:
         per_image=found.evaluation.per_image,
         groups=found.evaluation.groups,
         truth=found.truth,
-        device=provenance.device_name(result.accelerator),
-        commit=provenance.commit()[0],
-        date=now_utc(),
+        **made_by(result),
     )
-    (run.folder / OBSERVED).write_text(record.to_json(), encoding="utf-8")
+    add(run.folder, record)
     score, best = record.mean(record.primary), record.truth[record.primary]
     return f"{run.track.id}  {result.name}  seed {result.seed}  {record.primary} {score:.4g}, in true images {best:.4g}"
 
@@ -279,17 +284,17 @@ def map_run(folder: str, report: Report) -> str:
         region=track.region.partition(":")[2],
         inside={one.id: one.inside for one in maps},
         area={one.id: one.area for one in maps},
-        device=provenance.device_name(result.accelerator),
-        commit=provenance.commit()[0],
-        date=now_utc(),
+        **made_by(result),
     )
     save(maps, run.folder / SENSITIVITY_MAP)
-    (run.folder / SENSITIVITY).write_text(record.to_json(), encoding="utf-8")
+    add(run.folder, record)
     inside, area = (100 * sum(shares.values()) / len(maps) for shares in (record.inside, record.area))
     return (
         f"{track.id}  {result.name}  seed {result.seed}  {inside:.1f} % inside the {record.region}, area {area:.1f} %"
     )
 
 
-def now_utc() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+def made_by(result: Result) -> dict[str, Any]:
+    """The device, the commit and the time of a record."""
+    date = datetime.now(UTC).isoformat(timespec="seconds")
+    return {"device": provenance.device_name(result.accelerator), "commit": provenance.commit()[0], "date": date}

@@ -118,6 +118,7 @@ class LocalEngine:
     def _listen(self, connection: Connection, late: bool) -> bool:
         """Take what a process has sent; whether it is done with its task."""
         working = self.working[connection]
+        ended = working.process.exitcode is not None  # asked first: what it sent before its end is there by now
         try:
             while connection.poll():
                 kind, content = connection.recv()
@@ -134,7 +135,7 @@ class LocalEngine:
         if late and not working.answered:
             working.error = f"it went over its time of {working.task.seconds:.0f} s"
             working.answered = True
-        return working.answered or working.process.exitcode is not None
+        return working.answered or ended
 
     @staticmethod
     def _ended(working: Working) -> Ended:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shlex
 import sys
 import time
@@ -152,10 +153,11 @@ class Claimed(Iterable[Task]):
 
 def is_done(spec: Spec) -> bool:
     """Whether the run need not be done: it is finished, and not of uncommitted code that is committed now."""
-    target = runs() / spec.key
-    if not finished(target):
+    try:
+        result = Result.read(runs() / spec.key / "result.json")
+    except BenchError:
         return False
-    return bool(spec.dirty_reason) or not Result.read(target / "result.json").dirty
+    return result.status != "failed" and (bool(spec.dirty_reason) or not result.dirty)
 
 
 def claim_path(spec: Spec) -> Path:
@@ -175,7 +177,7 @@ def timing_claim() -> Path:
 @contextmanager
 def working(name: str, report: Report = print) -> Iterator[None]:
     """In the block no times are measured on this store. Waits until a measurement at work has ended."""
-    with hold(claims() / f"{name}-{os.getpid()}"):
+    with hold(claims() / f"{name}-{secrets.token_hex(6)}"):
         if held(timing_claim()):
             report(WAITS)
         while held(timing_claim()):

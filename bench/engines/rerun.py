@@ -59,6 +59,8 @@ def verify_entry(
             f"the file of {entry.method} is outside of this repository. Run the entry's command, with the folder of "
             "that file for path/to, and compare."
         )
+    if entry.accelerator == "cuda" and not engine.visible:
+        raise BenchError("the entry is of a run on a GPU, and here is none. Verify it on a machine with one.")
     described = engine.call(describe, entry.method, [track], {}, seconds=TIME)
     if described.error:
         raise BenchError(described.error)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import pickle
 import random
 import time
@@ -24,6 +23,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from bench.evaluation.trainer import step_of
+from bench.places import whole_file
 
 NAME = "last.ckpt"
 EVERY = 30.0  # seconds after which a training is written down, at the latest
@@ -40,12 +40,8 @@ class WholeFile(TorchCheckpointIO):
         content = buffer.getvalue()
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        scratch = path.with_name(f".tmp-{os.getpid()}-{path.name}")
-        try:
+        with whole_file(path) as scratch:
             scratch.write_bytes(content + hashlib.sha256(content).digest())
-            scratch.replace(path)
-        finally:
-            scratch.unlink(missing_ok=True)
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: Any = None) -> dict[str, Any]:
         """Raises `ValueError` where the file's bits are not the written ones."""
@@ -56,13 +52,14 @@ class WholeFile(TorchCheckpointIO):
 
 
 class Keeper(Callback):
-    """Writes a training down to ``folder``, which is named by the key of the run, and takes it up again.
+    """Writes the training of a run down to ``folder``, and takes it up again.
 
+    ``owner`` names the run, and its code where that is not committed: a checkpoint of another owner is not used.
     ``due(step)`` tells after which steps it is written whatever the clock says. It must be the last callback.
     """
 
-    def __init__(self, folder: Path, due: Callable[[int], bool], report: Callable[[str], None]) -> None:
-        self.folder, self.due, self.report = folder, due, report
+    def __init__(self, folder: Path, owner: str, due: Callable[[int], bool], report: Callable[[str], None]) -> None:
+        self.folder, self.owner, self.due, self.report = folder, owner, due, report
         self.resumed_at: list[int] = []
         self.random: Mapping[str, Any] = {}
         self.seconds = 0.0  # that earlier processes spent on this training
@@ -79,12 +76,12 @@ class Keeper(Callback):
         try:
             checkpoint = WholeFile().load_checkpoint(self.path)
             state = checkpoint["callbacks"][self.state_key]
-            if state["key"] != self.folder.name:
-                raise ValueError(f"it is of the run {state['key']}")
+            if state["key"] != self.owner:
+                raise ValueError(f"it is of {state['key']}")
             return int(state["step"])
         except (OSError, ValueError, KeyError, TypeError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
             reason = " ".join(str(error).split())[:100]
-            line = f"the checkpoint {self.path.name} of the run {self.folder.name} is not used: {reason}."
+            line = f"the checkpoint {self.path.name} of {self.owner} is not used: {reason}."
             warnings.warn(f"{line} The training starts anew.", stacklevel=2)
             self.report(line)
             return 0
@@ -95,7 +92,7 @@ class Keeper(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         return {
-            "key": self.folder.name,
+            "key": self.owner,
             "step": self.now,
             "seconds": self.spent(),
             "resumed_at": self.resumed_at,

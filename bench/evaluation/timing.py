@@ -36,11 +36,12 @@ class Cost:
 def measure(method: Method, track: Track, problem: Problem, device: torch.device, seed: int) -> Cost:
     """Reconstruct the first test images again and again, after a warm-up, with one look at the memory apart."""
     data = Measured(track, problem, "test", IMAGES, keep=True)
+    samples = [data[index] for index in range(len(data))]  # made before anything is measured
     load = os.getloadavg()[0]
     method.to(device).eval()
 
     def once(index: int) -> float:
-        (name,), x, y, params = collate([data[index]])
+        (name,), x, y, params = collate([samples[index]])
         physics, measured = physics_for(problem, params, device), given(method, x, y, device)
         synchronise(device)
         start = time.perf_counter()
@@ -56,5 +57,5 @@ def measure(method: Method, track: Track, problem: Problem, device: torch.device
     begun = time.monotonic()
     rounds: list[float] = []
     while len(rounds) < REPEATS and (len(rounds) < 2 or time.monotonic() - begun < PATIENCE):
-        rounds.append(math.fsum(once(index) for index in range(len(data))) / len(data))
+        rounds.append(math.fsum(once(index) for index in range(len(samples))) / len(samples))
     return Cost(median(rounds), max(rounds) - min(rounds), len(rounds), len(data), memory or None, load)

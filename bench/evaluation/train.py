@@ -221,15 +221,17 @@ def train(
     devices: int = 1,
     checkpoint: Any = None,
     partial: Path | None = None,
+    owner: str = "",
     computing: Computing = Computing(),
     report: Report = lambda stage: None,
     point: Point = lambda point: None,
 ) -> tuple[dict[str, Any], Sequence[CurvePoint]]:
     """Train ``method`` in place and leave it with its best weights on validation; write them to ``checkpoint``.
 
-    With ``partial``, a folder that is named by the run's key, the training is written down there as it proceeds, and
-    goes on from there where it was interrupted; pictures of a validation image are kept there too. Returns the record
-    of the training and the learning curves, of which each new point is given to ``point``, and so is each picture.
+    With ``partial``, a folder, the training is written down there as it proceeds, and goes on from there where it was
+    interrupted and had the same ``owner``, which names the run and its code; pictures of a validation image are kept
+    there too. Returns the record of the training and the learning curves, of which each new point is given to
+    ``point``, and so is each picture.
     """
     start = time.perf_counter()
     budget = track.budget
@@ -242,7 +244,7 @@ def train(
         start_server(problem)
     validation = Measured(track, problem, "val", budget.validation_images, keep=True)
     chooser = BestOnValidation(track, validation, report, point, partial and partial / LOOKS_FOLDER)
-    keeper = None if partial is None else Keeper(partial, chooser.due, report)
+    keeper = None if partial is None else Keeper(partial, owner, chooser.due, report)
     done = keeper.step() if keeper else 0
     run = trainer(
         accelerator,

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +17,7 @@ from pydantic import Field, model_validator
 
 from bench.errors import BenchError
 from bench.leaderboard.statistics import PerSeed
+from bench.places import whole_file
 from bench.runs.records import Confidence, Observed, Sensitivity, Status, Stress, Timing
 from bench.sealed import Date, Finite, Hash, ImageId, Key, Label, MetricInfo, Name, Plain, Record, Scores, Sealed
 
@@ -276,15 +275,12 @@ def is_older(path: Path, version: int) -> bool:
 
 def write_text(path: Path, text: str) -> None:
     """Write a file whole or not at all, and only if that changes it. Raises `BenchError` where it cannot be written."""
-    scratch = path.with_name(f".tmp-{os.getpid()}-{path.name}")
     try:
         if path.exists() and path.read_bytes() == text.encode():
             return
         path.parent.mkdir(parents=True, exist_ok=True)
-        scratch.write_text(text, encoding="utf-8", newline="\n")
-        scratch.replace(path)
+        with whole_file(path) as scratch:
+            scratch.write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
-        with suppress(OSError):
-            scratch.unlink()
         reason = error.strerror or error
         raise BenchError(f"cannot write {path}: {reason}. Choose another folder by --boards.") from None

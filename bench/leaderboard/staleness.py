@@ -87,9 +87,9 @@ def here() -> Now:
 
 
 def is_external(record: Scored) -> bool:
-    """Whether the method's own file lies outside of the repository."""
-    outer = record.method.partition(registry.JOINED)[0]
-    return not any(Path(name).stem == outer and name.startswith("baselines/") for name in record.sources)
+    """Whether the method's own file, or the one of its inner method, lies outside of the repository."""
+    ours = {Path(name).stem for name in record.sources if name.startswith("baselines/")}
+    return not set(record.method.split(registry.JOINED)) <= ours
 
 
 def staleness(record: Scored, now: Now) -> str:

@@ -18,6 +18,7 @@ from datetime import datetime
 from pathlib import Path
 
 from bench.errors import BenchError
+from bench.places import whole_file
 from bench.runs.privacy import private, without_folders
 from bench.runs.records import Result, finished
 from bench.runs.run_directory import LOCAL, RESULT, added_by_mac, fault, files, is_own, whole
@@ -62,18 +63,14 @@ def export(run_dirs: Sequence[Path], path: Path) -> None:
     Raises `BenchError` where a directory holds no whole run or the archive cannot be written.
     """
     results = [_named_by_key(run_dir) for run_dir in run_dirs]
-    scratch = path.with_name(f".tmp-{os.getpid()}-{path.name}")
     try:
-        with _writer(path, scratch) as add:
+        with whole_file(path) as scratch, _writer(path, scratch) as add:
             for run_dir, result in zip(run_dirs, results, strict=True):
                 time = datetime.fromisoformat(result.date).timestamp()
                 for name, content in _published(run_dir, result):
                     add(f"{result.key}/{name}", content, time)
-        scratch.replace(path)
     except OSError as error:
         raise BenchError(f"cannot write {path}: {error.strerror or error}.") from None
-    finally:
-        scratch.unlink(missing_ok=True)
 
 
 def unpack(path: Path, runs_dir: Path) -> Imported:

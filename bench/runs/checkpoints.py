@@ -79,6 +79,12 @@ def clear_interrupted() -> None:
                 shutil.rmtree(folder)
 
 
+def owner_of(spec: Spec, folder: Path) -> str:
+    """The name of a training in ``folder``, by which it is gone on with: the same run, and of equal code."""
+    name = folder.relative_to(partials()).as_posix()
+    return f"{name} by the uncommitted code {provenance.source_hash()}" if spec.dirty_reason else name
+
+
 def place_of_inner(spec: Spec, name: str, track: Track) -> Path:
     """The file of the inner method ``name`` of a run, ready for ``track``: in the cache, by all that made it.
 

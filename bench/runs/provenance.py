@@ -19,6 +19,7 @@ from bench.places import ROOT
 
 PACKAGES = ("bench", "tasks", "baselines")
 TRACKED = (*PACKAGES, "pyproject.toml")
+CODE = (".py", ".toml", ".json")  # and any file beside a baseline, which may read it
 # A change of one of these may move a score, so that they are part of a run's key; but for torchmetrics, a reference in
 # tests alone.
 VERSIONED = (
@@ -77,7 +78,7 @@ def commit() -> tuple[str, str]:
         head = _git(ROOT, "rev-parse", "HEAD") or ""
         status = _git(ROOT, "status", "--porcelain", "--untracked-files=all", "--", *TRACKED) or ""
         changed = [line[3:].strip('"') for line in status.splitlines()]
-        return head, in_words([name for name in changed if name.endswith((".py", ".toml", ".json"))])
+        return head, in_words([name for name in changed if name.endswith(CODE) or name.startswith("baselines/")])
     return stated, "code that BENCH_COMMIT does not name"
 
 
@@ -157,10 +158,25 @@ def code_of(sources: Mapping[str, str]) -> str:
 def sources(path: Path, package: str = "baselines") -> dict[str, str]:
     """``{file: code hash}`` of a Python file and of every module that it imports in turn, without importing one.
 
-    Followed are modules of ``package`` and modules or packages that lie beside the file. Files of this repository are
-    named from its root, others from the folder of the file.
+    Followed are modules of ``package`` and modules or packages that lie beside the file. Files that the class names in
+    ``files = ("weights.pt",)`` count too. Files of this repository are named from its root, others from the folder of
+    the file.
     """
-    return {relative_name(file, path.parent): code_hash(file.read_bytes()) for file in source_files(path, package)}
+    files = [*source_files(path, package), *filter(Path.is_file, declared_files(path))]
+    return {relative_name(file, path.parent): file_hash(file) for file in files}
+
+
+def declared_files(path: Path) -> list[Path]:
+    """The files that the classes of a Python file name in a literal ``files = (...)``."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        for line in node.body if isinstance(node, ast.ClassDef) else ():
+            targets = line.targets if isinstance(line, ast.Assign) else [getattr(line, "target", None)]
+            value = getattr(line, "value", None)
+            if any(isinstance(one, ast.Name) and one.id == "files" for one in targets) and isinstance(value, ast.Tuple):
+                names = [one.value for one in value.elts if isinstance(one, ast.Constant)]
+                found += [path.parent / name for name in names if isinstance(name, str)]
+    return found
 
 
 def method_sources(name: str) -> dict[str, str]:

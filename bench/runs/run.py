@@ -183,6 +183,7 @@ def fit(
         devices=spec.devices,
         checkpoint=checkpoint,
         partial=kept,
+        owner=checkpoints.owner_of(spec, kept),
         computing=Computing(**computing(spec)),
         report=report,
         point=point,

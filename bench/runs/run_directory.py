@@ -8,7 +8,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-import os
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -17,13 +16,14 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from bench.contract import registry
 from bench.errors import BenchError
 from bench.evaluation.curves import LOOKS_FOLDER, CurvePoint
-from bench.places import partial
+from bench.places import ROOT, partial, whole_file
 from bench.runs.outcomes import Outcome, make_result, track_of
 from bench.runs.privacy import private, without_folders
 from bench.runs.records import Observed, Result, Sensitivity, Stress, Timing
-from bench.runs.spec import Spec
+from bench.runs.spec import MethodDescription, Spec
 from bench.runs.store import whole_directory
 from bench.sealed import Sealed
 
@@ -82,12 +82,23 @@ def write(spec: Spec, directory: Path, outcome: Outcome, seconds: float) -> None
         source = directory / "source" / name
         source.parent.mkdir(parents=True, exist_ok=True)
         source.write_text(text, encoding="utf-8")
+    for name, path in read_outside(spec.method).items():
+        (directory / "source" / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, directory / "source" / name)
     if lines := [*outcome.warned, *outcome.notes]:
         (directory / "warnings.txt").write_text(without_folders("\n".join(lines)) + "\n", encoding="utf-8")
     if outcome.traceback:
         (directory / TRACEBACK).write_text(outcome.traceback, encoding="utf-8")
     result = make_result(spec, outcome, seconds, file_hashes(directory))
     (directory / RESULT).write_text(result.to_json(), encoding="utf-8")
+
+
+def read_outside(method: MethodDescription) -> dict[str, Path]:
+    """The files but Python's that a method from outside of this repository reads, by their names beside its code."""
+    folders = [registry.method_folder(reference) for reference in (method.reference, *method.inner.values())]
+    outside = [folder for folder in folders if folder is not None and not folder.is_relative_to(ROOT)]
+    named = {name: folder / name for folder in outside for name in method.sources if not name.endswith(".py")}
+    return {name: path for name, path in named.items() if path.is_file()}
 
 
 def write_scores(directory: Path, outcome: Outcome) -> None:
@@ -223,7 +234,7 @@ def files(run_dir: Path) -> list[Path]:
     """The files of a run, without those that a Mac adds. Raises `BenchError` on a link or a device."""
     found = []
     for path in sorted(run_dir.rglob("*")):
-        if added_by_mac(path.relative_to(run_dir).parts):
+        if added_by_mac(path.relative_to(run_dir).parts) or path.name.startswith(".tmp-"):  # of a killed process
             continue
         if path.is_symlink() or not (path.is_file() or path.is_dir()):
             raise BenchError(f"{path} is a link or a device. A run directory holds files alone.")
@@ -245,8 +256,13 @@ def chosen_by_the_first(shared: Path, deadline: float) -> dict[str, Any]:
     return json.loads(shared.read_text(encoding="utf-8"))
 
 
+def add(run_dir: Path, record: Sealed) -> None:
+    """Write a record of a finished run beside its result."""
+    file = next(file for file, kind in ADDED.items() if isinstance(record, kind))
+    write_whole(run_dir / file, record.to_json())
+
+
 def write_whole(path: Path, text: str) -> None:
-    """Write a file that another process waits for: it never sees a part of it."""
-    scratch = path.with_name(f"{path.name}.{os.getpid()}")
-    scratch.write_text(text, encoding="utf-8")
-    scratch.replace(path)
+    """Write a file whole or not at all: no other process sees a part of it."""
+    with whole_file(path) as scratch:
+        scratch.write_text(text, encoding="utf-8")

@@ -202,7 +202,8 @@ def asks_for(text: str, result: Result) -> bool:
         return True
     reference, values = parse_method(text)
     name = Path(reference).stem if reference.endswith(".py") else reference
-    return name in (result.method, outer) and values.items() <= result.hyperparameters.items()
+    named = {key: Path(value).stem if str(value).endswith(".py") else value for key, value in values.items()}
+    return name in (result.method, outer) and named.items() <= result.hyperparameters.items()
 
 
 def citation_of(docstring: str) -> str:

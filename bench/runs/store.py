@@ -95,6 +95,7 @@ class Claim:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.text = path.read_text(encoding="utf-8")
         self.stopped = threading.Event()
         self.thread = threading.Thread(target=self._beat, daemon=True)
 
@@ -105,12 +106,21 @@ class Claim:
     def __exit__(self, *_: object) -> None:
         self.stopped.set()
         self.thread.join()
-        self.path.unlink(missing_ok=True)
+        if self._is_mine():
+            self.path.unlink(missing_ok=True)
 
     def _beat(self) -> None:
         while not self.stopped.wait(HEARTBEAT):
             with suppress(OSError):
-                os.utime(self.path)
+                if self._is_mine():
+                    os.utime(self.path)
+
+    def _is_mine(self) -> bool:
+        """Whether no other machine has found the claim void, after a long stall, and put its own there."""
+        try:
+            return self.path.read_text(encoding="utf-8") == self.text
+        except OSError:
+            return False
 
 
 def hold(path: Path) -> Claim:

@@ -68,7 +68,7 @@ def test_an_entry_tells_where_the_store_does_not(spec, tmp_path):
     values |= {"learned": True, "training": {"steps": 20, "seconds": 20.0}}
     results = [result(seed=seed, tuning={"seconds": 10.0 + 4 * seed}, **values) for seed in range(2)]
     now = Now(PROTOCOL, sources, code, lambda name, learned: (1, SCORED), list)
-    (entry,), problems = entries(results, now, {results[0].key: timing(seconds_per_image=0.5)})
+    (entry,), problems = entries(results, now, timing={results[0].key: timing(seconds_per_image=0.5)})
     assert problems == []
     path = tmp_path / "toy" / "mini" / f"{one.method.name}.json"
     path.parent.mkdir(parents=True)

@@ -96,11 +96,13 @@ def reason(spec: Spec) -> str:
 
 
 def differences(reference: Result, scores: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    """Per metric, the largest difference over the images as a multiple of the tolerance."""
+    """Per metric that the method has, the largest difference over the images as a multiple of the tolerance."""
     found = {}
     for name, metric in reference.metrics.items():
         pairs = [(mine, scores[image]) for image, mine in reference.per_image.items()]
         values = [(mine[name], theirs[name]) for mine, theirs in pairs if name in mine]
+        if not values:  # a score of images, say, of a method that makes none
+            continue
         if metric.unit == "dB":
             found[name] = max(abs(a - b) / DECIBELS for a, b in values)
         else:

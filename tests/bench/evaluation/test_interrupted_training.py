@@ -29,10 +29,10 @@ def test_an_interrupted_training_goes_on_to_the_same_weights_bit_for_bit(method,
 
 def test_a_training_is_written_down_at_every_look_and_when_time_has_passed(network, tmp_path, monkeypatch):
     killed_after(5, network, tmp_path / "0a1b")
-    assert partial.Keeper(tmp_path / "0a1b", None, None).step() == 4  # the last look
+    assert partial.Keeper(tmp_path / "0a1b", "", None, None).step() == 4  # the last look
     monkeypatch.setattr(partial, "EVERY", -1.0)
     killed_after(5, network, tmp_path / "1b2c")
-    assert partial.Keeper(tmp_path / "1b2c", None, None).step() == 5
+    assert partial.Keeper(tmp_path / "1b2c", "", None, None).step() == 5
     assert sorted(path.name for path in (tmp_path / "0a1b").iterdir()) == ["last.ckpt", "validation"]
 
 
@@ -55,13 +55,12 @@ def damage(file, found):
 @pytest.mark.parametrize("found", ["altered", "cut", "empty", "foreign"])
 def test_a_damaged_or_foreign_checkpoint_is_not_believed(network, tmp_path, found):
     weights, _, _ = training_of(network)
-    killed_after(5, network, tmp_path / "0a1b")
-    (tmp_path / "0a1b").rename(tmp_path / "5e6f" if found == "foreign" else tmp_path / "0a1b")
-    folder = next(tmp_path.glob("*[a-f]"))
+    folder = tmp_path / "0a1b"
+    killed_after(5, network, folder, owner="0a1b by the uncommitted code 77" if found == "foreign" else "0a1b")
     damage(folder / "last.ckpt", found)
-    reason = "it is of the run 0a1b" if found == "foreign" else "it is damaged"
-    with pytest.warns(UserWarning, match=rf"of the run {folder.name} is not used: {reason}\. The training starts anew"):
-        again, record, _ = training_of(network, partial=folder)
+    reason = "it is of 0a1b by the uncommitted code 77" if found == "foreign" else "it is damaged"
+    with pytest.warns(UserWarning, match=rf"of 0a1b is not used: {reason}\. The training starts anew"):
+        again, record, _ = training_of(network, partial=folder, owner="0a1b")
     assert "resumed_at" not in record
     assert all(torch.equal(weights[name], again[name]) for name in weights)
 
