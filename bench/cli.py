@@ -141,6 +141,7 @@ def parser() -> argparse.ArgumentParser:
     )
 
     sub = command("board", commands.board, "publish finished runs as leaderboard entries and pages")
+    sub.add_argument("tracks", nargs="*", metavar="TRACK", help="print only these boards (all are published)")
     sub.add_argument("--runs", type=Path, metavar="DIR", help="read run directories instead of MLflow")
     sub.add_argument("--boards", type=Path, metavar="DIR", help="where entries are kept (default: leaderboards)")
 

@@ -134,10 +134,11 @@ def board(options: argparse.Namespace) -> int:
 
     if options.runs is not None and not options.runs.is_dir():
         raise BenchError(f"no folder {options.runs}. Give --runs a folder of run directories.")
+    asked = set(select(options.tracks))
     folder = options.boards or publish.DEFAULT
     mirror = tracking.results if options.runs is None and tracking.available() else None
     outcome = publish.publish(options.runs or runs(), folder, staleness.here(), mirror)
-    print(terminal.table(outcome.boards))
+    print(terminal.table(board for board in outcome.boards if not asked or board.name in asked))
     print(f"\n{len(outcome.entries)} entries in {folder}, page: {folder / 'README.md'}", flush=True)
     for line in (*outcome.remarks, *outcome.problems):
         print(f"bench: {line}", file=sys.stderr)
@@ -190,6 +191,9 @@ def is_task(name: str) -> bool:
     if name.endswith(".py") or "/" in name or outer in methods:
         registry.method_file(name)
         return False
+    method, _, values = name.partition(":")
+    if values and method in methods:
+        raise BenchError(f"`bench check {method}` checks a method by its defaults: leave out {values!r}.")
     if ":" in name:
         registry.track(name)
     elif name not in tasks:

@@ -19,7 +19,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from bench.errors import BenchError
 
 # Fields that are not written where they are None, so that earlier records stay as they are
-LATER = ("confidence", "observed", "sensitivity")
+LATER = ("confidence", "observed", "sensitivity", "task_code")
 
 # Names become folders and files: no separators, no leading dot, no control characters.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}$")]

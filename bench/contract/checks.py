@@ -54,7 +54,8 @@ def check(method: type[Method], device: torch.device | str = "cpu", seconds: flo
         if tried and time.monotonic() > end:
             outcomes.append(Outcome(f"{toy.track.name}: {NOT_TRIED}", True, f"{seconds:.0f} s were over"))
             continue
-        checks = TOY_CHECKS | (FINDING_CHECKS if "finding" in method.returns else {})
+        checks = (IMAGE_CHECKS if "image" in method.returns else {}) | TOY_CHECKS
+        checks |= FINDING_CHECKS if "finding" in method.returns else {}
         checks |= DEVIATION_CHECKS if "std" in method.returns else {}
         checks |= LEARNED_CHECKS if method.learned else {}
         checks |= DEVICE_CHECKS if device.type != "cpu" else {}
@@ -103,13 +104,12 @@ def has_a_sound_search_space(method: type[Method]) -> None:
 
 
 def makes_an_image(tried: Tried) -> None:
-    if "image" in tried.method.returns:
-        image = tried.estimate.image
-        assert image is not None
-        expected = tried.physics.A_adjoint(tried.toy.y)
-        if image.shape != expected.shape:
-            raise Breach(f"expected the shape of A_adjoint(y), {tuple(expected.shape)}, got {tuple(image.shape)}")
-        is_finite(image, tried.toy.y)
+    image = tried.estimate.image
+    assert image is not None
+    expected = tried.physics.A_adjoint(tried.toy.y)
+    if image.shape != expected.shape:
+        raise Breach(f"expected the shape of A_adjoint(y), {tuple(expected.shape)}, got {tuple(image.shape)}")
+    is_finite(image, tried.toy.y)
 
 
 def makes_a_finding(tried: Tried) -> None:
@@ -225,8 +225,10 @@ CLASS_CHECKS: dict[str, Callable[[type[Method]], None]] = {
     "hyperparameters have defaults": has_defaults,
     "search space": has_a_sound_search_space,
 }
-TOY_CHECKS: dict[str, Callable[[Tried], str | None]] = {
+IMAGE_CHECKS: dict[str, Callable[[Tried], str | None]] = {
     "shape, dtype, device, finite": makes_an_image,
+}
+TOY_CHECKS: dict[str, Callable[[Tried], str | None]] = {
     "y and physics unchanged": leaves_its_input_alone,
     "deterministic": repeats_itself,
     "batch equals images": treats_a_batch_as_its_images,

@@ -91,11 +91,11 @@ def unsupported(method: type[Method], track: Track, inner: str = "") -> str:
     """Why a method does not apply to a track; "" where it does. Raises `BenchError` where `supports` answers oddly.
 
     A track and a method fit where the method returns what the primary metric is of, and the track has a target for each
-    finding. The ``inner`` method, by default the one of the constructor, must apply to the track's images.
+    finding that is learned. The ``inner`` method, by default the constructor's, must apply to the track's images.
     """
     if track.primary.of not in method.returns:
         return f"it returns no {track.primary.of}, by which the track ranks"
-    if "finding" in method.returns and not track.classes:
+    if method.learned and "finding" in method.returns and not track.classes:
         return "it learns from a target, and the track has none"
     if method.inner:
         images, inner = track.of_images(), inner or constructor_defaults(method)[method.inner]
@@ -119,7 +119,7 @@ def check_hyperparameters(name: str, method: type[Method], track: Track, asked: 
     known = (named.keys() - {*FROM_TRACK, method.inner}) | set(method.space(track))
     for key, value in asked.items():
         if key not in known:
-            raise unknown(f"hyperparameter of {name}", key, known)
+            raise unknown(f"hyperparameter of {name}", key, known | {method.inner} - {""})
         if key in named and (reason := misfit(value, named[key], method.space(track).get(key))):
             raise BenchError(f"{name}:{key}={value} {reason}, and its default is {named[key].default}.")
     if not unsupported(method, track):

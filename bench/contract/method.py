@@ -15,7 +15,7 @@ from pytorch_lightning import LightningModule
 from torch import Tensor
 
 from bench.contract.space import Range
-from bench.contract.task import Track
+from bench.contract.task import OF, Track
 from bench.errors import BenchError
 
 logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)  # which devices it sees is no news
@@ -51,6 +51,11 @@ class Method(LightningModule):
     returns: ClassVar[tuple[str, ...]] = ("image",)  # the parts of its estimate: image, finding, std
     inner: ClassVar[str] = ""  # the argument of the constructor that is another method; its default is a name
     sees_truth: ClassVar[bool] = False  # a control that bounds all others: `forward` is given x in the place of y
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if isinstance(cls.returns, str) or not set(cls.returns) <= set(OF):
+            raise BenchError(f"{cls.__name__}.returns is {cls.returns!r}. Declare a tuple of {', '.join(OF)}.")
 
     @classmethod
     def space(cls, track: Track) -> Mapping[str, Range]:

@@ -131,21 +131,15 @@ def absolute(name: str) -> str:
     return str(file.path) if name.endswith(".py") or "/" in name else name
 
 
-def check_distinct(names: Iterable[str]) -> None:
-    """Raise a `BenchError` where two files would give two methods one name."""
-    found: dict[str, str] = {}
-    for reference in map(absolute, names):
-        name = method_file(reference).name
-        if found.setdefault(name, reference) != reference:
-            raise BenchError(f"{found[name]} and {reference} would both be the method {name!r}. Rename one file.")
-
-
 def load_method(name: str) -> type[Method]:
     """Import one method: the one public `Method` class that its file defines."""
     file = method_file(name)
     try:
         if file.entry_point is not None:
-            return file.entry_point.load()
+            found = file.entry_point.load()
+            if not _is_method(found):
+                raise BenchError(f"the entry point {name} of reconbench.methods names {found!r}, no class of Method.")
+            return found
         assert file.path is not None
         return _only_method(_import_file(file.path), file.name)
     except BenchError:
@@ -178,19 +172,17 @@ def _import_file(path: Path) -> ModuleType:
 
 
 def _only_method(module: ModuleType, name: str) -> type[Method]:
-    from bench.contract.method import Method
-
-    classes = {
-        value
-        for key, value in vars(module).items()
-        if isinstance(value, type)
-        and issubclass(value, Method)
-        and value.__module__ == module.__name__
-        and not key.startswith("_")
-    }
+    own = {key: one for key, one in vars(module).items() if _is_method(one) and one.__module__ == module.__name__}
+    classes = {one for key, one in own.items() if not key.startswith("_")}
     if len(classes) != 1:
         raise BenchError(f"method file {name} defines {len(classes)} public Method classes; it must define one.")
     return classes.pop()
+
+
+def _is_method(found: Any) -> bool:
+    from bench.contract.method import Method
+
+    return isinstance(found, type) and issubclass(found, Method)
 
 
 def tasks() -> dict[str, Callable[[], Task]]:
@@ -266,7 +258,14 @@ def _open(name: str, load: Callable[[], Task]) -> Task:
 
 
 def all_tracks() -> list[Track]:
-    return [track for name, load in tasks().items() for track in _open(name, load).tracks]
+    """The tracks of every task. A task that cannot be imported is told on standard error, and left out."""
+    found: list[Track] = []
+    for name, load in tasks().items():
+        try:
+            found += _open(name, load).tracks
+        except BenchError as error:
+            print(f"bench: {error}. It is left out.", file=sys.stderr)
+    return found
 
 
 def track(name: str) -> Track:

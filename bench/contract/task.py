@@ -57,6 +57,8 @@ class Metric:
     record: str = ""  # for a score of a set: the facts of one image
 
     def __post_init__(self) -> None:
+        if not self.name.isidentifier():
+            raise ValueError(f"a metric is called {self.name!r}: give it a word, as psnr")
         if self.of not in OF:
             raise ValueError(f"metric {self.name!r} is of {self.of!r}: expected one of {', '.join(OF)}")
 

@@ -13,6 +13,7 @@ from torch.utils.data import Dataset
 
 from bench.contract import registry
 from bench.contract.task import Problem, Sample, Track
+from bench.errors import BenchError
 
 KEPT = 2**30  # bytes of training images in the memory of one process
 FIRST = 8  # images that a training starts with, where images join it one by one
@@ -66,7 +67,26 @@ class Measured(Dataset):
         rng = generator(self.track.id, self.track.version, name)
         x, y, params, *target = self.problem.measure(self.images.load(name), rng)
         group = self.images.group_of(name)
-        return Sample(name, group, x, single(y), {key: single(value) for key, value in params.items()}, *target)
+        params = {key: single(value) for key, value in params.items()}
+        return sound(Sample(name, group, x, single(y), params, *target), self.track.classes)
+
+
+def sound(sample: Sample, classes: int) -> Sample:
+    """The sample, whose numbers are finite and whose target has a map of ``classes`` shares of pixels.
+
+    Raises `BenchError` where the task has made another: no method is to be blamed for it.
+    """
+    for name, value in {"x": sample.x, "y": sample.y, **sample.params}.items():
+        if not bool(torch.isfinite(value).all()):
+            raise BenchError(f"the task made {name} of {sample.id} with NaN or infinite values.")
+    if classes:
+        found, shape = (sample.target or {}).get("map"), (classes, *sample.x.shape[1:])
+        if not isinstance(found, Tensor) or found.shape != shape or not found.is_floating_point():
+            shown = f"{tuple(found.shape)} in {found.dtype}" if isinstance(found, Tensor) else type(found).__name__
+            raise BenchError(f'the task made target["map"] of {sample.id} {shown}, expected {shape} in torch.float64.')
+        if not (float(found.min()) >= 0 and float(found.max()) <= 1):
+            raise BenchError(f'the task made target["map"] of {sample.id} beyond [0, 1]: it holds shares of pixels.')
+    return sample
 
 
 class Unmeasured(NamedTuple):

@@ -122,6 +122,9 @@ def inner_of(
             raise BenchError(f"{WRONG_VALUE}{file.name.partition(registry.JOINED)[0]} takes no inner method.")
         return "", rest
     asked = rest.pop(method.inner, file.inner or constructor_defaults(method)[method.inner])
+    if ":" in str(asked):
+        name = str(asked).partition(":")[0]
+        raise BenchError(f"{WRONG_VALUE}{method.inner}={asked}: an inner method has no values by hand. Write {name}.")
     try:
         return registry.absolute(str(asked)), rest
     except BenchError as error:

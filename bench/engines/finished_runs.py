@@ -6,8 +6,8 @@ Each writes a record of its own beside the result, which stays as it is.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,15 +16,14 @@ from typing import TYPE_CHECKING, Any
 from bench.contract import registry
 from bench.data.weights import is_hash
 from bench.engines.local import LocalEngine, Task
-from bench.engines.pending_runs import claims, look_around, timing_claim, working
+from bench.engines.pending_runs import look_around, measuring, working
 from bench.errors import BenchError
-from bench.places import runs, store
+from bench.places import runs
 from bench.runs import checkpoints, provenance
 from bench.runs.outcomes import metric_infos
 from bench.runs.records import Observed, Result, Sensitivity, Stress, StressPoint, Timing
 from bench.runs.run_directory import ADDED, OBSERVED, SENSITIVITY, SENSITIVITY_MAP, STRESS, STRESS_PICTURE, TIMING, add
-from bench.runs.spec import asks_for
-from bench.runs.store import held, take
+from bench.runs.spec import asks_for, parse_method
 from bench.settings import threads
 from bench.tracking import address
 
@@ -35,9 +34,10 @@ if TYPE_CHECKING:
     from bench.contract.task import Track
 
 Report = Callable[[str], None]
+Names = Sequence[str]
 
 
-def time_runs(tracks: Sequence[str], methods: Sequence[str], *, again: bool, report: Report = print) -> int:
+def time_runs(tracks: Names, methods: Names, *, again: bool, report: Report = print) -> int:
     """Measure the costs of the finished runs of some tracks and methods, one after another; 1 if one failed, else 0.
 
     Raises `BenchError` where there is no such run, and while another command works on this store.
@@ -45,50 +45,38 @@ def time_runs(tracks: Sequence[str], methods: Sequence[str], *, again: bool, rep
     return each(tracks, methods, TIMING, measure_run, 600.0, 1, again, report, measuring())
 
 
-@contextmanager
-def measuring() -> Iterator[None]:
-    """In the block other commands on this store wait. Raises `BenchError` while one of them works."""
-    alone = take(timing_claim())
-    if alone is None:
-        raise BenchError(f"another `bench time` is at work on {store()}. Try again when it ends.")
-    with alone:
-        if busy := [path for path in claims().glob("*") if path != timing_claim() and held(path)]:
-            raise BenchError(
-                f"{len(busy)} runs are at work on {store()}. Times are measured alone: try again when they end."
-            )
-        yield
-
-
-def stress_runs(
-    tracks: Sequence[str], methods: Sequence[str], *, again: bool, jobs: int | None = None, report: Report = print
-) -> int:
+def stress_runs(tracks: Names, methods: Names, *, again: bool, jobs: int | None = None, report: Report = print) -> int:
     """Score the finished runs of some tracks and methods under shifts, without training; 1 if one failed, else 0."""
     return each(tracks, methods, STRESS, stress_run, 3600.0, jobs, again, report, working("stress", report))
 
 
-def observe_runs(
-    tracks: Sequence[str], methods: Sequence[str], *, again: bool, jobs: int | None = None, report: Report = print
-) -> int:
+def observe_runs(tracks: Names, methods: Names, *, again: bool, jobs: int | None = None, report: Report = print) -> int:
     """Let frozen observers judge the images of finished runs; 1 if one failed, else 0.
 
     Raises `BenchError` where a track declares no observer.
     """
-    for track in map(registry.track, tracks):
-        if track.observer is None:
-            raise BenchError(f"{track.id} declares no observer that could judge images: ask for a track that does.")
+    check_declared(tracks, "observer", "that could judge images")
     return each(tracks, methods, OBSERVED, observe_run, 3600.0, jobs, again, report, working("observe", report))
 
 
-def map_runs(
-    tracks: Sequence[str], methods: Sequence[str], *, again: bool, jobs: int | None = None, report: Report = print
-) -> int:
-    """Map how the findings of finished runs depend on the regions of the object; 1 if one failed, else 0."""
+def map_runs(tracks: Names, methods: Names, *, again: bool, jobs: int | None = None, report: Report = print) -> int:
+    """Map how the findings of finished runs depend on the regions of the object; 1 if one failed, else 0.
+
+    Raises `BenchError` where a track declares no such region.
+    """
+    check_declared(tracks, "region", "that a finding should come from")
     return each(tracks, methods, SENSITIVITY, map_run, 3600.0, jobs, again, report, working("sensitivity", report))
 
 
+def check_declared(tracks: Names, field: str, purpose: str) -> None:
+    for track in map(registry.track, tracks):
+        if not getattr(track, field):
+            raise BenchError(f"{track.id} declares no {field} {purpose}: ask for a track that does.")
+
+
 def each(
-    tracks: Sequence[str],
-    methods: Sequence[str],
+    tracks: Names,
+    methods: Names,
     file: str,  # the record, made where it can be read
     work: Callable[[str, Report], str],
     limit: float,  # seconds for one run
@@ -102,7 +90,9 @@ def each(
         found = select(set(tracks), methods)
         if not (chosen := list(dict.fromkeys(path for paths in found.values() for path in paths))):
             wanted = ", ".join(methods) or "any method"
-            raise BenchError(f"no finished run of {wanted} on these tracks in {runs()}. `bench run` makes one.")
+            for method in methods:
+                registry.method_file(parse_method(method)[0].partition("@")[0])  # or no such method
+            raise BenchError(f"no finished run of {wanted} on these tracks in {runs()}: `bench run` makes one.")
         if missing := [method for method, paths in found.items() if not paths]:
             report(f"no finished run of {', '.join(missing)} on these tracks")
         pending = [folder for folder in chosen if again or not is_made(folder / file)]
@@ -131,7 +121,7 @@ def is_made(record: Path) -> bool:
     return True
 
 
-def select(tracks: set[str], methods: Sequence[str]) -> dict[str, list[Path]]:
+def select(tracks: set[str], methods: Names) -> dict[str, list[Path]]:
     """The run directories that hold a result of these tracks, by the method that was asked for; "" asks for all."""
     found: dict[str, list[Path]] = {method: [] for method in methods or [""]}
     for path in sorted(runs().glob("[0-9a-f]*/result.json")):

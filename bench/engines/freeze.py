@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -49,7 +49,7 @@ def freeze(
             report(f"failed  {track.id}: {error}")
             failures += 1
     asked = [parse_method(text) for text in methods]
-    registry.check_distinct([name for name, _ in asked])
+    check_distinct([name for name, _ in asked])
     described = describe_all(asked, usable, engine)
     for (name, _), answer in zip(asked, described, strict=True):
         if isinstance(answer, str):
@@ -62,6 +62,15 @@ def freeze(
                 for spec in specs_of(track, answer[track.id], hyperparameters, wish, explicit_cpu):
                     specs[spec.key] = spec
     return list(specs.values()), failures
+
+
+def check_distinct(names: Iterable[str]) -> None:
+    """Raise a `BenchError` where two files would give two methods one name."""
+    found: dict[str, str] = {}
+    for reference in map(registry.absolute, names):
+        name = registry.method_file(reference).name
+        if found.setdefault(name, reference) != reference:
+            raise BenchError(f"{found[name]} and {reference} would both be the method {name!r}. Rename one file.")
 
 
 def specs_of(
@@ -85,6 +94,8 @@ def specs_of(
     search = search_hash(method, budget)
     head, changed = provenance.commit()
     own, outside = provenance.commit_outside(sources_outside(method)) if method.files else ("", "")
+    of_task = provenance.task_files(track.task)
+    outside_of_task = provenance.commit_outside(of_task)[1] if of_task else ""
     common: dict[str, Any] = {
         "track": track.id,
         "track_version": track.version,
@@ -120,7 +131,7 @@ def specs_of(
                 seeds=wish.seeds,
                 commit=head,
                 method_commit=own,
-                dirty_reason=", ".join(filter(None, [changed, outside])),
+                dirty_reason=", ".join(filter(None, [changed, outside, outside_of_task])),
                 command=command(track.id, shown(method.reference), words, wish, explicit_cpu),
             )
         )

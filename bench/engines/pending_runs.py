@@ -186,6 +186,20 @@ def working(name: str, report: Report = print) -> Iterator[None]:
 
 
 @contextmanager
+def measuring() -> Iterator[None]:
+    """In the block other commands on this store wait. Raises `BenchError` while one of them works."""
+    alone = take(timing_claim())
+    if alone is None:
+        raise BenchError(f"another `bench time` is at work on {store()}. Try again when it ends.")
+    with alone:
+        if busy := [path for path in claims().glob("*") if path != timing_claim() and held(path)]:
+            raise BenchError(
+                f"{len(busy)} runs are at work on {store()}. Times are measured alone: try again when they end."
+            )
+        yield
+
+
+@contextmanager
 def track(specs: Sequence[Spec], *, force: bool = False, report: Report = print) -> Iterator[None]:
     """In the block runs are followed; at its end the command waits until MLflow has them, or does not answer."""
     to_do = force or any(not is_done(spec) for spec in specs)

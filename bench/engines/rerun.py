@@ -99,6 +99,8 @@ def verify_entry(
     before = path.read_text(encoding="utf-8")
     if not changed:
         entry = agreement.verified(entry, comparisons, now, head, result.device)
+    else:
+        report(f"  not noted in the entry: the code here is not committed ({changed})")
     if entry.to_json() != before:
         write_text(path, entry.to_json())
         report(f"  noted in {path}")

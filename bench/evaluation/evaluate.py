@@ -78,9 +78,11 @@ def reconstruct(
     give_back_spare_memory(y.device)
     estimate = answer if isinstance(answer, Estimate) else Estimate(image=answer)
     image, finding, std = estimate.image, estimate.finding, estimate.std
-    if image is not None or track.primary.of == "image":
+    if image is not None or "image" in (track.primary.of, *method.returns):
         image = checked(image, shape, y, f"on image {name} the method returned ")
     if track.classes and (finding is not None or track.primary.of == "finding"):
+        if finding is None:
+            raise BenchError(f"on image {name} the method returned no finding: return Estimate(finding=...).")
         expected = (shape[0], track.classes, *shape[2:])
         finding = checked(finding, expected, y, f"on image {name} the method returned a finding: ")
         if float(finding.min()) < 0 or float(finding.max()) > 1:

@@ -73,7 +73,7 @@ class Board:
         """How many images and groups the board rests on."""
         images, groups = self.lead.test_images, len(set(self.lead.groups.values()))
         text = f"version {self.lead.task_version}, {images} test image{'s' * (images != 1)}"
-        if self.lead.status == "ok":
+        if self.lead.status == "ok" and self.lead.limit is None:
             text += f" in {groups} group{'s' * (groups != 1)}"
         if self.ranked and self.ranking.too_few:
             text += ": too few to tell methods apart, order of the means only"
@@ -190,7 +190,11 @@ def _board(name: str, entries: list[Entry], trained: frozenset[str], now: Now) -
     known = {entry.method.partition(registry.JOINED)[0] for entry in entries}
     applies = _by_finding(name)
     unseen = [method for method, family in now.methods().items() if method not in known and applies(family)]
-    lead = ranked[0] if ranked else max(entries, key=lambda entry: (entry.task_version, entry.status == "ok"))
+    lead = (
+        ranked[0]
+        if ranked
+        else max(entries, key=lambda entry: (entry.task_version, entry.status == "ok", entry.limit is None))
+    )
     return Board(name, _in_order(rows), lead, unseen, trained, result)
 
 

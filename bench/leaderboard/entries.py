@@ -65,6 +65,7 @@ class Entry(Sealed):
     track: Name
     task_version: int
     title: str  # of the track
+    task_code: Hash | None = None  # of a task from outside of this repository
     scored: Hash  # of all fields of the track that move a score, and of its data
     method: Name
     family: Name

@@ -36,7 +36,8 @@ def entries(
     methods = _split(newest.values(), lambda result: (result.task, result.track, result.method, _label(result)))
     found, problems = [], []
     for name in sorted(methods):
-        group = preferred(_split(methods[name], attrgetter("group")).values(), now)
+        groups = _split(methods[name], attrgetter("group")).values()
+        group = preferred([[one for one in group if not one.dirty] or group for group in groups], now)
         try:
             entry = _entry(group, published or {})
             found.append(entry.model_copy(update=_later(entry, records)))

@@ -25,6 +25,8 @@ class Scored(Protocol):
     @property
     def task_version(self) -> int: ...
     @property
+    def task_code(self) -> str | None: ...
+    @property
     def scored(self) -> str: ...
     @property
     def method(self) -> str: ...
@@ -45,7 +47,8 @@ class Now:
     ``sources(method)`` gives the code hashes of a method's files, None for a method that is not here; ``code(sources)``
     the one hash of them; ``track("task:track", learned)`` its version and the hash of the fields that move a score of
     methods that are trained or not, `GONE` for a track that its task has no more, None where the task is not here;
-    ``methods()`` the families of all methods by name.
+    ``methods()`` the families of all methods by name; ``task_code(task)`` the hash of the code of a task from outside
+    of this repository, "" for our own and where it is not here.
     """
 
     protocol: int
@@ -53,6 +56,7 @@ class Now:
     code: Callable[[Mapping[str, str]], str]
     track: Callable[[str, bool], tuple[int, str] | None]
     methods: Callable[[], Mapping[str, str]] = dict
+    task_code: Callable[[str], str] = lambda task: ""
 
 
 def here() -> Now:
@@ -83,7 +87,15 @@ def here() -> Now:
     def methods() -> dict[str, str]:
         return {name: file.family for name, file in sorted(registry.methods().items()) if file.path is not None}
 
-    return Now(key.PROTOCOL, sources, provenance.code_of, track, methods)
+    @cache
+    def task_code(task: str) -> str:
+        try:
+            found = provenance.task_sources(task)
+        except (OSError, SyntaxError, ValueError):
+            return ""
+        return provenance.code_of(found) if found else ""
+
+    return Now(key.PROTOCOL, sources, provenance.code_of, track, methods, task_code)
 
 
 def is_external(record: Scored) -> bool:
@@ -104,6 +116,8 @@ def staleness(record: Scored, now: Now) -> str:
         return f"outdated: version {record.task_version} of the track, now {track[0]}"
     if track is not None and record.scored != track[1]:
         return "stale: the track has changed since"
+    if record.task_code is not None and now.task_code(record.task) not in ("", record.task_code):
+        return "stale: the code of the task has changed since"
     if record.protocol_version != now.protocol:
         return f"stale: version {record.protocol_version} of the referee's protocol, now {now.protocol}"
     if is_external(record):

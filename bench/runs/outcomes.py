@@ -117,6 +117,7 @@ def make_result(spec: Spec, outcome: Outcome, seconds: float, files: Mapping[str
         track=track.name,
         task_version=track.version,
         title=track.title,
+        task_code=provenance.code_of(spec.task_sources) if spec.task_sources else None,
         scored=spec.scored,
         method=spec.method.name,
         family=spec.method.family,

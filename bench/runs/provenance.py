@@ -191,11 +191,20 @@ def method_sources(name: str) -> dict[str, str]:
 
 def task_sources(name: str) -> dict[str, str]:
     """The sources of a task from outside of this repository. Our own tasks have versions instead, held by tests."""
+    found = _installed_task(name)
+    files = task_files(name)
+    return {relative_name(file, found.folder): code_hash(file.read_bytes()) for file in files} if found else {}
+
+
+def task_files(name: str) -> list[Path]:
+    """The files of a task from outside of this repository, its own first."""
+    found = _installed_task(name)
+    return list(dict.fromkeys([found.path, *installed_files(found, "tasks")])) if found else []
+
+
+def _installed_task(name: str) -> Installed | None:
     point = registry.task_point(name)
-    found = registry.installed(point) if point is not None else None
-    if found is None:
-        return {}
-    return {relative_name(file, found.folder): code_hash(file.read_bytes()) for file in installed_files(found, "tasks")}
+    return registry.installed(point) if point is not None else None
 
 
 def installed_files(found: Installed, package: str = "baselines") -> list[Path]:

@@ -122,6 +122,7 @@ class Result(Sealed):
     track: Name
     task_version: int
     title: str  # of the track
+    task_code: Hash | None = None  # of a task from outside of this repository; our own have versions
     scored: Hash  # of the fields of the track that move a score, and of its data
     method: Name
     family: Name

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -44,3 +45,16 @@ def test_a_file_in_place_of_the_store_is_one_line(monkeypatch, tmp_path):
     with pytest.raises(BenchError, match=r"cannot write to .*Set BENCH_STORE to a writable folder"):
         places.open_runs()
     assert isinstance(places.unwritable(Path("x"), OSError(28, "full")), BenchError)
+
+
+def test_a_file_is_written_whole_or_stays_as_it_was(tmp_path):
+    path = tmp_path / "note.json"
+    path.write_text("before")
+    with suppress(ZeroDivisionError), places.whole_file(path) as scratch:
+        scratch.write_text(f"half {1 / 0}")
+    assert path.read_text() == "before"
+    with places.whole_file(path) as scratch:
+        scratch.write_text("after")
+        assert path.read_text() == "before"
+    assert [one.name for one in tmp_path.iterdir()] == ["note.json"]
+    assert path.read_text() == "after"

@@ -88,3 +88,9 @@ def test_the_contract_tells_the_farthest_image_and_what_is_not_repeatable():
     )
     assert [row.verdict for row in rows_of("tv", (43, ["mri: finite: NaN"], remarks), "", 3.0)] == [FAILED]
     assert [row.found for row in rows_of("tv", None, "it broke", 3.0)] == ["it broke"]
+
+
+def test_scores_that_a_method_lacks_are_left_out():
+    reference = made([30], [0.9])
+    reference.per_image = {"0": {"psnr": 30.0}}  # it makes no image, say, and the track has a score of images
+    assert scores.differences(reference, {"0": {"psnr": 30.0}}) == {"psnr": 0}

@@ -1,5 +1,6 @@
 """A method of findings is tried on the tracks that ask for one, and must give a probability of every class."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -73,3 +74,30 @@ def test_a_method_of_findings_is_put_to_the_tracks_that_ask_for_one(method):
 )
 def test_a_finding_of_another_form_is_a_breach(method, reason):
     assert reason in {one.message for one in of_findings(method).values() if not one.passed}
+
+
+class Raises(Reads):
+    def forward(self, y, physics):
+        raise ValueError("not today")
+
+
+class Unsteady(Reads):
+    """A standard deviation that no seed brings back."""
+
+    returns = ("image", "finding", "std")
+
+    def forward(self, y, physics):
+        image = physics.A_adjoint(y)
+        noise = np.random.default_rng().random(tuple(image.shape))
+        return Estimate(image, super().forward(y, physics).finding, torch.from_numpy(noise).to(image.real.dtype))
+
+
+def test_a_method_that_raises_passes_no_check_of_a_track():
+    tried = [one for one in check(Raises) if ": " in one.check and not one.check.endswith("unsupported")]
+    assert tried
+    assert not any(one.passed for one in tried)
+
+
+def test_a_standard_deviation_is_reproducible_too():
+    failed = {one.check.partition(": ")[2] for one in check(Unsteady) if not one.passed}
+    assert "deterministic" in failed

@@ -10,6 +10,7 @@ from torch import nn
 from bench.contract.method import LearnedMethod, Method
 from bench.contract.space import Float
 from bench.contract.toy_operators import toys
+from bench.errors import BenchError
 
 TRACK = toys()[0].track
 
@@ -43,3 +44,9 @@ def test_adam_is_fused_on_a_card_but_where_lightning_could_not_clip_then(precisi
     net = Net()
     net.trainer = SimpleNamespace(precision=precision, estimated_stepping_batches=10)
     assert net.configure_optimizers()["optimizer"].defaults["fused"] is fused
+
+
+@pytest.mark.parametrize("returns", ["finding", ("findings",), ("image", "mask")])
+def test_an_estimate_has_the_parts_that_are_known(returns):
+    with pytest.raises(BenchError, match="Declare a tuple of image, finding, std"):
+        type("Odd", (Method,), {"returns": returns})

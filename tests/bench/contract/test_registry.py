@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -159,3 +160,17 @@ def test_names_are_found_without_importing_torch():
     code += "print('torch' in sys.modules)"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout == "False\n"
+
+
+def test_a_broken_task_leaves_the_others_to_be_listed(tmp_path, monkeypatch, capsys):
+    toy.install(tmp_path / "site")
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    monkeypatch.setitem(sys.modules, "toy", None)
+    assert "denoising:mini" in [track.id for track in registry.all_tracks()]
+    assert "bench: task toy cannot be imported: " in capsys.readouterr().err
+
+
+def test_an_entry_point_that_names_no_method_is_one_line(monkeypatch):
+    point = EntryPoint("mine", "bench.places:ROOT", "reconbench.methods")
+    monkeypatch.setattr(registry, "entry_points", lambda group: [point] if group == point.group else [])
+    assert "the entry point mine of reconbench.methods names" in refusal(registry.load_method, "mine")

@@ -7,7 +7,7 @@ import pytest
 import torch
 import toy
 
-from bench.contract.task import Images, Problem
+from bench.contract.task import Images, Problem, Sample
 from bench.data.measurements import (
     FIRST,
     Measured,
@@ -18,7 +18,9 @@ from bench.data.measurements import (
     generator,
     on_device,
     single,
+    sound,
 )
+from bench.errors import BenchError
 
 
 @pytest.fixture
@@ -154,3 +156,33 @@ def test_samples_are_stacked(problem):
     ids, x, y, params = collate([data[0], data[1]])
     assert (ids, tuple(x.shape), tuple(y.shape), params) == (["test-0", "test-1"], (2, 1, 16, 16), (2, 1, 16, 16), {})
     assert torch.equal(y[1], data[1].y)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"x": float("nan")}, "the task made x of test-0 with NaN or infinite values"),
+        ({"y": float("inf")}, "the task made y of test-0 with NaN or infinite values"),
+        ({"map": float("nan")}, "beyond [0, 1]"),
+        ({"map": 255.0}, "beyond [0, 1]"),
+        ({"map": None}, 'the task made target["map"] of test-0 NoneType, expected (2, 16, 16) in torch.float64'),
+    ],
+)
+def test_what_a_task_made_wrong_is_laid_to_the_task(change, told):
+    """A value takes the place of the first number of x, y or the map."""
+    made = {"x": torch.rand(1, 16, 16), "y": torch.rand(1, 16, 16), "map": torch.rand(2, 16, 16).double()}
+    for name, value in change.items():
+        if value is None:
+            del made[name]
+        else:
+            made[name].view(-1)[0] = value
+    target = {name: value for name, value in made.items() if name == "map"}
+    sample = Sample("test-0", "test-0", made["x"], made["y"], {}, target)
+    with pytest.raises(BenchError) as caught:
+        sound(sample, classes=2)
+    assert told in str(caught.value)
+
+
+def test_a_sound_sample_is_given_back():
+    sample = Sample("test-0", "test-0", torch.rand(1, 4, 4), torch.rand(1, 4, 4), {}, {"map": torch.ones(1, 4, 4)})
+    assert sound(sample, classes=1) is sample

@@ -8,7 +8,7 @@ import toy
 
 from bench.contract import registry
 from bench.engines import describe as describing
-from bench.engines.describe import describe
+from bench.engines.describe import cache_path, describe
 from bench.errors import BenchError
 
 IMPORT = "from bench import Float, Method\n"
@@ -108,3 +108,27 @@ def test_one_description_costs_no_seconds(toys, shrink):
 def test_a_wrong_hyperparameter_is_refused(toys, shrink, asked):
     with pytest.raises(BenchError, match="factor"):
         describe(shrink, ["toy:mini"], asked, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "hyperparameters", "kept"),
+    [
+        ("tv", {"lam": 0.1}, True),
+        ("direct", {"window": "hann"}, True),
+        ("two_stage", {"reconstruction": "tv"}, True),
+        ("two_stage+tv", {}, True),
+        ("two_stage", {"reconstruction": "MINE"}, False),
+        ("MINE", {}, False),
+    ],
+)
+def test_descriptions_are_kept_of_our_own_code_alone(tmp_path, name, hyperparameters, kept):
+    file = tmp_path / "mine.py"
+    file.write_text("")
+    path = {"MINE": str(file)}
+    asked = {key: path.get(value, value) for key, value in hyperparameters.items()}
+    assert (cache_path(path.get(name, name), asked, []) is not None) == kept
+
+
+def test_an_inner_method_takes_no_values_by_hand():
+    with pytest.raises(BenchError, match="an inner method has no values by hand"):
+        describe("two_stage", ["nodules:mini"], {"reconstruction": "tv:lam=0.1"}, print)

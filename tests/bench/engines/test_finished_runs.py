@@ -66,8 +66,8 @@ def test_images_are_judged_by_the_observer_of_their_track(folder, lines):
     assert (folder / "result.json").read_bytes() == before
     with pytest.raises(BenchError, match="toy:exact declares no observer"):
         finished_runs.observe_runs(["toy:exact"], [], again=False)
-    assert finished_runs.map_runs(["toy:mini"], [], again=False, report=lines.append) == 1
-    assert "toy:mini declares no region" in lines[-1]
+    with pytest.raises(BenchError, match="toy:mini declares no region that a finding should come from"):
+        finished_runs.map_runs(["toy:mini"], [], again=False)
 
 
 def test_findings_are_mapped(go, tmp_path, lines):
@@ -95,3 +95,16 @@ def test_what_cannot_be_used_again_is_one_line(folder, lines, store):
     assert finished_runs.stress_runs(["toy:mini"], [], again=False, report=lines.append) == 1
     assert lines[-1].startswith("[1/1] FAILED: ")
     assert toy.MINI.id == "toy:mini"
+
+
+def test_a_record_that_was_cut_short_is_made_again(folder, lines):
+    assert finished_runs.time_runs(["toy:mini"], [], again=False, report=lines.append) == 0
+    path = folder / "timing.json"
+    path.write_text(path.read_text()[:40])
+    assert finished_runs.time_runs(["toy:mini"], [], again=False, report=lines.append) == 0
+    assert Timing.read(path)
+
+
+def test_a_method_that_is_not_there_is_told_with_those_that_are(folder):
+    with pytest.raises(BenchError, match="no method is called 'shrimp'"):
+        finished_runs.stress_runs(["toy:mini"], ["shrimp"], again=False)

@@ -193,3 +193,11 @@ def test_an_entry_tells_no_folder_of_a_method_s_file_and_says_that_it_has_one(no
     entry = only([result("mine", command=given, sources={"mine.py": "01234567"})], now)
     shown = "lab/" if folder == "lab/" else "path/to/"
     assert entry.command == f"bench run denoising:mini -m {shown}mine.py:lam=1 --seed 0"
+
+
+def test_a_seed_of_uncommitted_code_takes_no_other_off_the_board(now):
+    rows = [result("tv", seed, dirty=seed == 2, seeds=[seed]) for seed in range(3)]
+    (entry,), _ = selection.entries(rows, now)
+    assert (entry.seeds, entry.dirty) == ([0, 1], False)
+    (entry,), _ = selection.entries(rows[2:], now)
+    assert (entry.seeds, entry.dirty) == ([2], True)

@@ -61,3 +61,17 @@ def test_the_code_of_this_installation_is_its_own():
     row = row.model_copy(update={"task_version": version, "scored": scored})
     assert staleness(row, here) == ""
     assert staleness(row.model_copy(update={"code": "0" * 16}), here)
+
+
+def test_other_code_of_a_task_from_elsewhere_is_stale(now):
+    here = dataclasses.replace(now, task_code=lambda task: "a" * 20)
+    assert staleness(result("tv", task_code="a" * 20), here) == ""
+    assert staleness(result("tv", task_code="b" * 20), here) == "stale: the code of the task has changed since"
+    assert staleness(result("tv", task_code="b" * 20), now) == ""  # its source is not at hand
+
+
+def test_a_pair_is_from_elsewhere_where_its_inner_method_is():
+    ours = {"baselines/raw_to_task/two_stage.py": "0" * 16}
+    inner = {"baselines/handcrafted/tv.py": "1" * 16}
+    assert not module.is_external(result("two_stage+tv", sources=ours | inner))
+    assert module.is_external(result("two_stage+tv", sources=ours | {"tv.py": "1" * 16}))

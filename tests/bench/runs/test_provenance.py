@@ -205,3 +205,13 @@ def test_the_environment_names_no_host_and_no_user():
     assert "1 thread" in told
     assert socket.gethostname() not in told
     assert f"/{getpass.getuser()}" not in told
+
+
+def test_files_that_a_class_names_count_among_its_sources(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text('class Mine:\n    files: tuple = ("w.npy", "gone.npy")\n')
+    (tmp_path / "w.npy").write_bytes(b"1")
+    before = provenance.sources(path)
+    assert sorted(before) == ["mine.py", "w.npy"]
+    (tmp_path / "w.npy").write_bytes(b"2")
+    assert provenance.sources(path)["w.npy"] != before["w.npy"]

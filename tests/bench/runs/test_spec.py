@@ -152,3 +152,9 @@ def test_finished_runs_are_asked_for_as_new_ones_are(text, expected):
     hyperparameters = {"reconstruction": "unet", "classes": 2, "sizes": [1, 2]}
     result = SimpleNamespace(method="two_stage+unet", name="two_stage+unet@classes=2", hyperparameters=hyperparameters)
     assert asks_for(text, result) is expected
+
+
+def test_a_pair_with_a_file_is_asked_for_by_its_path():
+    found = SimpleNamespace(method="two_stage+mine", name="two_stage+mine", hyperparameters={"reconstruction": "mine"})
+    assert asks_for("two_stage:reconstruction=my/mine.py", found)
+    assert not asks_for("two_stage:reconstruction=my/other.py", found)

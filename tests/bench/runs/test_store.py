@@ -204,3 +204,11 @@ def test_the_age_of_a_claim_goes_by_the_clock_of_its_file_system(tmp_path, monke
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + ahead)
     assert held(path)
+
+
+def test_a_claim_that_another_machine_took_over_is_left_to_it(tmp_path):
+    path = tmp_path / "run"
+    with take(path):
+        theirs = json.dumps({"machine": "another", "pid": 1, "started": 0.0})
+        path.write_text(theirs)
+    assert path.read_text() == theirs
