@@ -69,6 +69,7 @@ def map_runs(tracks: Names, methods: Names, *, again: bool, jobs: int | None = N
 
 
 def check_declared(tracks: Names, field: str, purpose: str) -> None:
+    """Raise `BenchError` where a track declares nothing in ``field``."""
     for track in map(registry.track, tracks):
         if not getattr(track, field):
             raise BenchError(f"{track.id} declares no {field} {purpose}: ask for a track that does.")

@@ -190,11 +190,8 @@ def _board(name: str, entries: list[Entry], trained: frozenset[str], now: Now) -
     known = {entry.method.partition(registry.JOINED)[0] for entry in entries}
     applies = _by_finding(name)
     unseen = [method for method, family in now.methods().items() if method not in known and applies(family)]
-    lead = (
-        ranked[0]
-        if ranked
-        else max(entries, key=lambda entry: (entry.task_version, entry.status == "ok", entry.limit is None))
-    )
+    newest = max(entries, key=lambda one: (one.task_version, one.status == "ok", one.limit is None))
+    lead = ranked[0] if ranked else newest
     return Board(name, _in_order(rows), lead, unseen, trained, result)
 
 
