@@ -87,7 +87,7 @@ class Method(LightningModule):
 
     def forward(self, y: Tensor, physics: LinearPhysics) -> Tensor | Estimate:
         """Reconstruction of the shape of ``physics.A_adjoint(y)``, finite, on the device and in the dtype of ``y``."""
-        raise NotImplementedError
+        raise BenchError(f"{type(self).__name__} has no forward(y, physics). Write one.")
 
 
 @runtime_checkable
@@ -141,6 +141,8 @@ class LearnedMethod(Method):
 
     def training_step(self, batch: tuple[Any, ...], index: int) -> Tensor:
         x, y, physics, *target = batch
+        if target and type(self).loss is LearnedMethod.loss:
+            raise BenchError(f"{type(self).__name__} learns a finding and has no loss(estimate, x, target). Write one.")
         return self.loss(self(x if self.sees_truth else y, physics), x, *target)
 
     def parameter_groups(self) -> Any:

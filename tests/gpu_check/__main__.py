@@ -14,6 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from bench.settings import processors
 from tests.gpu_check.lanes import Lane, run_phase
 from tests.gpu_check.plan import Plan
 from tests.gpu_check.report import FAILED, Row, table
@@ -63,7 +64,7 @@ def check(folder: Path, options: argparse.Namespace, begun: float, total: float)
     surroundings = environment(folder, site)
     machine = look(surroundings)
     cuda = bool(machine["card"]) and not options.cpu
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = processors()
     machine |= {"device": "cuda" if cuda else "cpu", "cores": cores}
     visible = os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(machine["count"])))
     plan = Plan(

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
+from bench.places import ROOT
+
 LOOK = """
 import json, sys, torch
 seen = torch.cuda.is_available()
