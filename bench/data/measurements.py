@@ -67,8 +67,7 @@ class Measured(Dataset):
         rng = generator(self.track.id, self.track.version, name)
         x, y, params, *target = self.problem.measure(self.images.load(name), rng)
         group = self.images.group_of(name)
-        params = {key: single(value) for key, value in params.items()}
-        return sound(Sample(name, group, x, single(y), params, *target), self.track.classes)
+        return Sample(name, group, x, single(y), {key: single(value) for key, value in params.items()}, *target)
 
 
 def sound(sample: Sample, classes: int) -> Sample:

@@ -21,7 +21,7 @@ from bench.contract.determinism import exact
 from bench.contract.method import Estimate, Method
 from bench.contract.operators import direct
 from bench.contract.task import Problem, Track
-from bench.data.measurements import Measured, collate, digest, generator, targets
+from bench.data.measurements import Measured, collate, digest, generator, sound, targets
 from bench.errors import BenchError, OverTime
 from bench.evaluation.pictures import Picture
 from bench.evaluation.resources import give_back_spare_memory
@@ -141,7 +141,7 @@ def mean_score(
         for index in indices:
             if time.monotonic() > deadline:
                 raise OverTime("the trial went over its time")
-            sample = data[index]
+            sample = sound(data[index], track.classes)
             (name,), x, y, params = collate([sample])
             with seeded(seed, track.id, name):
                 estimate = reconstruct(
@@ -267,7 +267,7 @@ class Indexed(Dataset):
         self.data = data
 
     def __getitem__(self, index: int) -> Any:
-        sample = self.data[index]
+        sample = sound(self.data[index], self.data.track.classes)
         return index, sample.group, collate([sample]), targets([sample])
 
 

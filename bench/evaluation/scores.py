@@ -70,7 +70,7 @@ class Confidence:
 
     def call(self, name: str, estimate: Estimate, x: Tensor, params: Mapping[str, Tensor], **more: Any) -> Any:
         """By the conventions of the track's first score of an image."""
-        metric = next(one for one in (*self.track.metrics, Metric("", "", True)) if one.of == "image")
+        metric = next(one for one in (*self.track.metrics, Metric("plain", "", True)) if one.of == "image")
         image, std = (double(part) for part in (estimate.image, estimate.std))
         return self.function(name)(image, std, x, params, **metric.options, **more)
 

@@ -38,7 +38,7 @@ BAD = [
     (("list", "nothing"), 2, "no task, track or method is called 'nothing'"),
     (("list", "toy:x"), 2, "no track of toy is called 'x'. Known: absent, exact, finding, mini."),
     (("time", "nothing"), 2, "no task is called 'nothing'"),
-    (("time", "toy", "-m", "vt"), 2, "no finished run of vt on these tracks"),
+    (("time", "toy", "-m", "vt"), 2, "no method is called 'vt'. Did you mean "),
     # methods
     ((*RUN, "vt"), 2, "no method is called 'vt'. Did you mean "),
     ((*RUN, "TV"), 2, "no method is called 'TV'. Did you mean tv?"),

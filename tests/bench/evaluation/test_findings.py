@@ -60,8 +60,8 @@ def test_a_finding_without_an_image_is_scored_and_the_scores_of_images_are_absen
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (lambda y: y, "returned a finding: NoneType, expected a tensor."),
-        (lambda y: Estimate(y), "returned a finding: NoneType, expected a tensor."),
+        (lambda y: y, "returned no finding: return Estimate(finding=...)."),
+        (lambda y: Estimate(y), "returned no finding: return Estimate(finding=...)."),
         (lambda y: Estimate(finding=y[0]), "returned a finding: shape (1, 16, 16), expected (1, 1, 16, 16)."),
         (lambda y: Estimate(finding=y.double()), "returned a finding: torch.float64 on cpu, expected torch.float32"),
         (lambda y: Estimate(finding=y / 0), "returned a finding: NaN or infinite values."),
