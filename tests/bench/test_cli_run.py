@@ -29,6 +29,14 @@ def test_what_mlflow_does_not_hold_is_on_the_board(capsys, toys, store, tmp_path
     assert "shrink" in capsys.readouterr().out
 
 
+def test_only_the_boards_that_are_asked_for_are_printed(capsys, toys, store, tmp_path):
+    toy.perform_here(toy.spec(toy.method_file(tmp_path, "shrink", toy.SHRINK)))
+    for track, shown in (("toy", True), ("toy:exact", False)):
+        assert main(["board", track, "--boards", str(tmp_path / "boards")]) == 0
+        assert ("shrink" in capsys.readouterr().out) == shown
+    assert (tmp_path / "boards/toy/mini/shrink.json").exists()
+
+
 def run(tmp_path, *words, body="return y"):
     return main(["run", "toy", "-m", toy.method_file(tmp_path, "mine", body), "--cpu", "--jobs", "1", *words])
 
