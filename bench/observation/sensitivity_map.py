@@ -70,7 +70,8 @@ def sensitivity_maps(
     method = method.to(device).eval()
     data = Measured(track, problem, "test", IMAGES)
     for index in range(len(data)):
-        (name,), x, y, params = collate([data[index]])
+        sample = data[index]
+        (name,), x, y, params = collate([sample])
 
         def finding(x: Tensor, y: Tensor, params=params, name=name) -> Tensor:
             physics = physics_for(problem, repeated(params, len(y)), device)
@@ -88,7 +89,7 @@ def sensitivity_maps(
             moved = physics.A(change.to(device, torch.float32)).cpu()
             difference = finding(x + change, y + moved) - undisturbed
             values += (difference.abs().flatten(1).sum(1)[:, None, None] * some).sum(0) / CONTRAST
-        mask = region(x, targets([data[index]]))
+        mask = region(x, targets([sample]))
         yield SensitivityMap(name, x, undisturbed, values, mask)
 
 

@@ -103,11 +103,12 @@ def shifted(
     data = Measured(track, problem, "test")  # seeded by the track itself
     facts = []
     for index in range(len(data)):
-        (name,), x, y, params = collate([data[index]])
+        sample = data[index]
+        (name,), x, y, params = collate([sample])
         with torch.no_grad(), seeded(seed, track.id, name):
             measured = given(method, x, y, device)
             estimate = reconstruct(method, measured, physics_for(problem, params, device), x.shape, name, track)
-        facts.append((name, estimate, x, params, targets([data[index]])))
+        facts.append((name, estimate, x, params, targets([sample])))
     return of_primary(track, facts), shown(*facts[0][1:3])
 
 
@@ -121,7 +122,8 @@ def perturbed(
     data = Measured(track, problem, "test", PERTURBED)
     facts = []
     for index in range(len(data)):
-        (name,), x, y, params = collate([data[index]])
+        sample = data[index]
+        (name,), x, y, params = collate([sample])
         y = given(method, x, y, device)
 
         def f(y: Tensor, params=params, name=name) -> Tensor:
@@ -138,7 +140,7 @@ def perturbed(
             d = worst
         with torch.no_grad(), seeded(seed, track.id, name):
             estimate = reconstruct(method, y + d, physics_for(problem, params, device), x.shape, name, track)
-        facts.append((name, estimate, x, params, targets([data[index]])))
+        facts.append((name, estimate, x, params, targets([sample])))
     return of_primary(track, facts), shown(*facts[0][1:3])
 
 

@@ -104,15 +104,14 @@ def _under(entry: Entry, shift: str, names: Sequence[str]) -> Stressed | None:
     by_seed = {seed: points for seed, points in by_seed.items() if [point.at for point in points] == list(names)}
     if not by_seed:
         return None
-    at = {name: {seed: points[i].per_image for seed, points in by_seed.items()} for i, name in enumerate(names)}
-    scores = {name: {seed: images for seed, images in seeds.items() if images} for name, seeds in at.items()}
-    reasons = [
-        points[i].reason
-        for i, name in enumerate(names)
-        for points in by_seed.values()
-        if not scores[name] and points[i].reason
-    ]
-    return Stressed(entry, scores, list(dict.fromkeys(reasons)))
+    scores: dict[str, dict[int, dict[str, float]]] = {}
+    reasons: dict[str, None] = {}
+    for i, name in enumerate(names):
+        at = {seed: points[i] for seed, points in by_seed.items()}
+        scores[name] = {seed: point.per_image for seed, point in at.items() if point.per_image}
+        if not scores[name]:
+            reasons |= {point.reason: None for point in at.values() if point.reason}
+    return Stressed(entry, scores, list(reasons))
 
 
 def shifts_of(name: str) -> dict[str, Shift]:
